@@ -1,0 +1,1 @@
+"""What the readers' doors need of us."""

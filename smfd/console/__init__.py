@@ -1,0 +1,1 @@
+"""The faces on HTTP: the JSON API, later the pages."""

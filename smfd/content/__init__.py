@@ -1,0 +1,1 @@
+"""The judgement of content: pure, picklable, run in worker processes."""

@@ -1,0 +1,1 @@
+"""What is inside a message, read with limits and never rewritten."""

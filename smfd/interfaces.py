@@ -1,0 +1,99 @@
+"""
+The few things a site may write for itself.
+
+An interface is here when two real things stand behind it.
+"""
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from smfd.model.entry import Consignment, Outcome
+from smfd.model.envelope import Envelope, Forward
+from smfd.model.finding import Finding
+from smfd.model.session import Session
+from smfd.model.transaction import Body, Transaction
+from smfd.proto.reply import Reply
+
+
+class IStage(Interface):
+    """
+    Looks at a message and reports.  It decides nothing and changes nothing.
+    """
+
+    name: str = Attribute("The word findings and settings know it by.")
+
+    def scan(transaction: Transaction) -> Deferred[Sequence[Finding]]:
+        """
+        Look at a transaction.
+
+        May fail and may take long: the chain turns both into an ERROR
+        finding.
+        """
+
+
+class IIncoming(Interface):
+    """A message body while it arrives."""
+
+    def write(chunk: bytes) -> "Deferred[None] | None":
+        """
+        Take some of the body: CRLF line ends, dots already unstuffed.
+
+        @return: None to go on at once; else read no more until it fires.
+        """
+
+    def finish() -> Deferred[Body]:
+        """All of it has come."""
+
+    def abandon() -> None:
+        """It will never be complete: leave nothing behind."""
+
+
+class IDoor(Interface):
+    """
+    What stands behind one connection: answers events, one at a time.
+
+    Every method fires with the reply to send.  A failure is our fault and is
+    answered 451; it is never shown.
+    """
+
+    def connected(session: Session) -> Deferred[Reply]:
+        """Somebody came: 220 greets, 4yz or 5yz refuses and closes."""
+
+    def hello(session: Session) -> Deferred[Reply]:
+        """EHLO or HELO; the machine adds the extensions to a 250."""
+
+    def mail(session: Session, envelope: Envelope) -> Deferred[Reply]:
+        """MAIL FROM; the envelope has no recipients yet."""
+
+    def rcpt(session: Session, envelope: Envelope, forward: Forward) -> Deferred[Reply]:
+        """RCPT TO; a 250 adds C{forward} to the envelope."""
+
+    def data(session: Session, envelope: Envelope) -> Deferred["Reply | IIncoming"]:
+        """
+        DATA or the first BDAT: either a refusal, or where the body goes.
+        """
+
+    def message(session: Session, envelope: Envelope, body: Body) -> Deferred[Reply]:
+        """The whole message is here; the reply says whose it is now."""
+
+    def closed(session: Session, why: str) -> None:
+        """The connection is gone, for the reason given."""
+
+
+class IDestination(Interface):
+    """
+    Where messages end.  Doing the same consignment again is harmless.
+    """
+
+    name: str = Attribute("The word recipients know it by.")
+
+    def deliver(
+        consignments: Sequence[Consignment],
+    ) -> Deferred[Sequence[Outcome]]:
+        """
+        Take a batch; fires when what is DELIVERED or HELD is synced.
+
+        @return: one outcome for each, in any order.
+        """

@@ -1,0 +1,92 @@
+"""What the ledger answers for: a message and the recipients still due."""
+
+from enum import Enum
+
+from attrs import frozen
+
+from smfd.model.record import Record
+from smfd.model.transaction import Body
+
+
+class State(Enum):
+    """Where one recipient of an entry stands."""
+
+    DUE = "due"
+    DELIVERED = "delivered"
+    HELD = "held"
+    RELEASED = "released"
+    DELETED = "deleted"
+    FAILED = "failed"
+
+
+@frozen
+class Recipient:
+    """
+    One recipient of an entry.
+
+    @ivar number: its place in the entry, from 1; with the entry's id it names
+        files, so that doing a thing again is harmless.
+    @ivar destination: "maildir" or "quarantine": the name of an
+        L{IDestination <smfd.interfaces.IDestination>}.
+    @ivar category: see L{Fate <smfd.model.verdict.Fate>}.
+    @ivar top: header lines for this recipient only, CRLF ended, put above all.
+    """
+
+    number: int
+    address: str
+    destination: str
+    category: str = "clean"
+    reason: str = ""
+    score: float | None = None
+    top: bytes = b""
+
+
+@frozen
+class Entry:
+    """
+    A message that is ours, or is about to be.
+
+    @ivar top: trace header lines for every recipient, CRLF ended.
+    @ivar cuts: ranges (start, end) of the body that are left out when it is
+        delivered: header fields that only we may write.  Ordered, disjoint.
+    @ivar recipients: those that go somewhere; none for a refused message,
+        whose entry is only its record.
+    """
+
+    id: str
+    received: float
+    sender: str
+    body: Body
+    top: bytes
+    cuts: tuple[tuple[int, int], ...]
+    recipients: tuple[Recipient, ...]
+    record: Record
+
+
+@frozen
+class Consignment:
+    """One recipient's share of an entry, on its way to a destination."""
+
+    entry_id: str
+    received: float
+    sender: str
+    body: Body
+    top: bytes
+    cuts: tuple[tuple[int, int], ...]
+    recipient: Recipient
+
+
+@frozen
+class Outcome:
+    """
+    What became of a consignment.
+
+    @ivar state: DELIVERED or HELD when it is done and synced, DUE to try
+        again, FAILED for ever.
+    @ivar detail: where it is (a path relative to the home), or why not.
+    """
+
+    entry_id: str
+    number: int
+    state: State
+    detail: str = ""

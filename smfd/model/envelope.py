@@ -1,0 +1,42 @@
+"""The envelope of one mail transaction, RFC 5321 §2.3.1.  It dies with RSET."""
+
+from attrs import frozen
+
+from smfd.proto.address import Address
+
+
+@frozen
+class Forward:
+    """
+    One forward-path and what came with it.
+
+    @ivar notify: the DSN conditions asked for, empty for the default
+        (RFC 3461 §4.1).
+    @ivar orcpt: the original recipient as given (RFC 3461 §4.2), or "".
+    """
+
+    address: Address
+    notify: tuple[str, ...] = ()
+    orcpt: str = ""
+
+
+@frozen
+class Envelope:
+    """
+    Sender, recipients, and the parameters of MAIL.
+
+    @ivar sender: the reverse-path; None is the null path C{<>}.
+    @ivar size: the SIZE the client announced (RFC 1870), or None.
+    @ivar body: "7BIT", "8BITMIME" or "BINARYMIME".
+    @ivar smtputf8: the message is internationalized (RFC 6531).
+    @ivar ret: "FULL", "HDRS" or "" (RFC 3461 §4.3).
+    @ivar envid: the client's own name for the message (RFC 3461 §4.4), or "".
+    """
+
+    sender: Address | None
+    recipients: tuple[Forward, ...] = ()
+    size: int | None = None
+    body: str = "7BIT"
+    smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""

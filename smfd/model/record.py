@@ -1,0 +1,40 @@
+"""The decision record: everything that was seen and done, and why."""
+
+from attrs import field, frozen
+
+from smfd.model.finding import Finding
+from smfd.model.verdict import Fate
+
+
+@frozen
+class Record:
+    """
+    One message, or one refusal, for ever after.
+
+    @ivar id: the one in the SMTP reply and in the log.
+    @ivar kind: "message", or "refusal" for what never became one.
+    @ivar time: when it began, seconds since the epoch.
+    @ivar verdict: the category of the message, or "refused" or "deferred".
+    @ivar reply: what the client was told.
+    @ivar ms: how long the judgement took, milliseconds.
+    """
+
+    id: str
+    kind: str
+    time: float
+    flow: str
+    client: str
+    helo: str
+    tls: str
+    sender: str
+    recipients: tuple[str, ...]
+    verdict: str
+    reply: str
+    subject: str = ""
+    header_from: str = ""
+    message_id: str = ""
+    size: int = 0
+    score: float | None = None
+    ms: float = 0.0
+    findings: tuple[Finding, ...] = ()
+    fates: tuple[Fate, ...] = field(default=())

@@ -1,0 +1,28 @@
+"""One connection, as far as it is known.  It outlives RSET."""
+
+from attrs import frozen
+
+
+@frozen
+class Session:
+    """
+    The other end, and what it said of itself.
+
+    @ivar id: names the connection in the log and in refusals.
+    @ivar client: the peer's IP address, as text.
+    @ivar port: the peer's port.
+    @ivar opened: when it connected, seconds since the epoch.
+    @ivar helo: what it called itself, or the empty string before it did.
+    @ivar extended: it said EHLO and not HELO.
+    @ivar tls: protocol and cipher, or the empty string in the clear.
+    @ivar account: who logged in, or the empty string.
+    """
+
+    id: str
+    client: str
+    port: int
+    opened: float
+    helo: str = ""
+    extended: bool = False
+    tls: str = ""
+    account: str = ""

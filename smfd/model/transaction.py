@@ -1,0 +1,53 @@
+"""One message on its way through the house, RFC 5321 §3.3."""
+
+from enum import Enum
+
+from attrs import frozen
+
+from smfd.format.header import Header
+from smfd.model.envelope import Envelope
+from smfd.model.finding import Finding
+from smfd.model.session import Session
+
+
+class Flow(Enum):
+    """Where a message comes from and goes to; chooses the stages."""
+
+    INBOUND = "inbound"
+    LOCAL = "local"
+    OUTBOUND = "outbound"
+
+
+@frozen
+class Body:
+    """
+    The message as received: CRLF line ends, dots unstuffed.
+
+    @ivar size: octets.
+    @ivar data: the octets themselves, when they are few.
+    @ivar path: else the spool file that holds them.
+    """
+
+    size: int
+    data: bytes | None = None
+    path: str = ""
+
+
+@frozen
+class Transaction:
+    """
+    What the stages look at.
+
+    @ivar id: names the message in the reply, the log and the record.
+    @ivar header: the header fields, read with limits.
+    @ivar findings: what the stages before reported.
+    """
+
+    id: str
+    flow: Flow
+    received: float
+    session: Session
+    envelope: Envelope
+    body: Body
+    header: Header
+    findings: tuple[Finding, ...] = ()

@@ -1,0 +1,50 @@
+"""What is thought of a message, and what is done with it."""
+
+from enum import Enum
+
+from attrs import frozen
+
+
+class Disposition(Enum):
+    """What is done, for one recipient."""
+
+    DELIVER = "deliver"
+    QUARANTINE = "quarantine"
+    REJECT = "reject"
+    DEFER = "defer"
+    HOLD = "hold"
+
+
+@frozen
+class Fate:
+    """
+    What is decided for one recipient.
+
+    @ivar recipient: the mailbox, as text.
+    @ivar category: "clean", "allowed", "blocked", "spam", "virus",
+        "unscanned": the word people see and search for.
+    @ivar reason: the sentence an administrator reads.
+    @ivar score: the sum that counted for this recipient, None when no sum did.
+    @ivar threshold: what the sum was compared with.
+    """
+
+    recipient: str
+    disposition: Disposition
+    category: str
+    reason: str
+    score: float | None = None
+    threshold: float | None = None
+
+
+@frozen
+class Verdict:
+    """
+    The judgement of one message.
+
+    @ivar category: of the message as a whole; "mixed" when recipients differ.
+    @ivar fates: one for each recipient, in the order of the envelope.
+    """
+
+    category: str
+    score: float
+    fates: tuple[Fate, ...]

@@ -1,0 +1,1 @@
+"""SMTP and LMTP without a network: bytes and values only."""
