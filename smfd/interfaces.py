@@ -52,7 +52,9 @@ class IIncoming(Interface):
 
 class IDoor(Interface):
     """
-    What stands behind one connection: answers events, one at a time.
+    What stands behind the connections of one role; one for all of them.
+
+    Each connection asks one thing at a time.
 
     Every method fires with the reply to send.  A failure is our fault and is
     answered 451; it is never shown.

@@ -17,7 +17,7 @@ class Domain:
 
     name: str
     kind: str = "local"
-    threshold: float = 6.0
+    threshold: float = 5.0
     allow_unauthenticated: bool = False
 
 

@@ -25,6 +25,8 @@ class Envelope:
     """
     Sender, recipients, and the parameters of MAIL.
 
+    @ivar id: names the transaction, from MAIL on: in the replies, the log,
+        the spool and the record.
     @ivar sender: the reverse-path; None is the null path C{<>}.
     @ivar size: the SIZE the client announced (RFC 1870), or None.
     @ivar body: "7BIT", "8BITMIME" or "BINARYMIME".
@@ -33,6 +35,7 @@ class Envelope:
     @ivar envid: the client's own name for the message (RFC 3461 §4.4), or "".
     """
 
+    id: str
     sender: Address | None
     recipients: tuple[Forward, ...] = ()
     size: int | None = None
