@@ -1,0 +1,74 @@
+"""smfdctl: what a person, or a script, asks of smfd."""
+
+from importlib import import_module
+from pathlib import Path
+
+import click
+from attrs import frozen
+
+from smfd import __version__
+from smfd.ctl.face import default_config
+
+
+@frozen
+class Verb:
+    """Where a verb is found, and what it is for."""
+
+    module: str
+    name: str
+    sentence: str
+
+
+#: Read when asked for, so that no verb waits for the imports of another.
+VERBS = {
+    "init": Verb("init", "init", "Make a new home: settings, keys, databases."),
+    "check": Verb("check", "check", "Try everything the settings name."),
+    "config": Verb("config", "config", "Explain the settings."),
+    "status": Verb("status", "status", "What the daemon is doing."),
+    "domain": Verb("directory", "domain", "Hosted domains."),
+    "user": Verb("directory", "user", "Mailboxes and their passwords."),
+    "list": Verb("directory", "list_", "Allow and block entries."),
+    "trace": Verb("trace", "trace", "What became of a message, and why."),
+    "quarantine": Verb("quarantine", "quarantine", "Messages that are held."),
+    "scan": Verb("scan", "scan", "Judge a message in a file."),
+    "demo": Verb("demo", "demo", "Sample mail for a first look."),
+}
+
+
+class _Verbs(click.Group):
+    """A group that imports a verb when it is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        found = VERBS.get(cmd_name)
+        if found is None:
+            return None
+        module = import_module(f"{__name__}.{found.module}")
+        command = getattr(module, found.name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, v.sentence) for name, v in VERBS.items()])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="smfdctl")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The settings file; else $SMFD_CONFIG, else /etc/smfd/smfd.toml.",
+)
+@click.pass_context
+def main(context: click.Context, config: Path | None) -> None:
+    """
+    Ask smfd, or tell it.
+
+    Exit codes: 0 done, 1 refused or not found, 2 wrong usage, 75 try again.
+    """
+    context.obj = config or default_config()

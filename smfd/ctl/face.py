@@ -1,0 +1,100 @@
+"""
+What every verb of smfdctl shares: its way of speaking, and its exit codes.
+
+0 done, 1 refused or not found, 2 wrong usage, 75 try again later.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, NoReturn, ParamSpec
+
+import click
+from attrs import frozen
+
+P = ParamSpec("P")
+
+REFUSED = 1
+#: EX_TEMPFAIL of sysexits.h, as the mail world knows it.
+LATER = 75
+
+
+def default_config() -> Path:
+    """The settings file when nobody names one."""
+    return Path(os.environ.get("SMFD_CONFIG") or "/etc/smfd/smfd.toml")
+
+
+def printable(line: str) -> str:
+    """
+    The line with what could steer a terminal, or hide, written as escapes.
+
+    Subjects and senders come from strangers.
+    """
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or c == "\t" else _escaped(c) for c in line)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+@frozen
+class Face:
+    """
+    How a verb answers.
+
+    @ivar config: the settings file it is about.
+    @ivar as_json: one JSON document instead of text.
+    """
+
+    config: Path
+    as_json: bool = False
+
+    def show(self, document: Any, lines: Iterable[str]) -> None:
+        """
+        Print the document under C{--json}, else the lines.
+
+        @param lines: without line ends; not walked under C{--json}.
+        """
+        if self.as_json:
+            print(json.dumps(document, indent=2))
+            return
+        for line in lines:
+            print(printable(line))
+
+    def refuse(self, sentence: str) -> NoReturn:
+        """Say why not, and exit 1: refused, or not found."""
+        self._leave(REFUSED, sentence)
+
+    def later(self, sentence: str) -> NoReturn:
+        """Say why not now, and exit 75: the same again may succeed."""
+        self._leave(LATER, sentence)
+
+    def _leave(self, code: int, sentence: str) -> NoReturn:
+        if self.as_json:
+            print(json.dumps({"error": sentence}, indent=2))
+        else:
+            for line in sentence.splitlines():
+                print(printable(line), file=sys.stderr)
+        raise SystemExit(code)
+
+
+def verb(function: Callable[Concatenate[Face, P], None]) -> Callable[..., None]:
+    """
+    Give a command C{--json}, and a L{Face} as its first argument.
+
+    Stands below C{@click.command()}; options may stand above or below it.
+    """
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+    @wraps(function)
+    def spoken(*args: P.args, **kwargs: P.kwargs) -> None:
+        as_json = bool(kwargs.pop("as_json", False))
+        config = click.get_current_context().find_object(Path) or default_config()
+        function(Face(config, as_json), *args, **kwargs)
+
+    return spoken
