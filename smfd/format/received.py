@@ -1,0 +1,87 @@
+"""
+The trace fields we put on top of a message.
+
+Nothing a client said gets in here unescaped: no new field, no new line, no
+comment that ends early.
+
+Standards: RFC 5321 §4.4, RFC 3848, RFC 5322 §3.3.
+"""
+
+import re
+import time
+
+_ODD = re.compile(r"[^A-Za-z0-9.:\-_\[\]]")
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+
+
+def plain(text: str, limit: int = 255) -> str:
+    """What may stand in a trace field of something a client said."""
+    return _ODD.sub("?", text[:limit])
+
+
+def date(seconds: float) -> str:
+    """A date as in RFC 5322 §3.3, in UTC and in English whatever the locale."""
+    t = time.gmtime(seconds)
+    return (
+        f"{_DAYS[t.tm_wday]}, {t.tm_mday:02} {_MONTHS[t.tm_mon - 1]} {t.tm_year:04} "
+        f"{t.tm_hour:02}:{t.tm_min:02}:{t.tm_sec:02} +0000"
+    )
+
+
+def protocol(*, extended: bool, tls: bool, utf8: bool, authenticated: bool) -> str:
+    """The "with" word: RFC 3848, RFC 6531 §4.3."""
+    if not extended:
+        return "SMTP"
+    return (
+        ("UTF8SMTP" if utf8 else "ESMTP")
+        + ("S" if tls else "")
+        + ("A" if authenticated else "")
+    )
+
+
+def received(
+    *,
+    helo: str,
+    client: str,
+    by: str,
+    word: str,
+    id: str,  # noqa: A002 - the clause's own name, RFC 5321 §4.4
+    at: float,
+    tls: str = "",
+    recipient: str = "",
+) -> bytes:
+    """
+    A Received field.
+
+    @param word: see L{protocol}.
+    @param tls: protocol and cipher, shown as a comment.
+    @param recipient: the only one, or "": a list would tell who else got it.
+    """
+    literal = f"[IPv6:{client}]" if ":" in client else f"[{client}]"
+    lines = [f"Received: from {plain(helo) or literal} ({literal})"]
+    if tls:
+        lines.append(f"\t(using {_ODD.sub(' ', tls)[:80]})")
+    lines.append(f"\tby {by} with {word} id {id}")
+    if recipient:
+        lines.append(f"\tfor <{recipient}>")
+    return ("\r\n".join(lines) + f";\r\n\t{date(at)}\r\n").encode()
+
+
+def spam_status(
+    *,
+    spam: bool,
+    category: str,
+    score: float | None,
+    threshold: float | None,
+    id: str,  # noqa: A002 - as in the record
+) -> bytes:
+    """
+    What the recipient's programs may sort by.
+
+    It tells no rule's name (C12, S41).
+    """
+    sum_ = "" if score is None else f" score={score:g} required={threshold or 0:g}"
+    yes = "Yes" if spam else "No"
+    flag = b"X-Spam-Flag: YES\r\n" if spam else b""
+    return flag + f"X-Spam-Status: {yes}, {category}{sum_} id={id}\r\n".encode()

@@ -1,0 +1,152 @@
+"""
+Findings in, a fate for each recipient out.
+
+The order is the seeds' (S4 to S13): a virus ends the matter for everybody,
+then each recipient's lists, then the sum of the scores.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from attrs import evolve, frozen
+
+from smfd.model.directory import Domain
+from smfd.model.finding import Finding, Listed, Result
+from smfd.model.transaction import Transaction
+from smfd.model.verdict import Disposition, Fate, Verdict
+from smfd.policy.standing import is_authenticated, listed_for
+
+#: What a domain gets that set nothing of its own.
+DEFAULT = Domain(name="")
+
+
+@frozen
+class Policy:
+    """
+    What the settings and the directory say about judging.
+
+    @ivar deferring: the stages whose failure defers the message; the others'
+        failure adds nothing to the score.  The virus stage always defers.
+    """
+
+    deferring: frozenset[str] = frozenset({"virus"})
+
+    def decide(
+        self, transaction: Transaction, domains: Mapping[str, Domain]
+    ) -> Verdict:
+        """
+        Judge a message whose stages have all reported.
+
+        @param domains: the hosted domains of the recipients, by name.
+        """
+        findings = transaction.findings
+        score = round(sum(f.score for f in findings if f.score is not None), 2)
+        for_all = self._for_all(findings)
+        recipients = [f.address for f in transaction.envelope.recipients]
+        if for_all is not None:
+            fates = tuple(evolve(for_all, recipient=str(a)) for a in recipients)
+        else:
+            broken = self._broken(findings)
+            fates = _one_reply(
+                tuple(
+                    _for_one(
+                        str(address),
+                        domains.get(address.domain, DEFAULT),
+                        findings,
+                        score,
+                        broken,
+                    )
+                    for address in recipients
+                )
+            )
+        return Verdict(_category(fates), score, fates)
+
+    def _for_all(self, findings: Sequence[Finding]) -> Fate | None:
+        """What the virus stage decides for everybody, whatever his lists."""
+        for finding in findings:
+            if finding.stage != "virus":
+                continue
+            if finding.result is Result.FAIL:  # S4, S5, S6
+                return Fate("", Disposition.QUARANTINE, "virus", finding.reason)
+            if finding.result is Result.SUSPECT:
+                return Fate("", Disposition.QUARANTINE, "unscanned", finding.reason)
+            if finding.result is Result.ERROR:
+                # C21: never unscanned, and never lost: come again.
+                return Fate("", Disposition.DEFER, "deferred", finding.reason)
+        return None
+
+    def _broken(self, findings: Sequence[Finding]) -> Finding | None:
+        for finding in findings:
+            if finding.symbol.endswith("_ERROR") and finding.stage in self.deferring:
+                return finding
+        return None
+
+
+def _for_one(
+    recipient: str,
+    domain: Domain,
+    findings: Sequence[Finding],
+    score: float,
+    broken: Finding | None,
+) -> Fate:
+    ignored = ""
+    for entry in listed_for(findings, recipient):
+        if not entry.allow:  # S8
+            return Fate(
+                recipient, Disposition.QUARANTINE, "blocked", ignored + entry.reason
+            )
+        if _counts(entry, domain, findings):  # S7
+            return Fate(recipient, Disposition.DELIVER, "allowed", entry.reason)
+        # C9: whoever writes a trusted name into From is not trusted for it.
+        ignored = "an allow entry was ignored: the sender is unauthenticated; "
+    if broken is not None:
+        return Fate(recipient, Disposition.DEFER, "deferred", ignored + broken.reason)
+    return _by_score(recipient, domain.threshold, findings, score, ignored)
+
+
+def _counts(entry: Listed, domain: Domain, findings: Sequence[Finding]) -> bool:
+    return domain.allow_unauthenticated or is_authenticated(findings, entry.identity)
+
+
+def _by_score(
+    recipient: str,
+    threshold: float,
+    findings: Sequence[Finding],
+    score: float,
+    ignored: str,
+) -> Fate:
+    """Sum and threshold, S11 and S12."""
+    if score < threshold:
+        reason = f"{ignored}score {score:g} is below the threshold {threshold:g}"
+        return Fate(recipient, Disposition.DELIVER, "clean", reason, score, threshold)
+    scored = [f for f in findings if f.score is not None and f.score > 0]
+    scored.sort(key=lambda f: -(f.score or 0))
+    because = "; ".join(f.reason or f.symbol for f in scored[:3])
+    reason = f"{ignored}score {score:g} reaches the threshold {threshold:g}: {because}"
+    return Fate(recipient, Disposition.QUARANTINE, "spam", reason, score, threshold)
+
+
+def _one_reply(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:
+    """
+    DATA has one reply for all: refuse only what is refused for everybody.
+
+    Where recipients differ the refused ones are quarantined, and it says so.
+    """
+    refusing = (Disposition.REJECT, Disposition.DEFER)
+    if len({f.disposition for f in fates}) < 2:
+        return fates
+    return tuple(
+        evolve(
+            fate,
+            disposition=Disposition.QUARANTINE,
+            category="unscanned" if fate.category == "deferred" else fate.category,
+            reason=fate.reason + "; held, since other recipients took the message",
+        )
+        if fate.disposition in refusing
+        else fate
+        for fate in fates
+    )
+
+
+def _category(fates: tuple[Fate, ...]) -> str:
+    categories = {fate.category for fate in fates}
+    return categories.pop() if len(categories) == 1 else "mixed"

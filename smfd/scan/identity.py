@@ -1,0 +1,89 @@
+"""
+Our own people do not come in by the front door.
+
+A hosted sender on the inbound path is a forgery unless it proves itself (S13,
+C10): our users submit their mail, it does not arrive from outside.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, gatherResults, succeed
+from zope.interface import implementer
+
+from smfd.format.mailbox import author
+from smfd.interfaces import IStage
+from smfd.model.finding import Finding, Result
+from smfd.model.transaction import Transaction
+from smfd.policy.standing import is_authenticated
+
+
+@implementer(IStage)
+@frozen
+class IdentityStage:
+    """
+    Suspects a message that claims to be written or sent by one of us.
+
+    @ivar is_hosted: whether a domain is hosted here.
+    @ivar score: what the claim is worth when it is not proved; enough to
+        quarantine.
+    """
+
+    name: ClassVar[str] = "identity"
+
+    is_hosted: Callable[[str], Deferred[bool]]
+    score: float = 10.0
+
+    def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
+        """Compare both senders with the domains that are hosted here."""
+        claims = _claims(transaction)
+        if not claims:
+            return succeed(())
+        asked = [self.is_hosted(domain) for _, domain in claims]
+        return gatherResults(asked, consumeErrors=True).addCallback(
+            lambda answers: self._report(transaction, claims, answers)
+        )
+
+    def _report(
+        self,
+        transaction: Transaction,
+        claims: Sequence[tuple[str, str]],
+        answers: Sequence[bool],
+    ) -> Sequence[Finding]:
+        ours = [claim for claim, hosted in zip(claims, answers, strict=True) if hosted]
+        return tuple(
+            self._judge(transaction, identity, domain) for identity, domain in ours
+        )[:1]
+
+    def _judge(self, transaction: Transaction, identity: str, domain: str) -> Finding:
+        evidence = f"d={domain} identity={identity}"
+        if is_authenticated(transaction.findings, identity):
+            return Finding(
+                "identity",
+                "HOSTED_SENDER_PROVED",
+                Result.PASS,
+                0.0,
+                f"a sender of {domain}, hosted here, proved itself",
+                evidence,
+            )
+        return Finding(
+            "identity",
+            "HOSTED_SENDER",
+            Result.FAIL,
+            self.score,
+            f"claims to come from {domain}, which is hosted here, but arrived"
+            " from outside and proved nothing",
+            evidence,
+        )
+
+
+def _claims(transaction: Transaction) -> list[tuple[str, str]]:
+    """(identity, domain) of the header's author and the envelope's sender."""
+    claims = []
+    written = author(transaction.header)
+    if written:
+        claims.append(("header", written.rpartition("@")[2].lower()))
+    if transaction.envelope.sender is not None:
+        claims.append(("envelope", transaction.envelope.sender.domain))
+    return claims

@@ -1,0 +1,192 @@
+"""
+The end of DATA: judged, committed, answered.
+
+250 is sent after the ledger's commit and never before.  What cannot be judged
+or kept is deferred; nothing is lost, and nothing passes unscanned.
+
+Standards: RFC 5321 §4.2.5, §6.1, §6.3 (loops).
+"""
+
+from collections.abc import Mapping
+from time import perf_counter
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from smfd.delivery.runner import Runner
+from smfd.format.header import Header, read_header
+from smfd.model.directory import Domain
+from smfd.model.envelope import Envelope, Forward
+from smfd.model.session import Session
+from smfd.model.transaction import Body, Flow, Transaction
+from smfd.model.verdict import Disposition, Verdict
+from smfd.policy.decide import Policy
+from smfd.proto.reply import Reply, reply
+from smfd.scan.chain import Chain
+from smfd.smtpd.recorder import Recorder
+from smfd.smtpd.trace import Tracer
+from smfd.store.directory import Directory
+from smfd.store.ledger import Ledger, NoSpace
+from smfd.store.spool import Spool
+
+LOCAL_ERROR = "Local error, try again later"
+
+#: RFC 5321 §6.3: more than these many hops are a loop.
+HOPS = 50
+
+
+@frozen
+class Acceptance:
+    """
+    Takes whole messages and makes them ours, or says why not.
+
+    @ivar header_size: the most octets a header may have.
+    @ivar header_fields: the most fields it may have.
+    """
+
+    chain: Chain
+    policy: Policy
+    directory: Directory
+    spool: Spool
+    ledger: Ledger
+    runner: Runner
+    tracer: Tracer
+    recorder: Recorder
+    clock: IReactorTime
+    header_size: int = 262_144
+    header_fields: int = 2_000
+
+    _log = Logger()
+
+    def turn(self) -> Deferred[None]:
+        """Fires when delivery keeps up, and another message may come."""
+        return self.runner.pressure() or succeed(None)
+
+    def message(
+        self, session: Session, envelope: Envelope, body: Body
+    ) -> Deferred[Reply]:
+        """
+        Judge and commit.
+
+        The client may hang up meanwhile: what was begun is finished, so that
+        a message is either ours and on its way or was never ours.
+        """
+        answer: Deferred[Reply] = Deferred()
+        done = Deferred.fromCoroutine(self._message(session, envelope, body))
+        done.addBoth(answer.callback)
+        return answer
+
+    async def _message(self, session: Session, envelope: Envelope, body: Body) -> Reply:
+        try:
+            return await self._judge(session, envelope, body)
+        except NoSpace:
+            said = _said(452, "4.3.1", "Insufficient system storage", envelope)
+        except Exception:
+            self._log.failure("{id}: acceptance failed", id=envelope.id)
+            said = _said(451, "4.3.0", LOCAL_ERROR, envelope)
+        self.spool.discard(body)
+        self.recorder.broke(session, envelope, body, said)
+        return said
+
+    async def _judge(self, session: Session, envelope: Envelope, body: Body) -> Reply:
+        begun = perf_counter()
+        # The disk works while the stages look.
+        synced = self.spool.sync(body)
+        synced.addErrback(lambda failure: failure)
+        head = body.data
+        if head is None:
+            head = await self.spool.head(body, self.header_size + 1)
+        header = read_header(head, self.header_size, self.header_fields)
+        envelope = await self._to_mailboxes(envelope)
+        transaction = Transaction(
+            envelope.id,
+            Flow.INBOUND,
+            self.clock.seconds(),
+            session,
+            envelope,
+            body,
+            header,
+        )
+        refusal = _unacceptable(header, envelope)
+        if refusal is not None:
+            return self._refuse(transaction, None, refusal, begun, synced)
+        transaction = await self.chain.run(transaction)
+        verdict = self.policy.decide(transaction, await self._domains(envelope))
+        refusal = _refusal(verdict, envelope)
+        if refusal is not None:
+            return self._refuse(transaction, verdict, refusal, begun, synced)
+        await synced
+        return await self._keep(transaction, verdict, begun)
+
+    async def _keep(
+        self, transaction: Transaction, verdict: Verdict, begun: float
+    ) -> Reply:
+        said = _said(250, "2.0.0", "Accepted", transaction.envelope)
+        record = self.recorder.record(transaction, verdict, said, begun)
+        entry = self.tracer.entry(transaction, verdict, record)
+        await self.ledger.commit(entry)
+        self.runner.take(entry)
+        self.recorder.log(record)
+        return said
+
+    def _refuse(
+        self,
+        transaction: Transaction,
+        verdict: Verdict | None,
+        said: Reply,
+        begun: float,
+        synced: Deferred[None],
+    ) -> Reply:
+        synced.addErrback(lambda _: None)
+        self.spool.discard(transaction.body)
+        record = self.recorder.record(transaction, verdict, said, begun)
+        self.ledger.note(record)
+        self.recorder.log(record)
+        return said
+
+    async def _to_mailboxes(self, envelope: Envelope) -> Envelope:
+        """The mailboxes behind the recipients, each once (R53)."""
+        found: dict[str, Forward] = {}
+        for forward in envelope.recipients:
+            account = await self.directory.mailbox(forward.address)
+            if account is not None:
+                found.setdefault(str(account), evolve(forward, address=account))
+        return evolve(envelope, recipients=tuple(found.values()))
+
+    async def _domains(self, envelope: Envelope) -> Mapping[str, Domain]:
+        names = {forward.address.domain for forward in envelope.recipients}
+        found = {}
+        for name in names:
+            domain = await self.directory.domain(name)
+            if domain is not None:
+                found[name] = domain
+        return found
+
+
+def _said(code: int, status: str, text: str, envelope: Envelope) -> Reply:
+    return reply(code, status, f"{text} id={envelope.id}")
+
+
+def _unacceptable(header: Header, envelope: Envelope) -> Reply | None:
+    """What is refused before anybody judges it."""
+    if "oversized" in header.defects or "too-many-fields" in header.defects:
+        return _said(552, "5.3.4", "Message header too large", envelope)
+    if len(header.all("received")) > HOPS:
+        return _said(554, "5.4.6", "Too many hops, this is a loop", envelope)
+    if not envelope.recipients:
+        return _said(450, "4.2.1", "The mailboxes are gone, try again", envelope)
+    return None
+
+
+def _refusal(verdict: Verdict, envelope: Envelope) -> Reply | None:
+    """One reply for all: only what holds for every recipient."""
+    dispositions = {fate.disposition for fate in verdict.fates}
+    if dispositions == {Disposition.DEFER}:
+        return _said(
+            451, "4.7.1", "The message cannot be checked now, try again later", envelope
+        )
+    if dispositions == {Disposition.REJECT}:
+        return _said(550, "5.7.1", "The message is not accepted here", envelope)
+    return None

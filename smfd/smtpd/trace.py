@@ -1,0 +1,94 @@
+"""
+What goes on top of a message, and what is cut out of it.
+
+Everything else stays byte for byte as it was received.
+"""
+
+from attrs import frozen
+
+from smfd.format.authres import authentication_results
+from smfd.format.header import cuts
+from smfd.format.received import protocol, received, spam_status
+from smfd.model.entry import Entry, Recipient
+from smfd.model.record import Record
+from smfd.model.transaction import Transaction
+from smfd.model.verdict import Disposition, Fate, Verdict
+
+#: Fields only we may write (R59); a star stands for any ending.
+OURS = ("return-path", "x-spam-*", "x-virus-*", "x-smfd-*")
+
+_DESTINATIONS = {
+    Disposition.DELIVER: "maildir",
+    Disposition.QUARANTINE: "quarantine",
+}
+
+
+@frozen
+class Tracer:
+    """
+    Makes the ledger's entry of a judged message.
+
+    @ivar hostname: what we call ourselves; our authserv-id too (RFC 8601 §2.5).
+    """
+
+    hostname: str
+
+    def entry(
+        self, transaction: Transaction, verdict: Verdict, record: Record
+    ) -> Entry:
+        """The message as it will lie in mailboxes and in the quarantine."""
+        sender = str(transaction.envelope.sender or "")
+        return Entry(
+            transaction.id,
+            transaction.received,
+            sender,
+            transaction.body,
+            self._top(transaction),
+            cuts(transaction.header, OURS, self.hostname),
+            tuple(
+                _recipient(number, fate, sender, transaction.id)
+                for number, fate in enumerate(verdict.fates, 1)
+            ),
+            record,
+        )
+
+    def _top(self, transaction: Transaction) -> bytes:
+        session, envelope = transaction.session, transaction.envelope
+        only = envelope.recipients[0].address if len(envelope.recipients) == 1 else ""
+        return authentication_results(self.hostname, transaction.findings) + received(
+            helo=session.helo,
+            client=session.client,
+            by=self.hostname,
+            word=protocol(
+                extended=session.extended,
+                tls=session.tls,
+                utf8=envelope.smtputf8,
+                authenticated=bool(session.account),
+            ),
+            id=transaction.id,
+            at=transaction.received,
+            tls=session.tls,
+            recipient=str(only),
+        )
+
+
+def _recipient(number: int, fate: Fate, sender: str, name: str) -> Recipient:
+    destination = _DESTINATIONS[fate.disposition]
+    # RFC 5321 §4.4: final delivery puts the reverse-path on top.
+    top = f"Return-Path: <{sender}>\r\nDelivered-To: {fate.recipient}\r\n".encode()
+    return Recipient(
+        number,
+        fate.recipient,
+        destination,
+        fate.category,
+        fate.reason,
+        fate.score,
+        top
+        + spam_status(
+            spam=fate.category == "spam",
+            category=fate.category,
+            score=fate.score,
+            threshold=fate.threshold,
+            id=name,
+        ),
+    )
