@@ -1,0 +1,36 @@
+"""Settings that are right one by one and wrong together."""
+
+from collections.abc import Iterator
+
+from smfd.config.lines import Path
+from smfd.config.schema import Config
+
+
+def disagreements(config: Config) -> Iterator[tuple[Path, str]]:
+    """Where, and a sentence."""
+    if not config.mx.listen:
+        yield ("mx", "listen"), "Nobody could reach us; name an address."
+    if bool(config.tls.certificate) != bool(config.tls.key):
+        yield ("tls",), "Certificate and key belong together; give both or none."
+    if config.virus.engine == "clamd" and not config.virus.clamd:
+        yield ("virus", "clamd"), "The engine is clamd; say where it listens."
+    if config.mx.message_size > config.mx.memory * 64:
+        yield ("mx", "memory"), "This is too little for messages of message_size."
+    yield from _stages(config)
+    yield from _deadlines(config)
+
+
+def _stages(config: Config) -> Iterator[tuple[Path, str]]:
+    stages = config.scan.stages
+    if "dmarc" in stages and not {"spf", "dkim"} & set(stages):
+        yield ("scan", "stages"), '"dmarc" needs "spf" or "dkim" to go by.'
+
+
+def _deadlines(config: Config) -> Iterator[tuple[Path, str]]:
+    if config.dns.timeout > config.dns.lifetime:
+        yield ("dns", "timeout"), "One answer may not take longer than lifetime."
+    if config.scan.worker_deadline > config.scan.deadline:
+        yield (
+            ("scan", "worker_deadline"),
+            "A worker may not take longer than a stage; raise deadline, or lower this.",
+        )

@@ -1,0 +1,190 @@
+"""The settings of what comes in, goes out and is kept."""
+
+from attrs import field, frozen
+
+from smfd.config import value
+from smfd.config.setting import setting
+
+MIB = 1024 * 1024
+
+
+@frozen
+class Server:
+    """Who we are, and where we live."""
+
+    hostname: str = setting(
+        "The name in the greeting, in Received and in Authentication-Results; "
+        "a name that has an address record. Empty: the machine's own name.",
+        "",
+        check=value.hostname,
+        example='"mx.example.org"',
+    )
+    home: str = setting(
+        "The folder with everything we keep. Empty: the folder of the settings file.",
+        "",
+        example='"/var/lib/smfd"',
+    )
+
+
+@frozen
+class MX:
+    """
+    Mail from the world for the hosted domains, RFC 5321.
+    """
+
+    listen: tuple[str, ...] = setting(
+        "Addresses to listen on.", ("0.0.0.0:25", "[::]:25"), check=value.address
+    )
+    connections: int = setting("Connections at once, in all.", 2000, low=1, high=65535)
+    connections_per_address: int = setting(
+        "Connections at once from one address.", 50, low=1, high=65535
+    )
+    exempt: tuple[str, ...] = setting(
+        "Networks whose connections are not counted per address.",
+        ("127.0.0.0/8", "::1/128"),
+        check=value.network,
+    )
+    # RFC 5321 §4.5.3.1.4 asks for 512 and extensions add to it.
+    command_line: int = setting(
+        "The longest command line.", 2048, unit="octets", low=1024, high=65536
+    )
+    header_size: int = setting(
+        "The largest header of a message.",
+        262144,
+        unit="octets",
+        low=16384,
+        high=4 * MIB,
+    )
+    header_fields: int = setting(
+        "The most header fields of a message.", 2000, low=100, high=20000
+    )
+    # RFC 5321 §4.5.3.1.8.
+    recipients: int = setting(
+        "The most recipients of a message.", 1000, low=100, high=50000
+    )
+    message_size: int = setting(
+        "The largest message, as SIZE announces it (RFC 1870).",
+        50 * MIB,
+        unit="octets",
+        low=65536,
+        high=2048 * MIB,
+    )
+    errors: int = setting(
+        "Refused commands in a connection before it is closed.", 10, low=1, high=1000
+    )
+    junk: int = setting(
+        "Commands in a connection that bring no mail nearer (NOOP, RSET, VRFY) "
+        "before it is closed.",
+        100,
+        low=1,
+        high=100000,
+    )
+    # RFC 5321 §4.5.3.2 asks for five minutes and, within data, three.
+    command_timeout: float = setting(
+        "How long a client may take for a command.",
+        300.0,
+        unit="seconds",
+        low=1,
+        high=3600,
+    )
+    data_timeout: float = setting(
+        "How long a client may be silent within a message.",
+        180.0,
+        unit="seconds",
+        low=1,
+        high=3600,
+    )
+    message_timeout: float = setting(
+        "How long a client may take for a whole message.",
+        1800.0,
+        unit="seconds",
+        low=1,
+        high=86400,
+    )
+    memory: int = setting(
+        "Memory for messages on their way in, over all connections; "
+        "when it is used up, mail is answered 452.",
+        256 * MIB,
+        unit="octets",
+        low=MIB,
+        high=65536 * MIB,
+    )
+
+
+@frozen
+class TLS:
+    """
+    The certificate of STARTTLS, RFC 3207.  Both empty: no STARTTLS.
+    """
+
+    certificate: str = setting("The certificate and its chain, PEM.", "tls/cert.pem")
+    key: str = setting("Its private key, PEM, readable by us alone.", "tls/key.pem")
+
+
+@frozen
+class Store:
+    """What is on the disk."""
+
+    inline: int = setting(
+        "Bodies up to this ride in the ledger; larger ones are files in the spool.",
+        131072,
+        unit="octets",
+        low=0,
+        high=4 * MIB,
+    )
+    minimum_free: int = setting(
+        "Disk space that mail must leave free; below it, mail is answered 452.",
+        256 * MIB,
+        unit="octets",
+        low=0,
+    )
+    retention_days: int = setting(
+        "How long decision records are kept.", 30, unit="days", low=1, high=3650
+    )
+
+
+@frozen
+class Route:
+    """Mail for a domain goes to this server, and not to its MX."""
+
+    domain: str = setting(
+        'The domain, or "*" for all others.', check=value.domain, example='"*"'
+    )
+    to: str = setting(
+        "The server.", check=value.smtp_url, example='"smtp://192.0.2.1:25"'
+    )
+
+
+@frozen
+class Relay:
+    """
+    Mail to the world.  Nothing is sent out yet: these wait for the issue that
+    builds it.
+    """
+
+    port: int = setting(
+        "The port that MX hosts are contacted on.", 25, low=1, high=65535
+    )
+    route: tuple[Route, ...] = field(default=())
+
+
+@frozen
+class Log:
+    """Logs."""
+
+    mail: str = setting(
+        'The mail log, one event a line; "-" is standard output.',
+        "log/mail.log",
+        check=value.path,
+    )
+
+
+@frozen
+class Control:
+    """The door of smfdctl."""
+
+    socket: str = setting(
+        "The UNIX socket that smfdctl speaks to; who may open it is the operator.",
+        "run/control.sock",
+        check=value.path,
+    )

@@ -1,0 +1,69 @@
+"""
+Every setting, declared once.
+
+The loader, the sample file, the manual and C{smfdctl config describe} are made
+from it.  A path that does not begin with C{/} is relative to the home.
+"""
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import Factory, frozen
+
+from smfd.config.doors import MX, TLS, Control, Log, Relay, Server, Store
+from smfd.config.judging import BUILTIN, DNS, Content, Scan, Virus
+from smfd.config.setting import setting, table
+from smfd.config.shipped import shipped
+
+
+@frozen
+class Config:
+    """
+    All settings, as loaded.
+
+    @ivar path: the file they came from.
+    """
+
+    path: Path
+    server: Server = table(Server)
+    mx: MX = table(MX)
+    tls: TLS = table(TLS)
+    store: Store = table(Store)
+    scan: Scan = table(Scan)
+    virus: Virus = table(Virus)
+    dns: DNS = table(DNS)
+    content: Content = table(Content)
+    scores: Mapping[str, float] = setting(
+        "Scores of symbols, instead of those the rules and stages give: "
+        "a symbol and a number, as many as you like.",
+        Factory(dict),
+        low=-1000,
+        high=1000,
+        example="SPF_FAIL = 2.5",
+    )
+    relay: Relay = table(Relay)
+    log: Log = table(Log)
+    control: Control = table(Control)
+
+    @property
+    def home(self) -> Path:
+        """The folder with everything we keep, absolute."""
+        return self.path.absolute().parent / self.server.home
+
+    @property
+    def hostname(self) -> str:
+        """What we call ourselves."""
+        return self.server.hostname.rstrip(".").lower() or socket.gethostname()
+
+    def resolve(self, path: str) -> Path:
+        """A path of the settings, absolute."""
+        return self.home / path
+
+    @property
+    def rules(self) -> tuple[Path, ...]:
+        """The folders of the rules, absolute."""
+        return tuple(
+            shipped("rules.d") if name == BUILTIN else self.resolve(name)
+            for name in self.content.rules
+        )

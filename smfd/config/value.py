@@ -1,0 +1,118 @@
+"""Looks at single values: addresses, networks, names."""
+
+import re
+from ipaddress import ip_address, ip_network
+
+_LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+
+
+def _port(text: str) -> int:
+    """The port, 0 to 65535, or -1 when it is none."""
+    number = int(text) if re.fullmatch("[0-9]{1,5}", text) else -1
+    return number if number <= 65535 else -1
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """
+    C{"192.0.2.1:25"} or C{"[2001:db8::1]:25"} as address and port.
+
+    @raise ValueError: it is neither.
+    """
+    host, colon, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    address = ip_address(bare)
+    if not colon or _port(port) < 0 or (bare == host) != (address.version == 4):
+        raise ValueError(text)
+    return str(address), _port(port)
+
+
+def split_clamd(text: str) -> tuple[str, str, int]:
+    """
+    C{"unix:/path"} as C{("unix", path, 0)}, C{"tcp:host:port"} likewise.
+
+    @raise ValueError: it is neither.
+    """
+    scheme, _, rest = text.partition(":")
+    if scheme == "unix" and rest.startswith("/"):
+        return scheme, rest, 0
+    host, _, port = rest.rpartition(":")
+    if scheme != "tcp" or not host or _port(port) < 1:
+        raise ValueError(text)
+    return scheme, host.strip("[]"), _port(port)
+
+
+def address(text: str) -> str:
+    """An IP address and a port."""
+    try:
+        split_address(text)
+    except ValueError:
+        return (
+            f'"{text}" is not an address with a port; '
+            'write "192.0.2.1:25", or "[2001:db8::1]:25" for IPv6.'
+        )
+    return ""
+
+
+def server(text: str) -> str:
+    """An IP address, with or without a port."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return address(text).replace(":25", ":53").replace("with a port", "")
+    return ""
+
+
+def network(text: str) -> str:
+    """A network in CIDR notation, or one address."""
+    try:
+        ip_network(text)
+    except ValueError as error:
+        return f'"{text}" is not a network ({error}); write "192.0.2.0/24".'
+    return ""
+
+
+def clamd(text: str) -> str:
+    """Where a clamd listens."""
+    try:
+        split_clamd(text)
+    except ValueError:
+        return (
+            f'"{text}" is no place where clamd could listen; '
+            'write "unix:/run/clamav/clamd.ctl" or "tcp:127.0.0.1:3310".'
+        )
+    return ""
+
+
+def hostname(text: str) -> str:
+    """A host name in A-labels (RFC 5321 §4.1.2), or nothing."""
+    labels = text.rstrip(".").split(".")
+    if not text or (len(text) <= 253 and all(map(_LABEL.fullmatch, labels))):
+        return ""
+    return f'"{text}" is not a host name; write "mx.example.org", IDNs as xn--.'
+
+
+def domain(text: str) -> str:
+    """A domain, or C{*} for all."""
+    if text == "*":
+        return ""
+    return hostname(text) if text else "A domain is missing."
+
+
+def path(text: str) -> str:
+    """A path that names something."""
+    return "" if text else "A path is missing."
+
+
+def smtp_url(text: str) -> str:
+    """C{smtp://HOST} or C{smtp://HOST:PORT}."""
+    scheme, _, rest = text.partition("://")
+    host, colon, port = rest.partition(":")
+    if rest.startswith("["):
+        host, _, port = rest[1:].partition("]")
+        colon, port = port[:1], port[1:]
+        good = not network(host)
+    else:
+        good = bool(host) and not hostname(host)
+    if scheme == "smtp" and good and (not colon or _port(port) > 0):
+        return ""
+    return f'"{text}" is no mail server; write "smtp://192.0.2.1:25".'
