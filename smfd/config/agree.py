@@ -14,8 +14,6 @@ def disagreements(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("tls",), "Certificate and key belong together; give both or none."
     if config.virus.engine == "clamd" and not config.virus.clamd:
         yield ("virus", "clamd"), "The engine is clamd; say where it listens."
-    if config.mx.message_size > config.mx.memory * 64:
-        yield ("mx", "memory"), "This is too little for messages of message_size."
     yield from _stages(config)
     yield from _deadlines(config)
 

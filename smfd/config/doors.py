@@ -137,6 +137,7 @@ class Store:
         256 * MIB,
         unit="octets",
         low=0,
+        high=1048576 * MIB,
     )
     retention_days: int = setting(
         "How long decision records are kept.", 30, unit="days", low=1, high=3650

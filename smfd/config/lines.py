@@ -37,7 +37,7 @@ def _statement(rows: list[str], at: int) -> tuple[int, dict[str, Any]]:
     for end in range(at + 1, min(at + _SPREAD, len(rows)) + 1):
         try:
             return end, tomllib.loads("\n".join(rows[at:end]))
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):
             continue
     return at + 1, {}
 

@@ -35,8 +35,8 @@ def read(text: str, path: Path) -> Config:
     @raise Unusable: see L{load}.
     """
     faults: list[Fault] = []
-    # TOML 1.0 ends lines with LF or CRLF; keeping both keeps the lines' numbers.
-    document, text = _parse(text, faults)
+    # TOML 1.0 takes LF and CRLF as line ends.
+    document, text = _parse(text.replace("\r\n", "\n"), faults)
     lines = find_lines(text)
     reading = Reading()
     config = reading.table(Config, document, (), {"path": path})
@@ -76,7 +76,8 @@ def _parse(text: str, faults: list[Fault]) -> tuple[dict[str, Any], str]:
     while True:
         try:
             return tomllib.loads("\n".join(rows)), "\n".join(rows)
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:
+            # Numbers of thousands of digits and deep nesting are not TOML errors.
             said = _WHERE.search(str(error))
             line = int(said[1]) if said else len(rows)
             faults.append(Fault(line, "", _syntax(str(error))))
@@ -96,9 +97,9 @@ def _alone(row: str) -> bool:
         return False
     try:
         tomllib.loads(row)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         return "Unclosed" not in str(error)
-    return "=" in row and row.count("[") == row.count("]")
+    return False
 
 
 def _line(place: Place, lines: dict[Place, int]) -> int:

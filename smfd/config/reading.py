@@ -1,9 +1,9 @@
 """Fit a TOML document to the schema, and note what does not fit."""
 
+import re
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-import attrs
 from attrs import define, field
 
 from smfd.config.lines import Path
@@ -11,8 +11,10 @@ from smfd.config.setting import Declared, declared, wrong
 
 T = TypeVar("T")
 
+_SYMBOL = re.compile("[A-Z_0-9]+")
+
 #: Keys that people look for and that are no settings on purpose.
-_NEVER = {
+_NEVER: dict[Path, str] = {
     ("scan", "on_error", "virus"): "This is no setting: a virus scanner that cannot "
     "answer means that the mail is deferred. Take the line out.",
     ("scan", "on_error", "lists"): "This is no setting: without the lists nothing is "
@@ -82,11 +84,11 @@ class Reading:
             return None
         for name, number in node.items():
             said = wrong(key.setting, float, number)
-            if not name.replace("_", "A").isalnum() or name != name.upper():
+            if not _SYMBOL.fullmatch(name):
                 said = "A symbol is written in capital letters, digits and _."
             if said:
                 self._note((*place, name), said)
-        return node
+        return node if self.wrong else {name: float(node[name]) for name in node}
 
     def _note(self, place: Path, said: str) -> None:
         self.wrong.append((place, said))
@@ -102,8 +104,3 @@ def _unknown(place: Path, keys: list[Declared], table: Path) -> str:
         return f'There is no such setting. Did you mean "{close[0]}"?'
     kind = "setting" if table else "table"
     return f"There is no such {kind}. There are: {', '.join(names)}."
-
-
-def fields(config: Any) -> dict[str, Any]:
-    """The settings of a table by name, in the order they are declared."""
-    return {a.name: getattr(config, a.name) for a in attrs.fields(type(config))}

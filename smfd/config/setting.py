@@ -137,13 +137,13 @@ def _wrong_text(known: Setting, value: str) -> str:
 
 
 def _wrong_number(known: Setting, value: float) -> str:
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return f"{value} is not a number to count with."
     unit = f" {known.unit}" if known.unit else ""
     if known.low is not None and value < known.low:
-        return f"{value} is too little; the least is {known.low:g}{unit}."
+        return f"{_shown(value)} is too little; the least is {known.low:g}{unit}."
     if known.high is not None and value > known.high:
-        return f"{value} is too much; the most is {known.high:.12g}{unit}."
+        return f"{_shown(value)} is too much; the most is {known.high:.12g}{unit}."
     return ""
 
 
