@@ -1,0 +1,52 @@
+"""Our own people do not come in by the front door (S13, C10)."""
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.model.finding import Finding
+from smfd.scan.identity import IdentityStage
+from tests import sample
+
+FROM = b"From: %s\r\nSubject: x\r\n\r\nx\r\n"
+
+
+class IdentityTests(SynchronousTestCase):
+    """A hosted sender from outside proves himself, or is suspected."""
+
+    def look(
+        self, author: str, sender: str | None, *earlier: Finding
+    ) -> Sequence[Finding]:
+        """What the stage finds."""
+        stage = IdentityStage(lambda domain: succeed(domain == "example.test"))
+        data = FROM % author.encode()
+        return self.successResultOf(
+            stage.scan(sample.transaction(data, sender, findings=earlier))
+        )
+
+    def test_strangers(self) -> None:
+        """Others are none of its business."""
+        self.assertEqual((), tuple(self.look("a@sender.test", "a@sender.test")))
+
+    def test_forged_author(self) -> None:
+        """One of us in From, from outside: enough to quarantine."""
+        (finding,) = self.look("boss@example.test", "a@sender.test", sample.SPF_PASS)
+        self.assertEqual(("HOSTED_SENDER", 10.0), (finding.symbol, finding.score))
+
+    def test_forged_envelope(self) -> None:
+        """One of us as the envelope's sender counts the same."""
+        (finding,) = self.look("a@sender.test", "bob@example.test")
+        self.assertEqual("HOSTED_SENDER", finding.symbol)
+
+    def test_proved(self) -> None:
+        """With an aligned pass it is one of us after all."""
+        (finding,) = self.look(
+            "boss@example.test", "boss@example.test", sample.AUTHENTICATED
+        )
+        self.assertEqual("HOSTED_SENDER_PROVED", finding.symbol)
+
+    def test_null_path(self) -> None:
+        """A bounce has an author too."""
+        (finding,) = self.look("boss@example.test", None)
+        self.assertEqual("HOSTED_SENDER", finding.symbol)
