@@ -13,7 +13,7 @@ from pathlib import Path
 from time import gmtime, strftime
 
 from twisted.application.service import Service
-from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorThreads, IReactorTime
 from twisted.logger import Logger
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -25,7 +25,7 @@ PATIENCE = 0.2
 KEPT = 10_000
 
 
-class IClock(IReactorTime, IReactorFromThreads):
+class IClock(IReactorTime, IReactorThreads):
     """What the log needs of a reactor."""
 
 

@@ -53,7 +53,7 @@ class ReceivedTests(SynchronousTestCase):
             ("ESMTPSA", True, "x", False, True),
             ("UTF8SMTPS", True, "x", True, False),
         ):
-            word = protocol(extended=extended, tls=tls, utf8=utf8, authenticated=login)
+            word = protocol(extended=extended, tls=bool(tls), utf8=utf8, authenticated=login)
             self.assertEqual(expected, word)
 
     def test_date(self) -> None:
