@@ -159,8 +159,9 @@ class Route:
 @frozen
 class Relay:
     """
-    Mail to the world.  Nothing is sent out yet: these wait for the issue that
-    builds it.
+    Mail to the world.
+
+    Nothing is sent out yet: these are read and not used.
     """
 
     port: int = setting(

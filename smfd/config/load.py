@@ -39,7 +39,7 @@ def read(text: str, path: Path) -> Config:
     document, text = _parse(text.replace("\r\n", "\n"), faults)
     lines = find_lines(text)
     reading = Reading()
-    config = reading.table(Config, document, (), {"path": path})
+    config = reading.table(Config, document, (), {"path": path.absolute()})
     found = [*reading.wrong]
     if config is not None and not faults:
         found += disagreements(config)

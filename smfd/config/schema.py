@@ -22,7 +22,7 @@ class Config:
     """
     All settings, as loaded.
 
-    @ivar path: the file they came from.
+    @ivar path: the file they came from, absolute.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class Config:
     @property
     def home(self) -> Path:
         """The folder with everything we keep, absolute."""
-        return self.path.absolute().parent / self.server.home
+        return self.path.parent / self.server.home
 
     @property
     def hostname(self) -> str:

@@ -143,7 +143,7 @@ def _wrong_number(known: Setting, value: float) -> str:
     if known.low is not None and value < known.low:
         return f"{_shown(value)} is too little; the least is {known.low:g}{unit}."
     if known.high is not None and value > known.high:
-        return f"{_shown(value)} is too much; the most is {known.high:.12g}{unit}."
+        return f"{_shown(value)} is too much; the most is {known.high:.15g}{unit}."
     return ""
 
 
