@@ -65,7 +65,12 @@ class Entry:
 
 @frozen
 class Consignment:
-    """One recipient's share of an entry, on its way to a destination."""
+    """
+    One recipient's share of an entry, on its way to a destination.
+
+    @ivar attempts: how often it may have been tried already, wholly or in
+        part; when not 0 the destination looks first whether it is there.
+    """
 
     entry_id: str
     received: float
@@ -74,6 +79,7 @@ class Consignment:
     top: bytes
     cuts: tuple[tuple[int, int], ...]
     recipient: Recipient
+    attempts: int = 0
 
 
 @frozen
@@ -84,9 +90,12 @@ class Outcome:
     @ivar state: DELIVERED or HELD when it is done and synced, DUE to try
         again, FAILED for ever.
     @ivar detail: where it is (a path relative to the home), or why not.
+    @ivar next_try: when DUE: not before, seconds since the epoch; 0 leaves
+        it to the runner.
     """
 
     entry_id: str
     number: int
     state: State
     detail: str = ""
+    next_try: float = 0.0
