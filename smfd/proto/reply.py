@@ -6,6 +6,9 @@ Standards: RFC 5321 §4.2, RFC 2034, RFC 3463.
 
 from attrs import frozen
 
+#: RFC 5321 §4.5.3.1.5: 512 octets, of which code, status and CRLF take some.
+_LINE = 480
+
 
 @frozen
 class Reply:
@@ -30,15 +33,38 @@ class Reply:
         return self.code < 400
 
     def __bytes__(self) -> bytes:
-        """The reply on the wire."""
+        """
+        The reply on the wire.
+
+        What is not printable ASCII is shown as "?", and a line too long is
+        cut: no text makes a second reply of one.
+        """
         prefix = f"{self.status} " if self.status else ""
-        last = len(self.lines) - 1
-        return "".join(
-            f"{self.code}{' ' if n == last else '-'}{prefix}{line}\r\n"
-            for n, line in enumerate(self.lines)
-        ).encode("ascii", "replace")
+        lines = [_plain(line) for line in self.lines] or [""]
+        last = f"{self.code} {prefix}{lines.pop()}\r\n"
+        if lines:
+            last = "".join(f"{self.code}-{prefix}{x}\r\n" for x in lines) + last
+        return last.encode("ascii")
+
+
+class Malformed(ValueError):
+    """
+    What a client wrote is not what the grammar says.
+
+    @ivar reply: the answer to it.
+    """
+
+    def __init__(self, text: str, status: str = "5.5.4", code: int = 501) -> None:
+        super().__init__(text)
+        self.reply = reply(code, status, text)
 
 
 def reply(code: int, status: str, *lines: str, closes: bool = False) -> Reply:
     """Make a reply of some lines."""
     return Reply(code, status, lines, closes)
+
+
+def _plain(line: str) -> str:
+    if line.isascii() and line.isprintable() and len(line) <= _LINE:
+        return line
+    return "".join(c if " " <= c <= "~" else "?" for c in line[:_LINE])

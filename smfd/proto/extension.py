@@ -1,0 +1,42 @@
+"""
+What EHLO offers.
+
+Standards: RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME),
+RFC 2034 (ENHANCEDSTATUSCODES), RFC 3207 (STARTTLS), RFC 6531 (SMTPUTF8),
+RFC 3030 (CHUNKING), RFC 3461 (DSN).
+"""
+
+from attrs import frozen
+
+
+@frozen
+class Offer:
+    """
+    The extensions of one door.
+
+    @ivar starttls: a certificate is there.
+    @ivar smtputf8: mail with UTF-8 addresses is taken.
+    @ivar chunking: BDAT is understood.
+    @ivar dsn: the parameters of RFC 3461 are.
+    """
+
+    starttls: bool = False
+    smtputf8: bool = True
+    chunking: bool = True
+    dsn: bool = True
+
+    def lines(self, size: int, secure: bool) -> tuple[str, ...]:
+        """
+        The lines that follow the first of the reply to EHLO.
+
+        @param secure: TLS is on, and STARTTLS not offered again
+            (RFC 3207 §4.2).
+        """
+        chosen = {
+            "STARTTLS": self.starttls and not secure,
+            "SMTPUTF8": self.smtputf8,
+            "CHUNKING": self.chunking,
+            "DSN": self.dsn,
+        }
+        always = ("PIPELINING", f"SIZE {size}", "8BITMIME", "ENHANCEDSTATUSCODES")
+        return (*always, *(word for word, on in chosen.items() if on), "HELP")
