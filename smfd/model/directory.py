@@ -55,3 +55,38 @@ class ListEntry:
     locked: bool = False
     expires: float | None = None
     note: str = ""
+
+
+@frozen
+class Act:
+    """
+    Something a person did to the directory, for the audit.
+
+    @ivar actor: who, C{uid:NAME} or an address.
+    @ivar act: what, as C{noun verb}: "domain add".
+    @ivar subject: to whom or to what.
+    """
+
+    id: int
+    time: float
+    actor: str
+    act: str
+    subject: str
+    detail: str = ""
+
+
+class Refused(Exception):
+    """
+    What was asked for is not done, and nothing has changed.
+
+    @ivar kind: "invalid" (cannot be so), "unknown" (no such thing) or
+        "conflict" (not as things stand).
+    @ivar sentence: what is wrong, for people.
+    @ivar remedy: what to do about it, or "".
+    """
+
+    def __init__(self, kind: str, sentence: str, remedy: str = "") -> None:
+        super().__init__(sentence)
+        self.kind = kind
+        self.sentence = sentence
+        self.remedy = remedy

@@ -1,0 +1,292 @@
+"""
+Domains, accounts, lists and the audit of those who change them.
+
+Truth, in C{directory.db} (SQLite, WAL).  One thread writes, a few read; what
+the front door asks for is remembered until it changes.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults, succeed
+
+from smfd.model.directory import Account, Act, Domain, ListEntry
+from smfd.policy.lists import Book, book, scopes
+from smfd.store import directory_entries, directory_pages, directory_rows
+from smfd.store import directory_rules as rules
+from smfd.store import directory_schema as schema
+from smfd.store.directory_cache import Cache
+from smfd.store.directory_database import Database
+from smfd.store.directory_pages import Page
+from smfd.store.directory_rows import Doing
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Directory(Service):
+    """
+    Answers at once what it was asked before, and never what is no longer so.
+
+    Every method fires with its value, or fails with
+    L{Refused <smfd.model.directory.Refused>}, which has a sentence for people,
+    and changed nothing.
+
+    @param path: C{directory.db}; made when there is none.
+    @param reactor: its time is the time of acts and of expiry.
+    @param readers: threads that read.
+    @param cached: how many domains, how many accounts, how many unknown
+        addresses and how many list entries are remembered.
+    @param entries: how many entries one scope may have.
+    """
+
+    name = "directory"
+
+    def __init__(
+        self,
+        path: Path,
+        reactor: Any,
+        readers: int = 2,
+        cached: int = 20_000,
+        entries: int = 10_000,
+    ) -> None:
+        self._path = path
+        self._reactor = reactor
+        self._limit = entries
+        self._writer = Database(partial(schema.writer, path), reactor, 1, "dir-write")
+        self._reader = Database(
+            partial(schema.reader, path), reactor, readers, "dir-read"
+        )
+        self._domains: Cache[Domain | None] = Cache(cached)
+        self._accounts: Cache[Account | None] = Cache(cached)
+        # Apart, so that guessed addresses do not drive out real ones.
+        self._unknown: Cache[Account | None] = Cache(cached)
+        self._books: Cache[Book] = Cache(cached + entries)
+
+    def startService(self) -> None:
+        """Open the file, or raise what is wrong with it."""
+        schema.writer(self._path).close()
+        self._writer.start()
+        self._reader.start()
+        super().startService()
+
+    def stopService(self) -> None:
+        """Finish what was asked."""
+        super().stopService()
+        self._reader.stop()
+        self._writer.stop()
+
+    # What the front door asks.
+
+    def domain(self, name: str) -> Deferred[Domain | None]:
+        """The hosted domain of that name (A-labels), or None."""
+        key = name.lower()
+        return self._remembered(self._domains, key, directory_rows.domain)
+
+    def is_hosted(self, name: str) -> Deferred[bool]:
+        """Whether a domain is ours."""
+        found = self._domains.get(name.lower())
+        if found is not None:
+            return succeed(found[0] is not None)
+        return self.domain(name).addCallback(lambda domain: domain is not None)
+
+    def account(self, address: str) -> Deferred[Account | None]:
+        """
+        The mailbox that takes mail for an address, or None.
+
+        Upper and lower case are one; C{user+tag@} is taken by C{user@}.
+        """
+        key = address.lower()
+        found = self._accounts.get(key) or self._unknown.get(key)
+        if found is not None:
+            return succeed(found[0])
+        age = self._accounts.age
+
+        def keep(account: Account | None) -> Account | None:
+            cache = self._accounts if account else self._unknown
+            cache.keep(key, account, age)
+            return account
+
+        return self._reader.run(directory_rows.account, key).addCallback(keep)
+
+    def books(self, recipient: str) -> Deferred[tuple[Book, ...]]:
+        """The lists that speak for a recipient, his own first, none empty."""
+        wanted = scopes(recipient)
+        held = [self._books.get(scope) for scope in wanted]
+        known = [found[0] for found in held if found is not None]
+        if len(known) == len(wanted):
+            return succeed(tuple(found for found in known if found.pages))
+        asked = [self._book(scope) for scope in wanted]
+        return gatherResults(asked, consumeErrors=True).addCallback(
+            lambda found: tuple(one for one in found if one.pages)
+        )
+
+    def entries_for(self, recipient: str) -> Deferred[tuple[ListEntry, ...]]:
+        """Every entry that speaks for a recipient and has not expired."""
+        now = self._reactor.seconds()
+
+        def unexpired(books: tuple[Book, ...]) -> tuple[ListEntry, ...]:
+            return tuple(
+                entry
+                for found in books
+                for page in found.pages.values()
+                for entry in page
+                if entry.expires is None or entry.expires > now
+            )
+
+        return self.books(recipient).addCallback(unexpired)
+
+    # What people look at, a page at a time.
+
+    def domains(
+        self, search: str = "", limit: int = 100, offset: int = 0
+    ) -> Deferred[Page[Domain]]:
+        """Hosted domains, by name."""
+        return self._reader.run(directory_pages.domains, search, limit, offset)
+
+    def accounts(
+        self, domain: str = "", search: str = "", limit: int = 100, offset: int = 0
+    ) -> Deferred[Page[Account]]:
+        """Mailboxes of a domain or of all, by address."""
+        return self._reader.run(
+            directory_pages.accounts, domain.lower(), search, limit, offset
+        )
+
+    def entries(
+        self,
+        scope: str = "",
+        pattern: str = "",
+        search: str = "",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Deferred[Page[ListEntry]]:
+        """Allow and block entries, expired ones too, the newest first."""
+        return self._reader.run(_entries, scope, pattern, search, limit, offset)
+
+    def acts(
+        self, subject: str = "", limit: int = 100, offset: int = 0
+    ) -> Deferred[Page[Act]]:
+        """Who changed what, the newest first."""
+        return self._reader.run(directory_pages.acts, subject, limit, offset)
+
+    # What people change.
+
+    def add_domain(
+        self, name: str, threshold: float = 5.0, *, actor: str
+    ) -> Deferred[Domain]:
+        """Host a domain; postmaster@ it has a mailbox from then on."""
+        return self._write(actor, directory_rows.add_domain, name, threshold)
+
+    def set_domain(
+        self,
+        name: str,
+        threshold: float | None = None,
+        allow_unauthenticated: bool | None = None,
+        *,
+        actor: str,
+    ) -> Deferred[Domain]:
+        """Change what is not None."""
+        return self._write(
+            actor, directory_rows.set_domain, name, threshold, allow_unauthenticated
+        )
+
+    def remove_domain(
+        self, name: str, force: bool = False, *, actor: str
+    ) -> Deferred[Domain]:
+        """Host it no longer; refused while it has users, unless forced."""
+        return self._write(actor, directory_rows.remove_domain, name, force)
+
+    def add_account(
+        self, address: str, password: str = "", *, actor: str
+    ) -> Deferred[Account]:
+        """Make a mailbox; C{password} is a hash, or "" for no log in."""
+        return self._write(actor, directory_rows.add_account, address, password)
+
+    def remove_account(self, address: str, *, actor: str) -> Deferred[Account]:
+        """Take no more mail for an address; its mail stays on the disk."""
+        return self._write(actor, directory_rows.remove_account, address)
+
+    def set_password(
+        self, address: str, password: str, *, actor: str
+    ) -> Deferred[Account]:
+        """Replace the hash of a mailbox."""
+        return self._write(actor, directory_rows.set_password, address, password)
+
+    def add_entry(self, entry: ListEntry, *, actor: str) -> Deferred[ListEntry]:
+        """
+        Put an entry on a list; the same again replaces its note and end.
+
+        @return: fires with the entry as it is stored, with its number.
+        """
+        return self._write(actor, directory_entries.add_entry, entry, self._limit)
+
+    def remove_entry(self, number: int, *, actor: str) -> Deferred[ListEntry]:
+        """Take an entry off its list; fires with what it was."""
+        return self._write(actor, directory_entries.remove_entry, number)
+
+    def _book(self, scope: str) -> Deferred[Book]:
+        def weight(found: Book) -> int:
+            return 1 + sum(len(page) for page in found.pages.values())
+
+        return self._remembered(self._books, scope, _read_book, weight)
+
+    def _remembered(
+        self,
+        cache: Cache[T],
+        key: str,
+        read: Callable[[Connection, str], T],
+        weight: Callable[[T], int] = lambda value: 1,
+    ) -> Deferred[T]:
+        found = cache.get(key)
+        if found is not None:
+            return succeed(found[0])
+        age = cache.age
+
+        def keep(value: T) -> T:
+            cache.keep(key, value, age, weight(value))
+            return value
+
+        return self._reader.run(read, key).addCallback(keep)
+
+    def _write(
+        self,
+        actor: str,
+        function: Callable[Concatenate[Connection, Doing, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Deferred[T]:
+        doing = Doing(actor, self._reactor.seconds())
+        d = self._writer.run(function, doing, *args, **kwargs)
+        # Even a failed write may have reached the disk: forget in any case.
+        return d.addBoth(self._forget)
+
+    def _forget(self, result: T) -> T:
+        for cache in (self._domains, self._accounts, self._unknown, self._books):
+            cache.drop()
+        return result
+
+
+def _entries(
+    connection: Connection,
+    scope: str,
+    pattern: str,
+    search: str,
+    limit: int,
+    offset: int,
+) -> Page[ListEntry]:
+    return directory_pages.entries(
+        connection,
+        rules.scope(scope) if scope else "",
+        str(rules.pattern(pattern)) if pattern else "",
+        search,
+        limit,
+        offset,
+    )
+
+
+def _read_book(connection: Connection, scope: str) -> Book:
+    return book(directory_rows.entries(connection, scope))

@@ -1,0 +1,150 @@
+"""Pages of C{directory.db}: searchable, counted, never the whole table."""
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+from attrs import field, frozen
+
+from smfd.model.directory import Account, Act, Domain, ListEntry
+from smfd.store.directory_rows import domain_of, entry_of
+
+T = TypeVar("T")
+
+#: However much is asked for, a page has no more.
+LONGEST = 1000
+
+
+@frozen
+class Page(Generic[T]):
+    """
+    A page of a longer list.
+
+    @ivar total: how many there are on all pages.
+    """
+
+    items: tuple[T, ...]
+    total: int
+
+
+@frozen
+class _Where:
+    """Conditions that all hold, with their values."""
+
+    terms: list[str] = field(factory=list)
+    values: list[Any] = field(factory=list)
+
+    def equal(self, column: str, value: str) -> "_Where":
+        if value:
+            self.terms.append(f"{column}=?")
+            self.values.append(value)
+        return self
+
+    def containing(self, column: str, words: str) -> "_Where":
+        if words:
+            self.terms.append(f"instr({column}, ?)")
+            self.values.append(words.lower())
+        return self
+
+    def page(
+        self,
+        connection: sqlite3.Connection,
+        table: str,
+        columns: str,
+        order: str,
+        limit: int,
+        offset: int,
+    ) -> tuple[Sequence[Any], int]:
+        where = f" WHERE {' AND '.join(self.terms)}" if self.terms else ""
+        (total,) = connection.execute(
+            f"SELECT count(*) FROM {table}{where}", self.values
+        ).fetchone()
+        rows = connection.execute(
+            f"SELECT {columns} FROM {table}{where} ORDER BY {order} LIMIT ? OFFSET ?",
+            [*self.values, max(0, min(limit, LONGEST)), max(0, offset)],
+        ).fetchall()
+        return rows, total
+
+
+def domains(
+    connection: sqlite3.Connection, search: str, limit: int, offset: int
+) -> Page[Domain]:
+    """Hosted domains whose name contains C{search}, by name."""
+    rows, total = (
+        _Where()
+        .containing("name", search)
+        .page(
+            connection,
+            "domains",
+            "name, kind, threshold, allow_unauthenticated",
+            "name",
+            limit,
+            offset,
+        )
+    )
+    return Page(tuple(domain_of(row) for row in rows), total)
+
+
+def accounts(
+    connection: sqlite3.Connection, domain: str, search: str, limit: int, offset: int
+) -> Page[Account]:
+    """Mailboxes of a domain, or of all, by address."""
+    rows, total = (
+        _Where()
+        .equal("domain", domain)
+        .containing("address", search)
+        .page(
+            connection,
+            "accounts",
+            "address, password, created",
+            "address",
+            limit,
+            offset,
+        )
+    )
+    return Page(tuple(Account(*row) for row in rows), total)
+
+
+def entries(
+    connection: sqlite3.Connection,
+    scope: str,
+    pattern: str,
+    search: str,
+    limit: int,
+    offset: int,
+) -> Page[ListEntry]:
+    """Entries of a scope, or of all, the newest first."""
+    rows, total = (
+        _Where()
+        .equal("scope", scope)
+        .equal("pattern", pattern)
+        .containing("lower(scope || ' ' || pattern || ' ' || note)", search)
+        .page(
+            connection,
+            "entries",
+            "id, scope, allow, pattern, locked, expires, note",
+            "id DESC",
+            limit,
+            offset,
+        )
+    )
+    return Page(tuple(entry_of(row) for row in rows), total)
+
+
+def acts(
+    connection: sqlite3.Connection, subject: str, limit: int, offset: int
+) -> Page[Act]:
+    """What was done to a subject, or to all, the newest first."""
+    rows, total = (
+        _Where()
+        .equal("subject", subject)
+        .page(
+            connection,
+            "acts",
+            "id, time, actor, act, subject, detail",
+            "id DESC",
+            limit,
+            offset,
+        )
+    )
+    return Page(tuple(Act(*row) for row in rows), total)

@@ -1,0 +1,255 @@
+"""
+What is read from, and written to, C{directory.db} by hand.
+
+Plain functions on a connection: the daemon calls them in its threads, and
+C{smfdctl init} without a daemon.  A write is one transaction with its act; it
+raises L{Refused} and changes nothing, or returns when it is on the disk.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attrs import evolve, frozen
+
+from smfd.model.directory import Account, Domain, ListEntry, Refused
+from smfd.store import directory_rules as rules
+
+
+@frozen
+class Doing:
+    """
+    Who writes, and when.
+
+    @ivar actor: C{uid:NAME} or an address.
+    @ivar now: seconds since the epoch.
+    """
+
+    actor: str
+    now: float
+
+
+@contextmanager
+def transaction(
+    connection: sqlite3.Connection, doing: Doing, act: str, subject: str, detail: str
+) -> Iterator[None]:
+    """All of it with its act in the audit, or nothing."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute(
+            "INSERT INTO acts (time, actor, act, subject, detail) VALUES (?,?,?,?,?)",
+            (doing.now, doing.actor, act, subject, detail),
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def domain(connection: sqlite3.Connection, name: str) -> Domain | None:
+    """The hosted domain of that stored name."""
+    row = connection.execute(
+        "SELECT name, kind, threshold, allow_unauthenticated FROM domains WHERE name=?",
+        (name,),
+    ).fetchone()
+    return domain_of(row) if row else None
+
+
+def account(connection: sqlite3.Connection, address: str) -> Account | None:
+    """
+    The mailbox that takes mail for an address in lower case.
+
+    C{user+tag@domain} is taken by C{user@domain} when there is no other.
+    """
+    local, _, name = address.rpartition("@")
+    base = local.partition("+")[0]
+    row = connection.execute(
+        "SELECT address, password, created FROM accounts"
+        " WHERE address IN (?, ?) ORDER BY length(address) DESC LIMIT 1",
+        (address, f"{base}@{name}"),
+    ).fetchone()
+    return Account(*row) if row else None
+
+
+def entries(connection: sqlite3.Connection, scope: str) -> tuple[ListEntry, ...]:
+    """Every entry of a scope, expired ones too."""
+    rows = connection.execute(
+        "SELECT id, scope, allow, pattern, locked, expires, note FROM entries"
+        " WHERE scope=? ORDER BY id",
+        (scope,),
+    )
+    return tuple(entry_of(row) for row in rows)
+
+
+def entry(connection: sqlite3.Connection, number: int) -> ListEntry | None:
+    """One entry by its number."""
+    row = connection.execute(
+        "SELECT id, scope, allow, pattern, locked, expires, note FROM entries"
+        " WHERE id=?",
+        (number,),
+    ).fetchone()
+    return entry_of(row) if row else None
+
+
+def add_domain(
+    connection: sqlite3.Connection, doing: Doing, name: str, threshold: float
+) -> Domain:
+    """Host a domain; its postmaster has a mailbox from then on."""
+    made = Domain(rules.domain_name(name), threshold=rules.threshold(threshold))
+    with transaction(
+        connection, doing, "domain add", made.name, f"threshold={made.threshold:g}"
+    ):
+        try:
+            connection.execute(
+                "INSERT INTO domains VALUES (?,?,?,?)",
+                (made.name, made.kind, made.threshold, made.allow_unauthenticated),
+            )
+        except sqlite3.IntegrityError:
+            raise Refused("conflict", f"{made.name} is hosted already.") from None
+        # RFC 5321 §4.5.1: postmaster@ any domain we take mail for.
+        connection.execute(
+            "INSERT INTO accounts VALUES (?,?,?,?)",
+            (f"{rules.POSTMASTER}@{made.name}", made.name, "", doing.now),
+        )
+    return made
+
+
+def set_domain(
+    connection: sqlite3.Connection,
+    doing: Doing,
+    name: str,
+    threshold: float | None,
+    allow_unauthenticated: bool | None,
+) -> Domain:
+    """Change what is not None."""
+    found = hosted(connection, rules.domain_name(name))
+    if threshold is not None:
+        found = evolve(found, threshold=rules.threshold(threshold))
+    if allow_unauthenticated is not None:
+        found = evolve(found, allow_unauthenticated=allow_unauthenticated)
+    detail = (
+        f"threshold={found.threshold:g}"
+        f" allow_unauthenticated={found.allow_unauthenticated}"
+    )
+    with transaction(connection, doing, "domain set", found.name, detail):
+        connection.execute(
+            "UPDATE domains SET threshold=?, allow_unauthenticated=? WHERE name=?",
+            (found.threshold, found.allow_unauthenticated, found.name),
+        )
+    return found
+
+
+def remove_domain(
+    connection: sqlite3.Connection, doing: Doing, name: str, force: bool
+) -> Domain:
+    """Host it no longer; with C{force} even if it has users."""
+    found = hosted(connection, rules.domain_name(name))
+    with transaction(connection, doing, "domain remove", found.name, ""):
+        (users,) = connection.execute(
+            "SELECT count(*) FROM accounts WHERE domain=? AND address<>?",
+            (found.name, f"{rules.POSTMASTER}@{found.name}"),
+        ).fetchone()
+        if users and not force:
+            raise Refused(
+                "conflict",
+                f"{found.name} has {users} user{'s' if users > 1 else ''}.",
+                "Remove them first, or force it; their mail stays on the disk.",
+            )
+        connection.execute(
+            "DELETE FROM entries WHERE scope=? OR scope IN"
+            " (SELECT address FROM accounts WHERE domain=?)",
+            (found.name, found.name),
+        )
+        connection.execute("DELETE FROM accounts WHERE domain=?", (found.name,))
+        connection.execute("DELETE FROM domains WHERE name=?", (found.name,))
+    return found
+
+
+def add_account(
+    connection: sqlite3.Connection, doing: Doing, address: str, password: str
+) -> Account:
+    """Make a mailbox of a hosted domain; C{password} is a hash or ""."""
+    name, at = rules.address(address)
+    hosted(connection, at)
+    made = Account(name, password, doing.now)
+    with transaction(connection, doing, "user add", name, ""):
+        try:
+            connection.execute(
+                "INSERT INTO accounts VALUES (?,?,?,?)",
+                (name, at, password, doing.now),
+            )
+        except sqlite3.IntegrityError:
+            raise Refused("conflict", f"{name} is a mailbox already.") from None
+    return made
+
+
+def remove_account(
+    connection: sqlite3.Connection, doing: Doing, address: str
+) -> Account:
+    """Take no more mail for it; what is in the mailbox stays."""
+    found = _mailbox(connection, address)
+    local, _, at = found.address.rpartition("@")
+    if local == rules.POSTMASTER:
+        # RFC 5321 §4.5.1.
+        raise Refused(
+            "conflict",
+            f"{found.address} stays as long as {at} is hosted: mail standards ask"
+            " for it.",
+        )
+    with transaction(connection, doing, "user remove", found.address, ""):
+        connection.execute("DELETE FROM entries WHERE scope=?", (found.address,))
+        connection.execute("DELETE FROM accounts WHERE address=?", (found.address,))
+    return found
+
+
+def set_password(
+    connection: sqlite3.Connection, doing: Doing, address: str, password: str
+) -> Account:
+    """Replace the hash; "" shuts the mailbox."""
+    found = _mailbox(connection, address)
+    with transaction(connection, doing, "user password", found.address, ""):
+        connection.execute(
+            "UPDATE accounts SET password=? WHERE address=?",
+            (password, found.address),
+        )
+    return evolve(found, password=password)
+
+
+def hosted(connection: sqlite3.Connection, name: str) -> Domain:
+    """A domain that must be hosted, by its stored name."""
+    found = domain(connection, name)
+    if found is None:
+        raise Refused(
+            "unknown", f"{name} is not hosted here.", "Add it with: domain add."
+        )
+    return found
+
+
+def mailbox(connection: sqlite3.Connection, address: str) -> Account:
+    """A mailbox that must be there, by its stored address."""
+    row = connection.execute(
+        "SELECT address, password, created FROM accounts WHERE address=?", (address,)
+    ).fetchone()
+    if row is None:
+        raise Refused("unknown", f"There is no mailbox {address}.")
+    return Account(*row)
+
+
+def _mailbox(connection: sqlite3.Connection, address: str) -> Account:
+    return mailbox(connection, rules.address(address)[0])
+
+
+def domain_of(row: tuple[str, str, float, int]) -> Domain:
+    """A row of the table, as a value."""
+    name, kind, threshold, unauthenticated = row
+    return Domain(name, kind, threshold, bool(unauthenticated))
+
+
+def entry_of(
+    row: tuple[int, str, int, str, int, float | None, str],
+) -> ListEntry:
+    """A row of the table, as a value."""
+    number, scope, allow, pattern, locked, expires, note = row
+    return ListEntry(number, scope, bool(allow), pattern, bool(locked), expires, note)

@@ -1,0 +1,354 @@
+"""Tests for L{smfd.store.directory}."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from smfd.model.directory import ListEntry, Refused
+from smfd.store import directory_rules as rules
+from smfd.store.directory import Directory
+from smfd.store.directory_cache import Cache
+from smfd.store.directory_schema import WrongVersion
+
+
+class DirectoryTestCase(TestCase):
+    """A directory with one domain and one user."""
+
+    async def build(self, **settings: Any) -> Directory:
+        """Start it in a fresh folder."""
+        self.path = Path(self.mktemp())
+        self.path.mkdir()
+        directory = Directory(self.path / "directory.db", reactor, **settings)
+        directory.startService()
+        self.addCleanup(directory.stopService)
+        await directory.add_domain("Home.example", actor="uid:test")
+        await directory.add_account("Ann@home.example", "hash", actor="uid:test")
+        return directory
+
+    async def assert_refused(self, kind: str, asked: Deferred[Any]) -> None:
+        """It is refused for that kind of reason, with a sentence."""
+        try:
+            await asked
+        except Refused as refused:
+            self.assertEqual(kind, refused.kind)
+            self.assertTrue(refused.sentence.endswith("."), refused.sentence)
+        else:
+            self.fail("not refused")
+
+
+class ReadTests(DirectoryTestCase):
+    """What the front door asks."""
+
+    async def test_account(self) -> None:
+        """A mailbox is found whatever its case, and with a +tag."""
+        directory = await self.build()
+        for address in "ann@home.example", "ANN@HOME.example", "ann+shop@home.example":
+            account = await directory.account(address)
+            assert account is not None
+            self.assertEqual("ann@home.example", account.address)
+        for address in "bob@home.example", "ann@else.example", "+ann@home.example", "x":
+            self.assertIsNone(await directory.account(address))
+
+    async def test_postmaster(self) -> None:
+        """A hosted domain has a postmaster from the start.  RFC 5321 4.5.1."""
+        directory = await self.build()
+        self.assertIsNotNone(await directory.account("postmaster@home.example"))
+
+    async def test_hosted(self) -> None:
+        """A domain is ours, or not."""
+        directory = await self.build()
+        self.assertTrue(await directory.is_hosted("HOME.example"))
+        self.assertFalse(await directory.is_hosted("else.example"))
+        self.assertIsNone(await directory.domain("else.example"))
+
+    async def test_remembered(self) -> None:
+        """What was asked before is answered at once, yes or no."""
+        directory = await self.build()
+        for address in "ann@home.example", "bob@home.example":
+            await directory.account(address)
+            await directory.books(address)
+            self.assertTrue(directory.account(address).called)
+            self.assertTrue(directory.books(address).called)
+        await directory.domain("home.example")
+        self.assertTrue(directory.is_hosted("home.example").called)
+
+    async def test_writes_are_seen(self) -> None:
+        """What was remembered is forgotten when it changes."""
+        directory = await self.build()
+        self.assertIsNone(await directory.account("bob@home.example"))
+        self.assertEqual((), await directory.entries_for("ann@home.example"))
+        await directory.domain("home.example")
+        await directory.add_account("bob@home.example", actor="uid:test")
+        await directory.add_entry(
+            ListEntry(0, "ann@home.example", True, "a.example"), actor="uid:test"
+        )
+        await directory.set_domain("home.example", threshold=7.5, actor="uid:test")
+        self.assertIsNotNone(await directory.account("bob@home.example"))
+        self.assertEqual(1, len(await directory.entries_for("ann@home.example")))
+        domain = await directory.domain("home.example")
+        assert domain is not None
+        self.assertEqual(7.5, domain.threshold)
+
+    async def test_entries_for(self) -> None:
+        """A recipient's lists are his own, his domain's, the operator's."""
+        directory = await self.build()
+        for scope in "operator", "home.example", "ann@home.example":
+            await directory.add_entry(
+                ListEntry(0, scope, False, "a.example"), actor="uid:test"
+            )
+        await directory.add_domain("else.example", actor="uid:test")
+        await directory.add_entry(
+            ListEntry(0, "else.example", False, "a.example"), actor="uid:test"
+        )
+        found = await directory.entries_for("ann+x@home.example")
+        self.assertEqual(
+            ["ann@home.example", "home.example", "operator"], [e.scope for e in found]
+        )
+
+    async def test_expired(self) -> None:
+        """An entry past its end speaks for nobody."""
+        directory = await self.build()
+        seconds: Any = directory._reactor.seconds
+        await directory.add_entry(
+            ListEntry(0, "operator", False, "a.example", expires=seconds() + 100),
+            actor="uid:test",
+        )
+        self.assertEqual(1, len(await directory.entries_for("ann@home.example")))
+        self.patch(
+            directory,
+            "_reactor",
+            type("Later", (), {"seconds": lambda self: seconds() + 101})(),
+        )
+        self.assertEqual((), await directory.entries_for("ann@home.example"))
+
+
+class WriteTests(DirectoryTestCase):
+    """What people change, and what they may not."""
+
+    async def test_refused(self) -> None:
+        """What makes no sense is refused with a sentence and changes nothing."""
+        directory = await self.build()
+        by: Any = {"actor": "uid:test"}
+        await directory.add_entry(ListEntry(0, "operator", True, "a.example"), **by)
+        before = _dump(self.path / "directory.db")
+        for kind, asked in (
+            ("conflict", directory.add_domain("home.example", **by)),
+            ("invalid", directory.add_domain("ho me", **by)),
+            ("invalid", directory.add_domain("new.example", threshold=0.0, **by)),
+            ("invalid", directory.set_domain("home.example", float("nan"), **by)),
+            ("unknown", directory.set_domain("else.example", 5.0, **by)),
+            ("unknown", directory.remove_domain("else.example", **by)),
+            ("conflict", directory.remove_domain("home.example", **by)),
+            ("conflict", directory.add_account("ANN@home.example", **by)),
+            ("unknown", directory.add_account("ann@else.example", **by)),
+            ("invalid", directory.add_account("ann", **by)),
+            ("invalid", directory.add_account("../x@home.example", **by)),
+            ("invalid", directory.add_account("a+b@home.example", **by)),
+            ("invalid", directory.add_account("x" * 65 + "@home.example", **by)),
+            ("unknown", directory.remove_account("bob@home.example", **by)),
+            ("conflict", directory.remove_account("postmaster@home.example", **by)),
+            ("unknown", directory.set_password("bob@home.example", "h", **by)),
+            ("unknown", directory.remove_entry(99, **by)),
+            ("invalid", _add(directory, "operator", "gmail")),
+            ("unknown", _add(directory, "bob@home.example", "a.example")),
+            ("unknown", _add(directory, "else.example", "a.example")),
+            ("invalid", _add(directory, "home.example", "a.example", locked=True)),
+            ("invalid", _add(directory, "operator", "a.example", expires=1.0)),
+            ("invalid", _add(directory, "operator", "a.example", note="n" * 1001)),
+        ):
+            await self.assert_refused(kind, asked)
+        self.assertEqual(before, _dump(self.path / "directory.db"))
+
+    async def test_remove_account(self) -> None:
+        """A user that is gone takes his lists with him."""
+        directory = await self.build()
+        await _add(directory, "ann@home.example", "a.example")
+        await directory.remove_account("ann@home.example", actor="uid:test")
+        self.assertIsNone(await directory.account("ann@home.example"))
+        self.assertEqual(0, (await directory.entries()).total)
+
+    async def test_force(self) -> None:
+        """A domain with users goes only by force, and leaves nothing."""
+        directory = await self.build()
+        await _add(directory, "ann@home.example", "a.example")
+        await _add(directory, "home.example", "a.example")
+        await directory.remove_domain("home.example", force=True, actor="uid:test")
+        self.assertFalse(await directory.is_hosted("home.example"))
+        self.assertIsNone(await directory.account("postmaster@home.example"))
+        self.assertEqual(0, (await directory.entries()).total)
+
+    async def test_same_entry_again(self) -> None:
+        """The same entry again replaces its note and keeps its number."""
+        directory = await self.build()
+        first = await _add(directory, "operator", "A.example", note="one")
+        again = await _add(directory, "operator", "*@a.example", note="two")
+        self.assertEqual(first.id, again.id)
+        page = await directory.entries("operator")
+        self.assertEqual(["two"], [e.note for e in page.items])
+
+    async def test_scope_without_tag(self) -> None:
+        """A list for user+tag@ is the list of user@."""
+        directory = await self.build()
+        made = await _add(directory, "Ann+shop@home.example", "a.example")
+        self.assertEqual("ann@home.example", made.scope)
+
+    async def test_full_list(self) -> None:
+        """A list has a limit, and stays as it was."""
+        directory = await self.build(entries=2)
+        await _add(directory, "operator", "a.example")
+        await _add(directory, "operator", "b.example")
+        await self.assert_refused("conflict", _add(directory, "operator", "c.example"))
+        self.assertEqual(2, (await directory.entries()).total)
+
+    async def test_pages(self) -> None:
+        """Lists are paged, counted and searched."""
+        directory = await self.build()
+        for n in range(5):
+            await directory.add_account(f"u{n}@home.example", actor="uid:test")
+            await directory.add_domain(f"d{n}.example", actor="uid:test")
+            await _add(directory, "operator", f"p{n}.example", note=f"Note {n}")
+        page = await directory.accounts("home.example", "u", limit=2, offset=4)
+        self.assertEqual(["u4@home.example"], [a.address for a in page.items])
+        self.assertEqual(5, page.total)
+        domains = await directory.domains("D", limit=1)
+        self.assertEqual((["d0.example"], 5), ([d.name for d in domains.items], 5))
+        entries = await directory.entries(search="note 3")
+        self.assertEqual(["p3.example"], [e.pattern for e in entries.items])
+        entries = await directory.entries(scope="operator", pattern="*@p2.example")
+        self.assertEqual(["p2.example"], [e.pattern for e in entries.items])
+        self.assertEqual(0, (await directory.domains("%")).total)
+        self.assertEqual((), (await directory.domains(limit=-1)).items)
+
+    async def test_hostile_words(self) -> None:
+        """Quotes and wildcards are letters like any other."""
+        directory = await self.build()
+        for words in "'; DROP TABLE domains; --", '"', "%_", "\x00", "\ud7ff" * 500:
+            self.assertEqual(0, (await directory.entries(search=words)).total)
+
+    async def test_audit(self) -> None:
+        """Every change says who and when; nobody rewrites it."""
+        directory = await self.build()
+        await directory.set_password("ann@home.example", "new", actor="uid:eve")
+        page = await directory.acts("ann@home.example")
+        (latest, first) = page.items
+        self.assertEqual(
+            ("uid:eve", "user password", "ann@home.example"),
+            (latest.actor, latest.act, latest.subject),
+        )
+        self.assertEqual("user add", first.act)
+        self.assertNotIn("new", repr(page))
+        other = sqlite3.connect(self.path / "directory.db")
+        self.addCleanup(other.close)
+        self.assertRaises(
+            sqlite3.IntegrityError, other.execute, "UPDATE acts SET actor='x'"
+        )
+
+    async def test_many_at_once(self) -> None:
+        """Writers that come together all get their turn."""
+        directory = await self.build()
+        await gatherResults(
+            [
+                directory.add_account(f"u{n}@home.example", actor="uid:test")
+                for n in range(30)
+            ]
+        )
+        self.assertEqual(32, (await directory.accounts()).total)
+
+    async def test_restart(self) -> None:
+        """What was answered is on the disk, for its owner only."""
+        directory = await self.build()
+        directory.stopService()
+        path = self.path / "directory.db"
+        self.assertEqual(0o600, path.stat().st_mode & 0o777)
+        again = Directory(path, reactor)
+        again.startService()
+        self.addCleanup(again.stopService)
+        self.assertIsNotNone(await again.account("ann@home.example"))
+
+
+class FileTests(SynchronousTestCase):
+    """Files that are not ours."""
+
+    def test_other_version(self) -> None:
+        """A file of a later smfd is left alone."""
+        path = Path(self.mktemp())
+        with sqlite3.connect(path) as made:
+            made.execute("PRAGMA user_version=99")
+        made.close()
+        self.assertRaises(WrongVersion, Directory(path, reactor).startService)
+
+    def test_other_tables(self) -> None:
+        """Somebody else's database is not filled with our tables."""
+        path = Path(self.mktemp())
+        with sqlite3.connect(path) as made:
+            made.execute("CREATE TABLE theirs (x)")
+        made.close()
+        self.assertRaises(WrongVersion, Directory(path, reactor).startService)
+
+
+class RuleTests(SynchronousTestCase):
+    """Names of mailboxes."""
+
+    def test_international(self) -> None:
+        """A name in any script is one name, however it was typed."""
+        self.assertEqual(
+            rules.address("Jose\u0301@home.example"), rules.address("josé@home.example")
+        )
+
+    def test_folders(self) -> None:
+        """No mailbox's name can leave its folder, or hide in it."""
+        for local in "..", ".", "a/b", "a\\b", ".a", "a.", "a..b", "a\x00b", "a b", "*":
+            self.assertRaises(Refused, rules.address, f"{local}@home.example")
+
+
+class CacheTests(SynchronousTestCase):
+    """What is remembered."""
+
+    def test_bounded(self) -> None:
+        """The one not asked for longest goes; heavy ones push out more."""
+        cache: Cache[int] = Cache(3)
+        for n, key in enumerate("abc"):
+            cache.keep(key, n, cache.age)
+        cache.get("a")
+        cache.keep("d", 4, cache.age)
+        self.assertEqual([(0,), None], [cache.get("a"), cache.get("b")])
+        cache.keep("e", 5, cache.age, weight=3)
+        self.assertEqual(1, len(cache))
+        cache.keep("f", 6, cache.age, weight=4)
+        self.assertIsNone(cache.get("f"))
+
+    def test_never_stale(self) -> None:
+        """What was read before a write is not kept after it."""
+        cache: Cache[str] = Cache(3)
+        age = cache.age
+        cache.drop()
+        cache.keep("a", "old", age)
+        self.assertIsNone(cache.get("a"))
+
+    def test_again(self) -> None:
+        """Keeping a key twice weighs once."""
+        cache: Cache[int] = Cache(2)
+        for n in range(5):
+            cache.keep("a", n, cache.age)
+        cache.keep("b", 9, cache.age)
+        self.assertEqual([(4,), (9,)], [cache.get("a"), cache.get("b")])
+
+
+def _add(
+    directory: Directory, scope: str, pattern: str, **more: Any
+) -> Deferred[ListEntry]:
+    return directory.add_entry(
+        ListEntry(0, scope, False, pattern, **more), actor="uid:test"
+    )
+
+
+def _dump(path: Path) -> list[str]:
+    connection = sqlite3.connect(path)
+    try:
+        return list(connection.iterdump())
+    finally:
+        connection.close()
