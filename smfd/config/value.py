@@ -26,6 +26,19 @@ def split_address(text: str) -> tuple[str, int]:
     return str(address), _port(port)
 
 
+def split_server(text: str, port: int = 53) -> tuple[str, int]:
+    """
+    An IP address with or without a port, as address and port.
+
+    @param port: the one that is meant when none is given.
+    @raise ValueError: it is neither.
+    """
+    try:
+        return str(ip_address(text)), port
+    except ValueError:
+        return split_address(text)
+
+
 def split_clamd(text: str) -> tuple[str, str, int]:
     """
     C{"unix:/path"} as C{("unix", path, 0)}, C{"tcp:host:port"} likewise.
@@ -56,9 +69,12 @@ def address(text: str) -> str:
 def server(text: str) -> str:
     """An IP address, with or without a port."""
     try:
-        ip_address(text)
+        split_server(text)
     except ValueError:
-        return address(text).replace(":25", ":53").replace("with a port", "")
+        return (
+            f'"{text}" is not an IP address; write "192.0.2.1", "192.0.2.1:53" '
+            'or "[2001:db8::1]:53".'
+        )
     return ""
 
 

@@ -1,0 +1,63 @@
+"""The certificate, tried as a client would see it."""
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+
+from smfd.config.schema import Config
+from smfd.ctl.probe import Report, error, ok, warning
+
+#: Time enough to get another.
+SOON = timedelta(days=14)
+
+
+def probe_certificate(config: Config) -> Iterator[Report]:
+    """It can be read, goes with its key, is in force and has our name."""
+    if not config.tls.certificate:
+        yield warning(
+            "certificate",
+            "None is set: mail comes in the clear. Set [tls] certificate and key.",
+        )
+        return
+    path = config.resolve(config.tls.certificate)
+    key = config.resolve(config.tls.key)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, key)
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+    except ssl.SSLError as failure:
+        yield error(
+            "certificate",
+            f"{path} and {key} do not go together ({failure.reason or 'not PEM'}). "
+            "The first must be the server's own certificate, in PEM.",
+        )
+    except (OSError, ValueError) as failure:
+        yield error("certificate", f"{path}, {key}: {failure}. Mend [tls].")
+    else:
+        yield _look(config, certificate, datetime.now(UTC))
+
+
+def _look(config: Config, certificate: x509.Certificate, now: datetime) -> Report:
+    ends = certificate.not_valid_after_utc
+    until = f"until {ends:%Y-%m-%d}"
+    if not certificate.not_valid_before_utc <= now <= ends:
+        return error("certificate", f"It is not in force, {until}. Renew it.")
+    if ends - now < SOON:
+        return warning("certificate", f"It is in force only {until}. Renew it.")
+    if config.hostname not in _names(certificate):
+        return warning("certificate", f"It is not for {config.hostname}.")
+    if certificate.issuer == certificate.subject:
+        return ok("certificate", f"self-signed, {until}; enough for mail servers")
+    return ok("certificate", until)
+
+
+def _names(certificate: x509.Certificate) -> list[str]:
+    """The names it is for; a wildcard counts for its own text only."""
+    try:
+        known = certificate.extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        )
+    except x509.ExtensionNotFound:
+        return []
+    return [name.lower() for name in known.value.get_values_for_type(x509.DNSName)]
