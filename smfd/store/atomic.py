@@ -6,6 +6,7 @@ fail the n-th, and look at what is left after it.  All of it blocks: it is
 called from threads only.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -128,11 +129,9 @@ def make_folders(disk: Disk, path: str) -> None:
         return
     above = os.path.dirname(path)
     make_folders(disk, above)
-    try:
+    # Another thread may make it, and not have come to its sync yet.
+    with contextlib.suppress(FileExistsError):
         disk.make_folder(path)
-    except FileExistsError:
-        # Another thread made it, and may not have come to its sync yet.
-        pass
     disk.sync_folder(above)
 
 

@@ -1,0 +1,105 @@
+"""What is still due, read in pages."""
+
+import os
+import sqlite3
+
+from attrs import frozen
+
+from smfd.model.entry import Consignment, Recipient
+from smfd.model.transaction import Body
+from smfd.store.ledger_rows import Row, cuts_from
+
+_DUE = """
+SELECT e.id, e.received, e.sender, e.size, e.path, e.cuts, e.top, r.number,
+    r.address, r.destination, r.category, r.reason, r.score, r.top, r.attempts
+FROM entries e JOIN recipients r ON r.entry = e.id
+WHERE (e.id > :id OR (e.id = :id AND r.number > :number)) AND e.id >= :id
+    AND r.state = 'due' AND (r.next_try <= :now OR r.next_try > :never)
+ORDER BY e.id, r.number LIMIT :limit
+"""
+
+
+@frozen
+class Page:
+    """
+    Where to look for what is due.
+
+    @ivar after: entry and number of the last one seen.
+    @ivar limit: the most consignments.
+    @ivar octets: the most octets of bodies in memory; one body always fits.
+    @ivar horizon: seconds; who is to be tried later than this was put off by
+        a clock that has since been set back, and is due now.
+    """
+
+    after: tuple[str, int]
+    limit: int
+    octets: int = 16 * 1024 * 1024
+    horizon: float = 7 * 86400.0
+
+
+def due_page(
+    connection: sqlite3.Connection, home: str, now: float, page: Page
+) -> list[Consignment]:
+    """Some of what is due now, ordered by entry and number."""
+    found: list[Consignment] = []
+    body, body_of, octets = Body(0), "", 0
+    values = {
+        "id": page.after[0],
+        "number": page.after[1],
+        "now": now,
+        "never": now + page.horizon,
+        "limit": page.limit,
+    }
+    for row in connection.execute(_DUE, values).fetchall():
+        if row[0] != body_of:
+            if found and octets > page.octets:
+                break
+            body, body_of = _body(connection, home, row), row[0]
+            octets += len(body.data or b"")
+        found.append(_consignment(row, body))
+    return found
+
+
+def body_paths(connection: sqlite3.Connection) -> set[str]:
+    """Every file that a row names, relative to the home."""
+    found = connection.execute("SELECT path FROM entries WHERE path <> ''")
+    return {path for (path,) in found}
+
+
+def next_try(connection: sqlite3.Connection) -> float | None:
+    """When the first of what is due wants to be tried; None when nothing is."""
+    found: float | None = connection.execute(
+        "SELECT min(r.next_try) FROM entries e JOIN recipients r ON r.entry = e.id"
+        " WHERE r.state = 'due'"
+    ).fetchone()[0]
+    return found
+
+
+def _body(connection: sqlite3.Connection, home: str, row: Row) -> Body:
+    entry_id, size, path = row[0], row[3], row[4]
+    if path:
+        return Body(size, path=os.path.join(home, path))
+    (data,) = connection.execute(
+        "SELECT body FROM entries WHERE id = ?", (entry_id,)
+    ).fetchone()
+    return Body(size, data)
+
+
+def _consignment(row: Row, body: Body) -> Consignment:
+    entry_id, received, sender, _, _, cuts, top = row[:7]
+    number, address, destination, category, reason, score, own_top, attempts = row[7:]
+    recipient = Recipient(
+        number, address, destination, category, reason, score, own_top
+    )
+    # It may have been tried once more than was noted: power fails in between.
+    tried = attempts + 1
+    return Consignment(
+        entry_id,
+        received,
+        sender,
+        body,
+        top,
+        cuts_from(cuts),
+        recipient,
+        tried,
+    )

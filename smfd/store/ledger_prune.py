@@ -1,0 +1,37 @@
+"""Old records go, a slice at a time, so that no commit waits for long."""
+
+import sqlite3
+
+#: Records looked at in one transaction.
+SLICE = 500
+
+#: Who has somebody due or held is kept, however old.  Records are numbered
+#: about as they began, so nothing is read behind the first slice of young ones.
+_OLD = """
+SELECT seq, id, time, NOT EXISTS (
+    SELECT 1 FROM recipients WHERE entry = id AND state IN ('due', 'held'))
+FROM records WHERE seq > ? ORDER BY seq LIMIT ?
+"""
+
+_OLD_ACTS = """
+DELETE FROM acts WHERE seq IN (SELECT seq FROM
+    (SELECT seq, time FROM acts ORDER BY seq LIMIT ?) WHERE time < ?)
+"""
+
+
+def prune_slice(
+    connection: sqlite3.Connection, before: float, after: int
+) -> tuple[int, int]:
+    """
+    Remove records that began before a time, with their recipients and acts.
+
+    @param after: the C{seq} to go on behind.
+    @return: how many went, and the last C{seq} looked at, 0 at the end.
+    """
+    found = connection.execute(_OLD, (after, SLICE)).fetchall()
+    old = [(entry,) for _, entry, time, idle in found if idle and time < before]
+    connection.executemany("DELETE FROM recipients WHERE entry = ?", old)
+    connection.executemany("DELETE FROM records WHERE id = ?", old)
+    connection.execute(_OLD_ACTS, (SLICE, before))
+    more = len(found) == SLICE and found[-1][2] < before
+    return len(old), found[-1][0] if more else 0

@@ -1,0 +1,157 @@
+"""
+Rows of the ledger, and statements that write many of them at once.
+
+Each step of a statement gives the interpreter lock away and takes it again;
+one statement for sixty-four rows costs that once.
+"""
+
+import os
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from smfd.model.entry import Entry, Outcome, State
+from smfd.model.record import Record
+from smfd.store.record_json import record_json
+
+Row = tuple[Any, ...]
+
+#: How many rows one statement writes: any number is a sum of these.
+SIZES = (64, 32, 16, 8, 4, 2, 1)
+
+
+class Bulk:
+    """
+    One statement over many rows.
+
+    @ivar width: values in a row.
+    """
+
+    def __init__(self, before: str, width: int, after: str = "") -> None:
+        self.width = width
+        row = f"({','.join('?' * width)})"
+        self._sql = {n: before + ",".join([row] * n) + after for n in SIZES}
+
+    def parts(self, rows: Sequence[Row]) -> list[tuple[str, list[Any]]]:
+        """The statements that write all rows, with their values."""
+        found = []
+        start, left = 0, len(rows)
+        for size in SIZES:
+            while left >= size:
+                part = rows[start : start + size]
+                found.append((self._sql[size], list(chain.from_iterable(part))))
+                start += size
+                left -= size
+        return found
+
+
+ENTRIES = Bulk(
+    "INSERT INTO entries (id,received,sender,size,path,cuts,top,body) VALUES ", 8
+)
+RECIPIENTS = Bulk(
+    "INSERT INTO recipients (entry,number,address,domain,destination,category,"
+    "reason,score,top,state) VALUES ",
+    10,
+)
+RECORDS = Bulk(
+    "INSERT INTO records (id,time,kind,client,sender,subject,verdict,score,size,json)"
+    " VALUES ",
+    10,
+)
+ACTS = Bulk("INSERT INTO acts (time,actor,act,subject,detail) VALUES ", 5)
+
+#: Rows: entry, number, state, detail, next_try, decided.
+SETTLED = Bulk(
+    "UPDATE recipients SET state = v.column3, detail = v.column4,"
+    " next_try = v.column5, decided = v.column6, attempts = attempts + 1,"
+    " top = CASE v.column3 WHEN 'due' THEN top ELSE x'' END FROM (VALUES ",
+    6,
+    ") AS v WHERE entry = v.column1 AND number = v.column2 AND state = 'due'",
+)
+
+_IDLE = " AND NOT EXISTS (SELECT 1 FROM recipients WHERE entry = id AND state = 'due')"
+
+#: Rows: entry.  Bodies kept as files that nobody is due any more.
+LEFT_OVER = Bulk(
+    "SELECT path FROM entries WHERE id IN (", 1, ") AND path <> ''" + _IDLE
+)
+
+#: Rows: entry.
+DONE = Bulk("DELETE FROM entries WHERE id IN (", 1, ")" + _IDLE)
+
+
+def entry_row(entry: Entry, home: str) -> Row:
+    """What C{entries} keeps of an entry; paths relative to the home."""
+    body = entry.body
+    path = os.path.relpath(body.path, home) if body.data is None else ""
+    return (
+        entry.id,
+        entry.received,
+        _text(entry.sender),
+        body.size,
+        path,
+        " ".join(f"{start}-{end}" for start, end in entry.cuts),
+        entry.top,
+        body.data,
+    )
+
+
+def cuts_from(text: str) -> tuple[tuple[int, int], ...]:
+    """The ranges back from their text."""
+    pairs = (part.partition("-") for part in text.split())
+    return tuple((int(start), int(end)) for start, _, end in pairs)
+
+
+def recipient_rows(entry: Entry) -> list[Row]:
+    """One row for each recipient, all of them due."""
+    due = State.DUE.value
+    return [
+        (
+            entry.id,
+            r.number,
+            _text(r.address),
+            _text(r.address.rpartition("@")[2]),
+            r.destination,
+            r.category,
+            _text(r.reason),
+            r.score,
+            r.top,
+            due,
+        )
+        for r in entry.recipients
+    ]
+
+
+def record_row(record: Record) -> Row:
+    """What C{records} keeps, and the whole as JSON."""
+    return (
+        record.id,
+        record.time,
+        record.kind,
+        record.client,
+        _text(record.sender),
+        _text(record.subject),
+        record.verdict,
+        record.score,
+        record.size,
+        record_json(record),
+    )
+
+
+def outcome_row(outcome: Outcome, now: float) -> Row:
+    """How C{SETTLED} wants it."""
+    return (
+        outcome.entry_id,
+        outcome.number,
+        outcome.state.value,
+        _text(outcome.detail),
+        outcome.next_try,
+        None if outcome.state is State.DUE else now,
+    )
+
+
+def _text(text: str) -> str:
+    """What SQLite takes: octets that were no UTF-8 become question marks."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode()
