@@ -26,9 +26,21 @@ class Policy:
 
     @ivar deferring: the stages whose failure defers the message; the others'
         failure adds nothing to the score.  The virus stage always defers.
+    @ivar scores: what symbols are worth here, instead of what stages say.
     """
 
-    deferring: frozenset[str] = frozenset({"virus"})
+    deferring: frozenset[str] = frozenset({"virus", "lists"})
+    scores: Mapping[str, float] = {}
+
+    def weigh(self, transaction: Transaction) -> Transaction:
+        """The same findings with the scores of the settings."""
+        if not self.scores:
+            return transaction
+        weighed = tuple(
+            evolve(f, score=self.scores[f.symbol]) if f.symbol in self.scores else f
+            for f in transaction.findings
+        )
+        return evolve(transaction, findings=weighed)
 
     def decide(
         self, transaction: Transaction, domains: Mapping[str, Domain]

@@ -29,11 +29,13 @@ class Chain:
 
     @ivar stages: those that are switched on, by name.
     @ivar patience: the seconds one stage may take.
+    @ivar patiences: the same for some stages that differ.
     """
 
     stages: Mapping[str, IStage]
     patience: float
     clock: IReactorTime
+    patiences: Mapping[str, float] = {}
 
     _log = Logger()
 
@@ -62,7 +64,7 @@ class Chain:
         stage, begun = self.stages[name], perf_counter()
         d: Deferred[Sequence[Finding]] = maybeDeferred(stage.scan, transaction)
         if not d.called:
-            d.addTimeout(self.patience, self.clock)
+            d.addTimeout(self.patiences.get(name, self.patience), self.clock)
         d.addErrback(self._broken, transaction, name)
         return d.addCallback(_timed, begun)
 
@@ -70,7 +72,7 @@ class Chain:
         self, failure: Failure, transaction: Transaction, name: str
     ) -> Sequence[Finding]:
         if failure.check(defer.TimeoutError, defer.CancelledError):
-            why = f"the {name} stage was not done in {self.patience:g} s"
+            why = f"the {name} stage was not done in time"
         else:
             why = f"the {name} stage failed"
         problem = f"{type(failure.value).__name__}: {failure.getErrorMessage()}"[:300]

@@ -112,7 +112,7 @@ class Acceptance:
         refusal = _unacceptable(header, envelope)
         if refusal is not None:
             return self._refuse(transaction, None, refusal, begun, synced)
-        transaction = await self.chain.run(transaction)
+        transaction = self.policy.weigh(await self.chain.run(transaction))
         verdict = self.policy.decide(transaction, await self._domains(envelope))
         refusal = _refusal(verdict, envelope)
         if refusal is not None:

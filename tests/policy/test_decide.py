@@ -160,6 +160,20 @@ class ScoreTests(SynchronousTestCase):
         self.assertEqual(["spam", "clean"], categories(verdict))
 
 
+class WeighTests(SynchronousTestCase):
+    """A site may give symbols another score."""
+
+    def test_settings_win(self) -> None:
+        """The score of the settings counts, and is what is shown."""
+        policy = Policy(scores={"A": 0.5})
+        transaction = sample.transaction(
+            findings=(sample.scored(7, "A"), sample.scored(1, "B"))
+        )
+        weighed = policy.weigh(transaction)
+        self.assertEqual([0.5, 1], [f.score for f in weighed.findings])
+        self.assertEqual(1.5, policy.decide(weighed, HERE).score)
+
+
 class FailureTests(SynchronousTestCase):
     """A stage that fails means what the settings say."""
 
@@ -171,13 +185,13 @@ class FailureTests(SynchronousTestCase):
 
     def test_defers_when_told(self) -> None:
         """A site may rather wait."""
-        strict = Policy(frozenset({"virus", "spf"}))
+        strict = Policy(frozenset({"spf"}))
         verdict = decide((self.broken,), policy=strict)
         self.assertEqual({Disposition.DEFER}, {f.disposition for f in verdict.fates})
 
     def test_one_reply_for_all(self) -> None:
         """Where one recipient takes the message the others' share is held."""
-        strict = Policy(frozenset({"virus", "spf"}))
+        strict = Policy(frozenset({"spf"}))
         verdict = decide(
             (self.broken, sample.listed(ANN, allow=True), sample.SPF_PASS),
             (ANN, BOB),
