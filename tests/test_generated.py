@@ -1,0 +1,54 @@
+"""What is made from something else, or lists something, agrees with it."""
+
+import configparser
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import smfd
+from smfd.config.render import manual, sample
+
+PACKAGE = Path(smfd.__file__).parent
+ROOT = PACKAGE.parent
+
+
+class GeneratedTests(SynchronousTestCase):
+    """When one of these fails, say C{make generate} and look at the difference."""
+
+    maxDiff = None
+
+    def test_sample(self) -> None:
+        """etc/smfd.toml is what the schema says."""
+        self.assertEqual(sample(), (ROOT / "etc" / "smfd.toml").read_text())
+
+    def test_manual(self) -> None:
+        """docs/settings.md is what the schema says."""
+        self.assertEqual(manual(), (ROOT / "docs" / "settings.md").read_text())
+
+
+class PackagingTests(SynchronousTestCase):
+    """setup.cfg carries everything."""
+
+    def setUp(self) -> None:
+        self.setup = configparser.ConfigParser()
+        self.setup.read(ROOT / "setup.cfg")
+
+    def test_packages(self) -> None:
+        """Every package is installed, the plug-in and etc/ too."""
+        packages = {
+            ".".join(path.parent.relative_to(ROOT).parts)
+            for path in PACKAGE.rglob("__init__.py")
+        }
+        named = self.setup["options"]["packages"].split()
+        self.assertEqual(packages | {"smfd.shipped", "twisted.plugins"}, set(named))
+        self.assertEqual(sorted(named), named)
+
+    def test_shipped(self) -> None:
+        """Every file of etc/ that the program reads is in the wheel."""
+        globs = self.setup["options.package_data"]["smfd.shipped"].split()
+        for name in ("smfd.toml", "rules.d"):
+            self.assertTrue(any(glob.startswith(name) for glob in globs), name)
+
+    def test_plugin_folder(self) -> None:
+        """The folder of the plug-in belongs to Twisted: no __init__.py in it."""
+        self.assertEqual([], list((ROOT / "twisted").rglob("__init__.py")))
