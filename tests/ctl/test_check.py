@@ -1,0 +1,184 @@
+"""smfdctl check finds what is in the way."""
+
+import json
+import socket
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.ctl import main
+
+
+def certificate(name: str, days: int) -> tuple[bytes, bytes]:
+    """A certificate for a name that ends so many days from now, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    ends = datetime.now(UTC) + timedelta(days=days)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(ends - timedelta(days=100))
+        .not_valid_after(ends)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), False)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM), key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+class CheckTests(SynchronousTestCase):
+    """Every line is OK, or says how to mend it."""
+
+    def setUp(self) -> None:
+        self.home = Path(self.mktemp()).absolute()
+        self.home.mkdir(mode=0o700)
+        (self.home / "r.cf").write_text("body A /a/\n")
+        self.certify("mx.example.org", 90)
+
+    def certify(self, name: str, days: int) -> None:
+        """Put a certificate where the settings look for it."""
+        (self.home / "tls").mkdir(exist_ok=True)
+        cert, key = certificate(name, days)
+        (self.home / "tls" / "cert.pem").write_bytes(cert)
+        (self.home / "tls" / "key.pem").write_bytes(key)
+
+    def check(self, more: str = "", listen: str = "127.0.0.1:0") -> dict[str, Any]:
+        """Run it; the reports by name, and the exit code."""
+        (self.home / "smfd.toml").write_text(
+            '[server]\nhostname = "mx.example.org"\n'
+            f'[mx]\nlisten = ["{listen}"]\n[content]\nrules = ["."]\n{more}'
+        )
+        config = str(self.home / "smfd.toml")
+        result = CliRunner().invoke(main, ["--config", config, "check", "--json"])
+        document = json.loads(result.stdout)
+        self.assertEqual(result.exit_code, 1 if document["errors"] else 0)
+        return {one["name"].split()[0]: one for one in document["checks"]}
+
+    def assertState(self, report: dict[str, Any], state: str, words: str) -> None:
+        """A report is so, and says so."""
+        self.assertEqual(state, report["state"], report)
+        self.assertIn(words, report["text"])
+
+    def test_well(self) -> None:
+        """Where all is well the only warnings are those of a trial."""
+        found = self.check("[dns]\noffline = true\n")
+        states = {name: one["state"] for name, one in found.items()}
+        self.assertEqual({"virus", "dns"}, {n for n, s in states.items() if s != "ok"})
+        self.assertState(found["virus"], "warning", "no antivirus is installed")
+        self.assertState(found["dns"], "warning", "Offline")
+
+    def test_settings(self) -> None:
+        """Settings that cannot be used are all told, and nothing else is tried."""
+        (self.home / "smfd.toml").write_text("[mx]\nx = 1\ny = 1\n")
+        config = str(self.home / "smfd.toml")
+        result = CliRunner().invoke(main, ["--config", config, "check"])
+        self.assertEqual(1, result.exit_code)
+        self.assertEqual(2, result.stdout.count("ERROR"))
+        self.assertIn("smfd.toml:3: mx.y:", result.stdout)
+
+    def test_port(self) -> None:
+        """A port that another program has, or an address that is not ours."""
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            taken = "127.0.0.1:%d" % other.getsockname()[1]
+            found = self.check("[dns]\noffline = true\n", taken)
+        self.assertState(found["listen"], "error", "Another program has it")
+        found = self.check("[dns]\noffline = true\n", "192.0.2.77:2525")
+        self.assertState(found["listen"], "error", "no such address")
+
+    def test_home(self) -> None:
+        """A home that others can look into, and a disk that is full."""
+        self.home.chmod(0o755)
+        found = self.check(
+            "[dns]\noffline=true\n[store]\nminimum_free=1099511627776000"
+        )
+        self.assertState(found["home"], "warning", "chmod 700")
+        self.assertState(found["disk"], "error", "452")
+
+    def test_certificate(self) -> None:
+        """Expired, nearly so, for another name, without its key, not there."""
+        offline = "[dns]\noffline = true\n"
+        for name, days, state, words in (
+            ("mx.example.org", -1, "error", "not in force"),
+            ("mx.example.org", 3, "warning", "only until"),
+            ("other.example.org", 90, "warning", "not for mx.example.org"),
+        ):
+            self.certify(name, days)
+            self.assertState(self.check(offline)["certificate"], state, words)
+        (self.home / "tls" / "key.pem").write_bytes(certificate("x", 1)[1])
+        report = self.check(offline)["certificate"]
+        self.assertState(report, "error", "do not go together")
+        (self.home / "tls" / "cert.pem").unlink()
+        self.assertState(self.check(offline)["certificate"], "error", "Mend [tls]")
+        report = self.check(offline + '[tls]\ncertificate=""\nkey=""')["certificate"]
+        self.assertState(report, "warning", "in the clear")
+
+    def test_stages(self) -> None:
+        """A stage that is off is said aloud."""
+        found = self.check('[dns]\noffline=true\n[scan]\nstages=["lists","spf"]')
+        self.assertState(found["stages"], "warning", "virus, dkim, dmarc")
+
+    def test_rules(self) -> None:
+        """A folder without rules is an error: nothing would be judged."""
+        (self.home / "r.cf").unlink()
+        found = self.check("[dns]\noffline = true\n")
+        self.assertState(found["rules"], "error", "has no rules")
+
+    def test_dns(self) -> None:
+        """A server that does not answer."""
+        found = self.check('[dns]\nservers=["127.0.0.1:9"]\nlifetime=0.2\ntimeout=0.1')
+        self.assertState(found["dns"], "error", "No server answers")
+
+    def test_clamd(self) -> None:
+        """clamd answers, is somebody else, or is not there."""
+        for answer, state, words in (
+            (b"PONG\0", "ok", "clamd answers"),
+            (b"220 hello\r\n", "error", "it is not clamd"),
+        ):
+            found = self.with_server(answer, lambda port: self.check(clamd_at(port)))
+            self.assertState(found["virus"], state, words)
+        found = self.check(clamd_at(1))
+        self.assertState(found["virus"], "error", "Mail is deferred")
+        text = '"unix:/nowhere/clamd", "tcp:127.0.0.1:'
+        found = self.with_server(
+            b"PONG\0",
+            lambda port: self.check(clamd_at(port).replace('"tcp:127.0.0.1:', text)),
+        )
+        self.assertState(found["virus"], "warning", "/nowhere/clamd")
+
+    def with_server(self, answer: bytes, check: Callable[[int], Any]) -> Any:
+        """What a check says while a server gives everybody one answer."""
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(64)
+                connection.sendall(answer)
+
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            serving = threading.Thread(target=serve)
+            serving.start()
+            found = check(server.getsockname()[1])
+            serving.join()
+        return found
+
+
+def clamd_at(port: int) -> str:
+    """Settings with clamd at a port."""
+    return (
+        "[dns]\noffline = true\n"
+        f'[virus]\nengine = "clamd"\nclamd = ["tcp:127.0.0.1:{port}"]\n'
+    )
