@@ -1,0 +1,45 @@
+"""Holding messages back, and letting them go when all of it is decided."""
+
+import os
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+
+from smfd.delivery.destination import Closed, FileDestination
+from smfd.delivery.shelving import Shelving
+from smfd.model.entry import State
+from smfd.store.atomic import Disk
+from smfd.store.quarantine import Quarantine
+
+
+class QuarantineDestination(FileDestination):
+    """Fills C{HOME/quarantine}: one file for each entry and domain."""
+
+    def __init__(
+        self, home: Path, reactor: IReactorFromThreads, disk: Disk | None = None
+    ) -> None:
+        disk = disk or Disk()
+        root = os.path.abspath(home)
+        self.shelf = Quarantine(f"{root}/quarantine", disk)
+        shelving = Shelving(self.shelf, disk, root, State.HELD)
+        super().__init__("quarantine", shelving, reactor)
+
+    def remove(self, path: str) -> "Deferred[None]":
+        """Take a held message away; nobody is waiting for it any more."""
+        if self._pool is None:
+            return fail(Closed(self.name))
+        return deferToThreadPool(self._reactor, self._pool, self.shelf.remove, path)
+
+    def read(self, path: str, octets: int = -1) -> "Deferred[bytes]":
+        """
+        The first octets of a held message, or all of it.
+
+        @param path: absolute.
+        """
+        if self._pool is None:
+            return fail(Closed(self.name))
+        return deferToThreadPool(
+            self._reactor, self._pool, self.shelf.read, path, octets
+        )
