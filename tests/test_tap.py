@@ -15,7 +15,7 @@ ROOT = Path(smfd.__file__).parents[1]
 def twistd(*words: str) -> subprocess.CompletedProcess[str]:
     """Run twistd as a person would."""
     return subprocess.run(
-        [sys.executable, "-m", "twisted", *words],
+        [sys.executable, "-c", "from twisted.scripts.twistd import run; run()", *words],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -38,7 +38,7 @@ class PluginTests(SynchronousTestCase):
         """Unusable settings: every fault with its line, no traceback, not 0."""
         path = Path(self.mktemp())
         path.write_text("[mx]\nrecipents = 1\n[virus]\nengine = 'x'\n")
-        ran = twistd("smfd", "--config", str(path))
+        ran = twistd("-n", "--pidfile=", "smfd", "--config", str(path))
         self.assertNotEqual(0, ran.returncode)
         self.assertIn(f"{path}:2: mx.recipents: ", ran.stderr)
         self.assertIn(f"{path}:4: virus.engine: ", ran.stderr)

@@ -137,7 +137,7 @@ class Store:
         256 * MIB,
         unit="octets",
         low=0,
-        high=1048576 * MIB,
+        high=2**50,
     )
     retention_days: int = setting(
         "How long decision records are kept.", 30, unit="days", low=1, high=3650

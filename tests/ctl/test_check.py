@@ -93,7 +93,7 @@ class CheckTests(SynchronousTestCase):
     def test_port(self) -> None:
         """A port that another program has, or an address that is not ours."""
         with socket.create_server(("127.0.0.1", 0)) as other:
-            taken = "127.0.0.1:%d" % other.getsockname()[1]
+            taken = f"127.0.0.1:{other.getsockname()[1]}"
             found = self.check("[dns]\noffline = true\n", taken)
         self.assertState(found["listen"], "error", "Another program has it")
         found = self.check("[dns]\noffline = true\n", "192.0.2.77:2525")
@@ -102,9 +102,7 @@ class CheckTests(SynchronousTestCase):
     def test_home(self) -> None:
         """A home that others can look into, and a disk that is full."""
         self.home.chmod(0o755)
-        found = self.check(
-            "[dns]\noffline=true\n[store]\nminimum_free=1099511627776000"
-        )
+        found = self.check(f"[dns]\noffline=true\n[store]\nminimum_free={2**50}")
         self.assertState(found["home"], "warning", "chmod 700")
         self.assertState(found["disk"], "error", "452")
 
