@@ -12,6 +12,7 @@ RFC 3461, RFC 6531.
 
 from collections.abc import Callable
 
+from smfd.proto import phrase
 from smfd.proto.command import (
     Bdat,
     Hello,
@@ -28,31 +29,8 @@ from smfd.proto.event import Event, Signal
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Limits
 from smfd.proto.line import NOT_SMTP, LineBuffer
-from smfd.proto.phrase import (
-    BYE,
-    GO_AHEAD,
-    HELLO_FIRST,
-    HELP,
-    INJECTED,
-    NESTED,
-    NOT_NOW,
-    NOT_OFFERED,
-    NO_ARGUMENT,
-    NO_BDAT,
-    NO_RECIPIENT,
-    NO_SENDER,
-    NO_TLS,
-    OK,
-    TLS_ON,
-    TOO_MANY_ERRORS,
-    TOO_MANY_RECIPIENTS,
-    TOO_MUCH_JUNK,
-    UNKNOWN,
-    VRFY,
-    WHO,
-)
+from smfd.proto.patience import Patience
 from smfd.proto.reply import Malformed, Reply, reply
-
 
 # Where a conversation stands: the columns of the table below.
 #: Before all of them, nobody has been greeted.
@@ -85,9 +63,7 @@ class ServerMachine:
         "_bdat",
         "_recipients",
         "_utf8",
-        "_errors",
-        "_refusals",
-        "_junk",
+        "_patience",
     )
 
     def __init__(self, limits: Limits, offer: Offer, secure: bool = False) -> None:
@@ -103,7 +79,7 @@ class ServerMachine:
         self._bdat: Bdat | None = None
         self._recipients = 0
         self._utf8 = False
-        self._errors = self._refusals = self._junk = 0
+        self._patience = Patience(limits)
 
     def __len__(self) -> int:
         """Octets received and not yet understood."""
@@ -157,7 +133,7 @@ class ServerMachine:
         self.receiving = True
         if self._bdat is None:
             self._reader = DataReader(self._limits.message_size)
-            return GO_AHEAD
+            return phrase.GO_AHEAD
         self._chunks = ChunkReader(self._limits.message_size)
         self._state = CHUNKING
         self._expect(self._bdat)
@@ -192,8 +168,8 @@ class ServerMachine:
             return reply(answer.code, answer.status, *answer.lines, closes=True)
         if event is Signal.END:
             self._end()
-        elif answer.code >= 500 and not self._patient():
-            return TOO_MANY_ERRORS
+        elif event is not Signal.BEGIN:
+            return self._patience.refusal(answer)
         return answer
 
     def _proceed(self, event: Event | None, answer: Reply) -> Reply:
@@ -207,7 +183,7 @@ class ServerMachine:
             return self._met(event, answer)
         elif event is Signal.END:
             self._end()
-            self._junk = 0
+            self._patience.progress()
         return answer
 
     def _met(self, hello: Hello, answer: Reply) -> Reply:
@@ -231,23 +207,6 @@ class ServerMachine:
         if self._state > READY:
             self._state = READY
 
-    def _patient(self) -> bool:
-        self._refusals += 1
-        return self._refusals <= self._limits.refusals
-
-    def _own(self, answer: Reply) -> Reply:
-        """The machine's own answer, unless patience is at its end."""
-        if answer.code >= 500 and not answer.closes:
-            self._errors += 1
-            if self._errors > self._limits.errors:
-                return TOO_MANY_ERRORS
-        return answer
-
-    def _idle(self, answer: Reply) -> Reply:
-        """An answer to a command that moves nothing on."""
-        self._junk += 1
-        return TOO_MUCH_JUNK if self._junk > self._limits.junk else answer
-
     # What comes.
 
     def _command(self) -> Event | None:
@@ -259,17 +218,17 @@ class ServerMachine:
             return None
         parts = split(line) if isinstance(line, bytes) else line
         if isinstance(parts, Reply):
-            return self._own(parts)
+            return self._patience.mistake(parts)
         verb, argument = parts
         row = _TABLE.get(verb)
         if row is None:
-            return self._own(_unknown(verb))
+            return self._patience.mistake(_unknown(verb))
         step = row[self._state]
         try:
             event = step if isinstance(step, Reply) else step(self, argument)
         except Malformed as problem:
             event = problem.reply
-        return self._own(event) if isinstance(event, Reply) else event
+        return self._patience.mistake(event) if isinstance(event, Reply) else event
 
     def _read(self) -> Event | None:
         """Go on with what is no command."""
@@ -283,11 +242,11 @@ class ServerMachine:
                 return None
         self._reader = None
         if isinstance(reader, Swallow):
-            return self._own(reader.answer)
+            return self._patience.mistake(reader.answer)
         flaw = reader.scrutiny.flaw()
         if flaw is not None:
             self._end()
-            return self._own(flaw)
+            return self._patience.mistake(flaw)
         if self._bdat is not None and not self._bdat.last:
             # RFC 3030 §4.2.
             return reply(250, "2.0.0", f"{self._bdat.size} octets received")
@@ -308,9 +267,8 @@ class ServerMachine:
         return self._hello(parse_hello(argument, extended=False))
 
     def _hello(self, hello: Hello) -> Event:
-        if self._idle(OK) is not OK:
-            return TOO_MUCH_JUNK
-        return hello
+        answer = self._patience.idle(phrase.OK)
+        return hello if answer is phrase.OK else answer
 
     def _mail(self, argument: str) -> Event:
         mail = parse_mail(argument, self._offer.dsn, self._offer.smtputf8)
@@ -323,12 +281,12 @@ class ServerMachine:
         rcpt = parse_rcpt(argument, self._utf8, self._offer.dsn)
         # RFC 5321 §4.5.3.1.10.
         if self._recipients >= self._limits.recipients:
-            return TOO_MANY_RECIPIENTS
+            return phrase.TOO_MANY_RECIPIENTS
         return rcpt
 
     def _data(self, argument: str) -> Event:
         if argument:
-            return NO_ARGUMENT
+            return phrase.NO_ARGUMENT
         self._bdat = None
         return Signal.BEGIN
 
@@ -352,39 +310,41 @@ class ServerMachine:
 
     def _refusal(self, bdat: Bdat) -> Reply | None:
         if not self._offer.chunking:
-            return NO_BDAT
+            return phrase.NO_BDAT
         if self._state < RECIPIENT:
-            return (HELLO_FIRST, NO_SENDER, NO_RECIPIENT)[self._state]
+            return (phrase.HELLO_FIRST, phrase.NO_SENDER, phrase.NO_RECIPIENT)[
+                self._state
+            ]
         size = self._chunks.scrutiny.size if self._chunks is not None else 0
         return TOO_BIG if size + bdat.size > self._limits.message_size else None
 
     def _rset(self, argument: str) -> Event:
         if argument:
-            return NO_ARGUMENT
+            return phrase.NO_ARGUMENT
         self._end()
-        return self._idle(OK)
+        return self._patience.idle(phrase.OK)
 
     def _noop(self, argument: str) -> Event:
-        return self._idle(OK)
+        return self._patience.idle(phrase.OK)
 
     def _help(self, argument: str) -> Event:
-        return self._idle(HELP)
+        return self._patience.idle(phrase.HELP)
 
     def _vrfy(self, argument: str) -> Event:
-        return self._idle(VRFY) if argument else WHO
+        return self._patience.idle(phrase.VRFY) if argument else phrase.WHO
 
     def _quit(self, argument: str) -> Event:
-        return NO_ARGUMENT if argument else BYE
+        return phrase.NO_ARGUMENT if argument else phrase.BYE
 
     def _starttls(self, argument: str) -> Event:
         if argument:
-            return NO_ARGUMENT  # RFC 3207 §4
+            return phrase.NO_ARGUMENT  # RFC 3207 §4
         if self.secure:
-            return TLS_ON
+            return phrase.TLS_ON
         if not self._offer.starttls:
-            return NO_TLS
+            return phrase.NO_TLS
         # What was sent in the clear must not be read as if it were not.
-        return INJECTED if len(self._lines) else Signal.STARTTLS
+        return phrase.INJECTED if len(self._lines) else Signal.STARTTLS
 
 
 Step = Reply | Callable[[ServerMachine, str], Event | None]
@@ -399,22 +359,34 @@ _M = ServerMachine
 # RFC 5321 §4.1.4, the order of commands: verb by state.
 _TABLE: dict[str, tuple[Step, ...]] = {
     #        OPENING      READY      SENDER        RECIPIENT  CHUNKING
-    "MAIL": (HELLO_FIRST, _M._mail, NESTED, NESTED, NESTED),
-    "RCPT": (HELLO_FIRST, NO_SENDER, _M._rcpt, _M._rcpt, NOT_NOW),
-    "DATA": (HELLO_FIRST, NO_SENDER, NO_RECIPIENT, _M._data, NOT_NOW),
-    "STARTTLS": (HELLO_FIRST, _M._starttls, NESTED, NESTED, NESTED),
+    "MAIL": (phrase.HELLO_FIRST, _M._mail, phrase.NESTED, phrase.NESTED, phrase.NESTED),
+    "RCPT": (phrase.HELLO_FIRST, phrase.NO_SENDER, _M._rcpt, _M._rcpt, phrase.NOT_NOW),
+    "DATA": (
+        phrase.HELLO_FIRST,
+        phrase.NO_SENDER,
+        phrase.NO_RECIPIENT,
+        _M._data,
+        phrase.NOT_NOW,
+    ),
+    "STARTTLS": (
+        phrase.HELLO_FIRST,
+        _M._starttls,
+        phrase.NESTED,
+        phrase.NESTED,
+        phrase.NESTED,
+    ),
     "EHLO": _always(_M._ehlo),
     "HELO": _always(_M._helo),
     "BDAT": _always(_M._bdat_command),
     "RSET": _always(_M._rset),
     "NOOP": _always(_M._noop),
-    "HELP": _always(_M._help),
-    "VRFY": _always(_M._vrfy),
+    "phrase.HELP": _always(_M._help),
+    "phrase.VRFY": _always(_M._vrfy),
     "QUIT": _always(_M._quit),
-    "EXPN": _always(NOT_OFFERED),
-    "ETRN": _always(NOT_OFFERED),
-    "TURN": _always(NOT_OFFERED),
-    "AUTH": _always(NOT_OFFERED),
+    "EXPN": _always(phrase.NOT_OFFERED),
+    "ETRN": _always(phrase.NOT_OFFERED),
+    "TURN": _always(phrase.NOT_OFFERED),
+    "AUTH": _always(phrase.NOT_OFFERED),
 }
 
 
@@ -422,4 +394,4 @@ def _unknown(verb: str) -> Reply:
     # What speaks another protocol must not be talked into this one.
     if verb in _HTTP or verb.startswith("SSH-") or verb.endswith(":"):
         return NOT_SMTP
-    return UNKNOWN
+    return phrase.UNKNOWN

@@ -1,0 +1,61 @@
+"""
+The door of one role, as Twisted sees it.
+
+Standards: RFC 5321, RFC 3207.
+"""
+
+from collections.abc import Callable
+
+from attrs import evolve
+from twisted.internet.interfaces import (
+    IAddress,
+    IOpenSSLServerConnectionCreator,
+    IReactorTime,
+)
+from twisted.internet.protocol import ServerFactory
+
+from smfd.interfaces import IDoor
+from smfd.proto.extension import Offer
+from smfd.proto.limits import Budget, Limits
+from smfd.smtpd.post import Post
+from smfd.smtpd.protocol import SMTPProtocol
+
+__all__ = ["Budget", "Limits", "Offer", "SMTPFactory"]
+
+
+class SMTPFactory(ServerFactory):
+    """Makes a connection's protocol for everybody who comes."""
+
+    noisy = False
+
+    def __init__(
+        self,
+        door: IDoor,
+        *,
+        clock: IReactorTime,
+        ids: Callable[[], str],
+        limits: Limits | None = None,
+        offer: Offer | None = None,
+        tls: IOpenSSLServerConnectionCreator | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        """
+        @param ids: makes the ids of sessions and of envelopes.
+        @param tls: what STARTTLS starts; without it, it is not offered.
+        @param budget: shared with other factories; else one of its own, of
+            C{limits.memory} octets.
+        """
+        limits = limits or Limits()
+        self.post = Post(
+            door=door,
+            limits=limits,
+            offer=evolve(offer or Offer(), starttls=tls is not None),
+            clock=clock,
+            ids=ids,
+            tls=tls,
+            budget=budget or Budget(limits.memory),
+        )
+
+    def buildProtocol(self, addr: IAddress | None) -> SMTPProtocol:
+        """One for each connection."""
+        return SMTPProtocol(self.post)

@@ -1,0 +1,357 @@
+"""
+One connection: it carries questions to the door and answers back.
+
+It knows no SMTP, which is the machine's, and decides nothing.
+
+Standards: RFC 5321 §3.1, §3.8, §4.5.3.2 (timeouts), RFC 3207.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from attrs import evolve
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from smfd.interfaces import IIncoming
+from smfd.model.envelope import Envelope, Forward
+from smfd.model.session import Session
+from smfd.model.transaction import Body
+from smfd.proto.command import Hello, Mail, Rcpt
+from smfd.proto.event import Event, Signal
+from smfd.proto.phrase import READY_FOR_TLS
+from smfd.proto.reply import Reply
+from smfd.proto.server import ServerMachine
+from smfd.smtpd.deadline import Deadline
+from smfd.smtpd.intake import Intake
+from smfd.smtpd.post import FAULT, FAULT_AT_ONCE, FULL, LINGER, TOO_SLOW, Post
+from smfd.smtpd.wire import Wire
+
+T = TypeVar("T")
+
+
+@implementer(IHandshakeListener)
+class SMTPProtocol(Protocol):
+    """
+    The shell around a L{ServerMachine}.
+
+    One answer is awaited at a time, and nothing is read ahead beyond a bound
+    while one is due or the client does not take our replies.
+    """
+
+    _log = Logger()
+
+    _session: Session
+    _wire: Wire
+    _deadline: Deadline
+    _envelope: Envelope | None = None
+    _pending: Deferred[Any] | None = None
+    _message_due = 0.0
+    _why = "lost"
+    _known = False  # the door knows of us
+    _greeted = False
+    _over = False
+    _running = False
+
+    def __init__(self, post: Post) -> None:
+        self._post = post
+        self._machine = ServerMachine(post.limits, post.offer)
+        self._intake = Intake(post.budget)
+
+    # What Twisted tells us.
+
+    def connectionMade(self) -> None:
+        """Somebody came; under implicit TLS he is heard after the handshake."""
+        post = self._post
+        self._wire = Wire(self.transport, self._unblocked)
+        self._deadline = Deadline(post.clock, post.beat, self._late)
+        self._deadline.expect(post.limits.command_timeout)
+        self._session = Session(post.ids(), *self._wire.peer(), post.clock.seconds())
+        if self._wire.secure:
+            self._machine.secure = True
+        else:
+            self._run()
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up."""
+        self._session = evolve(self._session, tls=self._wire.tls())
+        if not self._known:
+            self._run()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Octets came: understand as many as may be."""
+        self._machine.receive(data)
+        if self._pending is None and not self._wire.blocked:
+            self._run()
+        else:
+            self._throttle()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Leave nothing behind, and tell the door once."""
+        self._over = True
+        self._machine.close()
+        self._wire.lost()
+        self._deadline.stop()
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
+        self._intake.drop()
+        if self._known:
+            self._known = False
+            try:
+                self._post.door.closed(self._session, self._why)
+            except Exception:
+                self._log.failure("session {id}", id=self._session.id)
+
+    # The conversation.
+
+    def _run(self) -> None:
+        # A loop, not callbacks: a flood of commands must not cost stack.
+        if self._running or self._over:
+            return
+        self._running = True
+        moved = False
+        try:
+            while self._pending is None and not self._wire.blocked:
+                event = self._machine.next_event()
+                if event is None:
+                    break
+                moved = True
+                self._meet(event)
+        except Exception:
+            self._log.failure("session {id}: it failed", id=self._session.id)
+            self._abort("fault")
+        finally:
+            self._running = False
+        self._wire.flush()
+        self._throttle()
+        self._watch(moved)
+
+    def _meet(self, event: Event) -> None:
+        _MEET[event if type(event) is Signal else type(event)](self, event)
+        if not self._machine.receiving and self._intake.open:
+            # RSET, a flaw, or the end: there will be no message.
+            self._intake.drop()
+
+    def _unblocked(self) -> None:
+        if self._pending is None:
+            self._run()
+
+    def _say(self, answer: Reply) -> None:
+        octets = self._machine.answer(answer)
+        if octets:
+            self._wire.write(octets)
+        if self._machine.closed:
+            text = octets.decode().strip()
+            self._hang_up("" if text.startswith("221") else text)
+
+    def _ask(
+        self, then: Callable[[T], None], ask: Callable[..., Deferred[T]], *args: object
+    ) -> None:
+        """Ask; go on at once when the answer is there, else when it comes."""
+        try:
+            answer = ask(*args)
+        except Exception:
+            answer = fail()
+        self._await(answer, then, self._failed)
+
+    def _await(
+        self,
+        answer: Deferred[T],
+        then: Callable[[T], None],
+        otherwise: Callable[[Failure], None],
+    ) -> None:
+        self._pending = answer
+        answer.addCallbacks(
+            self._resume, self._fault, callbackArgs=(then,), errbackArgs=(otherwise,)
+        )
+        answer.addErrback(self._broken)
+
+    def _resume(self, result: T, then: Callable[[T], None]) -> None:
+        self._pending = None
+        if not self._over:
+            then(result)
+            if not self._running:
+                self._run()
+        elif IIncoming.providedBy(result):
+            self._intake.begin(result)
+            self._intake.drop()
+
+    def _fault(self, failure: Failure, otherwise: Callable[[Failure], None]) -> None:
+        """The door broke.  That is our fault, and nobody's business."""
+        self._pending = None
+        if self._over and failure.check(CancelledError):
+            return
+        self._log.failure("session {id}: the door failed", failure, id=self._session.id)
+        if not self._over:
+            otherwise(failure)
+            if not self._running:
+                self._run()
+
+    def _failed(self, failure: Failure) -> None:
+        self._intake.drop()
+        self._say(FAULT if self._greeted else FAULT_AT_ONCE)
+
+    def _broken(self, failure: Failure) -> None:
+        self._log.failure("session {id}: it failed", failure, id=self._session.id)
+        self._abort("fault")
+
+    # One event each.
+
+    def _opened(self, event: Event) -> None:
+        self._known = True
+        self._ask(self._greet, self._post.door.connected, self._session)
+
+    def _greet(self, answer: Reply) -> None:
+        self._greeted = True
+        self._say(answer)
+
+    def _hello(self, event: Hello) -> None:
+        before = self._session
+        self._session = evolve(before, helo=event.name, extended=event.extended)
+
+        def answered(answer: Reply) -> None:
+            if not answer.positive:
+                self._session = before
+            self._say(answer)
+
+        self._ask(answered, self._post.door.hello, self._session)
+
+    def _mail(self, mail: Mail) -> None:
+        self._envelope = Envelope(
+            id=self._post.ids(),
+            sender=mail.sender,
+            size=mail.size,
+            body=mail.body,
+            smtputf8=mail.smtputf8,
+            ret=mail.ret,
+            envid=mail.envid,
+        )
+        self._ask(self._say, self._post.door.mail, self._session, self._envelope)
+
+    def _rcpt(self, rcpt: Rcpt) -> None:
+        forward = Forward(rcpt.address, rcpt.notify, rcpt.orcpt)
+        envelope = self._envelope
+        assert envelope is not None
+
+        def answered(answer: Reply) -> None:
+            if answer.positive:
+                recipients = (*envelope.recipients, forward)
+                self._envelope = evolve(envelope, recipients=recipients)
+            self._say(answer)
+
+        self._ask(answered, self._post.door.rcpt, self._session, envelope, forward)
+
+    def _begin(self, event: Event) -> None:
+        if self._intake.reserve(self._post.limits.message_memory):
+            self._ask(self._began, self._post.door.data, self._session, self._envelope)
+        else:
+            self._say(FULL)
+
+    def _began(self, result: Reply | IIncoming) -> None:
+        if isinstance(result, Reply):
+            self._intake.drop()
+            self._say(result)
+            return
+        self._intake.begin(result)
+        self._wire.write(self._machine.go_ahead())
+
+    def _body(self, octets: bytes) -> None:
+        try:
+            room = self._intake.write(octets)
+        except Exception:
+            room = fail()
+        if room is not None:
+            self._await(room, _nothing, self._unwritten)
+
+    def _unwritten(self, failure: Failure) -> None:
+        # The rest of the body still comes: it is taken, and answered then.
+        self._intake.drop()
+        self._machine.spoil(FAULT)
+
+    def _end(self, event: Event) -> None:
+        self._ask(self._whole, self._intake.finish)
+
+    def _whole(self, body: Body) -> None:
+        self._intake.hand_over()
+        door = self._post.door
+        self._ask(self._judged, door.message, self._session, self._envelope, body)
+
+    def _judged(self, answer: Reply) -> None:
+        self._intake.drop()
+        self._envelope = None
+        self._say(answer)
+
+    def _starttls(self, event: Event) -> None:
+        self._say(READY_FOR_TLS)
+        self._machine.secured()
+        # RFC 3207 §4.2: what the client said of itself is forgotten.
+        self._session = evolve(self._session, helo="", extended=False)
+        self._envelope = None
+        self._wire.start_tls(self._post.tls)
+
+    # Reading, time and the end.
+
+    def _throttle(self) -> None:
+        """Stop reading while nobody can look at more; start again after."""
+        busy = self._pending is not None or self._wire.blocked
+        self._wire.read(not busy or len(self._machine) <= self._post.limits.pending)
+
+    def _watch(self, moved: bool) -> None:
+        """Set the next deadline."""
+        machine, limits = self._machine, self._post.limits
+        if machine.closed:
+            return
+        if self._pending is not None:
+            # The door has deadlines of its own; the client need not hurry.
+            self._deadline.never()
+        elif machine.reading:
+            if not self._message_due:
+                self._message_due = self._post.clock.seconds() + limits.message_timeout
+            self._deadline.expect(limits.data_timeout, self._message_due)
+        elif moved or not self._deadline.running:
+            if not machine.receiving:
+                self._message_due = 0.0
+            self._deadline.expect(limits.command_timeout)
+
+    def _late(self) -> None:
+        handshake = self._machine.secure and not self._session.tls
+        if self._machine.closed or self._wire.blocked or handshake:
+            self._abort(self._why if self._machine.closed else "timeout")
+            return
+        self._wire.write(bytes(TOO_SLOW))
+        self._machine.close()
+        self._intake.drop()
+        self._hang_up("timeout")
+
+    def _hang_up(self, why: str) -> None:
+        """Close after what was said; "" means the client asked for it."""
+        self._why = why
+        self._wire.hang_up(polite=not why)
+        self._deadline.expect(LINGER)
+
+    def _abort(self, why: str) -> None:
+        self._why = why
+        self._machine.close()
+        self._wire.abort()
+
+
+_MEET: dict[object, Callable[[SMTPProtocol, Any], None]] = {
+    Reply: SMTPProtocol._say,
+    bytes: SMTPProtocol._body,
+    Hello: SMTPProtocol._hello,
+    Mail: SMTPProtocol._mail,
+    Rcpt: SMTPProtocol._rcpt,
+    Signal.OPENED: SMTPProtocol._opened,
+    Signal.BEGIN: SMTPProtocol._begin,
+    Signal.END: SMTPProtocol._end,
+    Signal.STARTTLS: SMTPProtocol._starttls,
+}
+
+
+def _nothing(result: object) -> None:
+    """There is room again."""
