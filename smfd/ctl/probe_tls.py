@@ -45,14 +45,14 @@ def _look(config: Config, certificate: x509.Certificate, now: datetime) -> Repor
         return error("certificate", f"It is not in force, {until}. Renew it.")
     if ends - now < SOON:
         return warning("certificate", f"It is in force only {until}. Renew it.")
-    if config.hostname not in _names(certificate):
+    if config.hostname not in names(certificate):
         return warning("certificate", f"It is not for {config.hostname}.")
     if certificate.issuer == certificate.subject:
         return ok("certificate", f"self-signed, {until}; enough for mail servers")
     return ok("certificate", until)
 
 
-def _names(certificate: x509.Certificate) -> list[str]:
+def names(certificate: x509.Certificate) -> list[str]:
     """The names it is for; a wildcard counts for its own text only."""
     try:
         known = certificate.extensions.get_extension_for_class(
