@@ -1,0 +1,78 @@
+"""Mailboxes and their passwords."""
+
+from smfd.control.house import Actor, Document, House
+from smfd.control.passwords import acceptable, generated
+from smfd.control.times import utc
+from smfd.model.directory import Account, Refused
+from smfd.store.directory_rules import address as checked
+
+
+async def add(
+    house: House, actor: Actor, *, address: str, password: str = ""
+) -> Document:
+    """Make a mailbox; without a password one is made, and told this once."""
+    secret = acceptable(password or generated())
+    name, domain = checked(address)
+    if not await house.directory.is_hosted(domain):
+        raise Refused(
+            "unknown", f"{domain} is not hosted here.", "Add it with: domain add."
+        )
+    hashed = await house.passwords.hashed(secret)
+    made = await house.directory.add_account(name, hashed, actor=actor.name)
+    return _shown(made) | ({} if password else {"password": secret})
+
+
+async def page(
+    house: House,
+    actor: Actor,
+    *,
+    domain: str = "",
+    search: str = "",
+    limit: int = 100,
+    offset: int = 0,
+) -> Document:
+    """Some of the mailboxes."""
+    found = await house.directory.accounts(domain, search, limit, offset)
+    return {"items": [_shown(a) for a in found.items], "total": found.total}
+
+
+async def show(house: House, actor: Actor, *, address: str) -> Document:
+    """One mailbox, with its lists and how much is held for it."""
+    account = await _existing(house, address)
+    entries = await house.directory.entries(account.address, limit=0)
+    held = await house.reader.held(recipient=account.address, limit=0)
+    return {**_shown(account), "entries": entries.total, "held": held["total"]}
+
+
+async def remove(house: House, actor: Actor, *, address: str) -> Document:
+    """Take no more mail for it; what is in it stays on the disk."""
+    return _shown(await house.directory.remove_account(address, actor=actor.name))
+
+
+async def set_password(
+    house: House, actor: Actor, *, address: str, password: str = ""
+) -> Document:
+    """Replace the password; without one it is made, and told this once."""
+    secret = acceptable(password or generated())
+    account = await _existing(house, address)
+    hashed = await house.passwords.hashed(secret)
+    changed = await house.directory.set_password(
+        account.address, hashed, actor=actor.name
+    )
+    return _shown(changed) | ({} if password else {"password": secret})
+
+
+async def _existing(house: House, address: str) -> Account:
+    name = checked(address)[0]
+    account = await house.directory.account(name)
+    if account is None:
+        raise Refused("unknown", f"There is no mailbox {name}.")
+    return account
+
+
+def _shown(account: Account) -> dict[str, object]:
+    return {
+        "address": account.address,
+        "created": utc(account.created),
+        "can_log_in": bool(account.password),
+    }

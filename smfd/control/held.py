@@ -1,0 +1,93 @@
+"""The quarantine: listed, shown, emptied (S28 to S31)."""
+
+from typing import Any
+
+from smfd.control.house import Actor, Document, House
+from smfd.control.times import utc
+from smfd.model.directory import Refused
+from smfd.model.entry import State
+
+_SHOWN = (
+    "id",
+    "recipient",
+    "sender",
+    "subject",
+    "class",
+    "reason",
+    "score",
+    "received",
+    "size",
+    "domain",
+)
+
+
+async def page(
+    house: House,
+    actor: Actor,
+    *,
+    domain: str = "",
+    recipient: str = "",
+    search: str = "",
+    category: str = "",
+    limit: int = 100,
+    offset: int = 0,
+) -> Document:
+    """Some of the held items, the newest first."""
+    found = await house.reader.held(
+        domain=domain.lower(),
+        recipient=recipient.lower(),
+        words=search,
+        category=category.lower(),
+        limit=limit,
+        offset=offset,
+    )
+    return {
+        "items": [_shown(item) for item in found["items"]],
+        "total": found["total"],
+    }
+
+
+async def show(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A002
+    """One held item and the record of its message."""
+    item = await existing(house, id)
+    trace = await house.reader.record(id.rpartition("-")[0])
+    return {**_shown(item), "record": trace["record"] if trace else None}
+
+
+async def delete(
+    house: House,
+    actor: Actor,
+    *,
+    id: str,  # noqa: A002
+) -> Document:
+    """Throw an item away."""
+    item = await existing(house, id)
+    if not await house.ledger.decide_held(id, State.DELETED, actor.name):
+        raise decided(id)
+    await house.ledger.audit(actor.name, "delete", id, "")
+    return {"id": id, "deleted": True, "recipient": item["recipient"]}
+
+
+async def existing(house: House, item: str) -> dict[str, Any]:
+    """The item, which must be held."""
+    found = await house.reader.held_item(item)
+    if found is None:
+        raise Refused(
+            "unknown",
+            f"Nothing is held as {item[:40]!r}.",
+            "It may be released, deleted, or past its retention.",
+        )
+    return found
+
+
+def decided(item: str) -> Refused:
+    """Somebody was faster."""
+    return Refused("conflict", f"{item} was released or deleted a moment ago.")
+
+
+def _shown(item: dict[str, Any]) -> dict[str, Any]:
+    shown = {key: item.get(key) for key in _SHOWN}
+    received = item.get("received")
+    if isinstance(received, int | float):
+        shown["received"] = utc(received)
+    return shown

@@ -1,0 +1,98 @@
+"""What the use cases work with."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from smfd.control.passwords import Passwords
+from smfd.interfaces import IStage
+from smfd.model.entry import Entry
+from smfd.store.directory import Directory
+from smfd.store.ledger import Ledger
+from smfd.store.search import Search
+from smfd.store.spool import Spool
+
+
+class Reader(Protocol):
+    """What is asked of the ledger's readers."""
+
+    def record(self, record_id: str) -> Deferred[dict[str, Any] | None]:
+        """A record with its recipients and acts."""
+
+    def held(
+        self,
+        domain: str = "",
+        recipient: str = "",
+        words: str = "",
+        category: str = "",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Deferred[dict[str, Any]]:
+        """A page of held items, the newest first."""
+
+    def held_item(self, item: str) -> Deferred[dict[str, Any] | None]:
+        """One held item, with its path."""
+
+    def counts(self) -> Deferred[dict[str, Any]]:
+        """How much is due, held and recorded."""
+
+
+@frozen
+class Actor:
+    """
+    Who asks.
+
+    @ivar name: C{uid:NAME} for an owner of the control socket, else an
+        address.
+    @ivar role: "operator": the only one so far.
+    """
+
+    name: str
+    role: str = "operator"
+
+
+@frozen
+class Facts:
+    """
+    What does not change while the daemon runs.
+
+    @ivar engine: the virus engine: "clamd", "builtin" or "" for none.
+    @ivar off: everything protective that is switched off, a sentence each.
+    @ivar started: seconds since the epoch.
+    """
+
+    hostname: str
+    version: str
+    started: float
+    engine: str
+    off: tuple[str, ...] = ()
+
+
+@frozen
+class House:
+    """
+    Everything a use case may need.
+
+    @ivar take: gives a committed entry to the runner.
+    @ivar virus: the virus stage; None when the settings leave it out.
+    @ivar home: the folder that paths in the ledger are relative to.
+    """
+
+    home: str
+    directory: Directory
+    ledger: Ledger
+    reader: Reader
+    search: Search
+    spool: Spool
+    passwords: Passwords
+    take: Callable[[Entry], object]
+    virus: IStage | None
+    clock: IReactorTime
+    ids: Callable[[], str]
+    facts: Facts
+
+
+Document = Mapping[str, Any]

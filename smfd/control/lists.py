@@ -1,0 +1,56 @@
+"""Allow and block entries (S7, S8, S37, C8)."""
+
+from smfd.control.house import Actor, Document, House
+from smfd.control.times import seconds, utc
+from smfd.model.directory import ListEntry, Refused
+
+
+async def add(
+    house: House,
+    actor: Actor,
+    *,
+    scope: str,
+    allow: bool,
+    pattern: str,
+    expires: str = "",
+    note: str = "",
+    locked: bool = False,
+) -> Document:
+    """Put an entry on a list; the same again replaces its note and end."""
+    end = seconds(expires, house.clock.seconds()) if expires else None
+    entry = ListEntry(0, scope, allow, pattern, locked, end, note)
+    return _shown(await house.directory.add_entry(entry, actor=actor.name))
+
+
+async def page(
+    house: House,
+    actor: Actor,
+    *,
+    scope: str = "",
+    pattern: str = "",
+    search: str = "",
+    limit: int = 100,
+    offset: int = 0,
+) -> Document:
+    """Some of the entries, expired ones too, the newest first."""
+    found = await house.directory.entries(scope, pattern, search, limit, offset)
+    return {"items": [_shown(e) for e in found.items], "total": found.total}
+
+
+async def remove(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A002
+    """Take an entry off its list."""
+    if not (id.isascii() and id.isdecimal() and len(id) < 16):
+        raise Refused("invalid", f"{id[:40]!r} is no entry's number.")
+    return _shown(await house.directory.remove_entry(int(id), actor=actor.name))
+
+
+def _shown(entry: ListEntry) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "scope": entry.scope,
+        "kind": "allow" if entry.allow else "block",
+        "pattern": entry.pattern,
+        "locked": entry.locked,
+        "expires": None if entry.expires is None else utc(entry.expires),
+        "note": entry.note,
+    }

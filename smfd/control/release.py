@@ -1,0 +1,193 @@
+"""
+Letting a held message through (C18).
+
+A release is a new entry that takes the held item's place in one commit of the
+ledger: however many people click, it reaches the mailbox once.
+
+Standards: RFC 5321 §4.4 (Return-Path).
+"""
+
+import os
+from typing import Any
+
+from attrs import frozen
+from twisted.internet.defer import maybeDeferred
+from twisted.logger import Logger
+
+from smfd.control.held import decided, existing
+from smfd.control.house import Actor, Document, House
+from smfd.format.header import Header
+from smfd.format.received import date, plain
+from smfd.model.directory import Refused
+from smfd.model.entry import Entry, Recipient
+from smfd.model.envelope import Envelope
+from smfd.model.finding import Finding, Result
+from smfd.model.record import Record
+from smfd.model.session import Session
+from smfd.model.transaction import Body, Flow, Transaction
+from smfd.model.verdict import Disposition, Fate
+from smfd.store.ledger import AlreadyDecided
+
+#: Categories that only the operator may let go, by force and with a reason.
+_DANGEROUS = frozenset({"virus", "unscanned"})
+_LONGEST_REASON = 500
+#: Seconds for the fresh look.
+_PATIENCE = 60.0
+
+_NOT_NOW = "It cannot be scanned for viruses just now."
+_UNSCANNED = Finding(
+    "virus", "VIRUS_NOT_SCANNED", Result.PASS, reason="the virus stage is left out"
+)
+
+
+@frozen
+class _Release:
+    """
+    One release under way.
+
+    @ivar item: the held item, as the reader tells it.
+    @ivar name: the id of the new entry.
+    @ivar forced: dangerous or not.
+    """
+
+    house: House
+    actor: Actor
+    item: dict[str, Any]
+    name: str
+    forced: bool
+    reason: str
+
+    _log = Logger()
+
+    async def run(self) -> Entry:
+        """Commit the new entry in the item's place."""
+        house, item = self.house, self.item
+        path = os.path.join(house.home, item["path"])
+        body = await house.spool.adopt(self.name, path)
+        try:
+            finding = await self._look(body)
+            origin = await house.reader.record(item["id"].rpartition("-")[0])
+            entry = self._entry(body, self._record(origin, body, finding))
+            await house.spool.sync(body)
+        except BaseException:
+            house.spool.discard(body)
+            raise
+        try:
+            await house.ledger.commit(entry, release=item["id"])
+        except AlreadyDecided:
+            house.spool.discard(body)
+            raise decided(item["id"]) from None
+        return entry
+
+    async def _look(self, body: Body) -> Finding:
+        """A fresh look with today's signatures."""
+        stage = self.house.virus
+        if stage is None:
+            return _UNSCANNED
+        try:
+            d = maybeDeferred(stage.scan, self._transaction(body))
+            found = (await d.addTimeout(_PATIENCE, self.house.clock))[0]
+        except Exception as error:
+            self._log.failure("release: cannot scan {item}", item=self.item["id"])
+            found = Finding("virus", "VIRUS_ERROR", Result.ERROR, reason=_NOT_NOW)
+            if not self.forced:
+                raise Refused("conflict", _NOT_NOW, "Try again.") from error
+        if found.result is not Result.PASS and not self.forced:
+            raise _dangerous(f"A fresh look says: {found.reason or found.symbol}.")
+        return found
+
+    def _transaction(self, body: Body) -> Transaction:
+        """What a stage wants to see; only the body matters."""
+        return Transaction(
+            self.name,
+            Flow.INBOUND,
+            self.house.clock.seconds(),
+            Session(self.name, "", 0, 0.0),
+            Envelope(self.name, None),
+            body,
+            Header((), 0),
+        )
+
+    def _entry(self, body: Body, record: Record) -> Entry:
+        address, sender = self.item["recipient"], self.item["sender"]
+        now = self.house.clock.seconds()
+        # RFC 5321 §4.4: final delivery puts the reverse-path on top.
+        top = (
+            f"Return-Path: <{plain(sender, 512)}>\r\n"
+            f"Delivered-To: {plain(address, 512)}\r\n"
+            f"X-Smfd-Released: {self.item['id']}; {date(now)}\r\n"
+        )
+        recipient = Recipient(
+            1, address, "maildir", "released", record.fates[0].reason, top=top.encode()
+        )
+        return Entry(self.name, now, sender, body, b"", (), (recipient,), record)
+
+    def _record(
+        self, origin: dict[str, Any] | None, body: Body, finding: Finding
+    ) -> Record:
+        item, seen = self.item, (origin or {}).get("record", {})
+        how = " by force" if self.forced else ""
+        why = f"released{how} from the quarantine ({item['id']}) by {self.actor.name}"
+        if self.reason:
+            why += f": {self.reason}"
+        fate = Fate(item["recipient"], Disposition.DELIVER, "released", why)
+        return Record(
+            id=self.name,
+            kind="message",
+            time=self.house.clock.seconds(),
+            flow=seen.get("flow", Flow.INBOUND.value),
+            client=seen.get("client", ""),
+            helo=seen.get("helo", ""),
+            tls="",
+            sender=item["sender"],
+            recipients=(item["recipient"],),
+            verdict="released",
+            reply="",
+            subject=item["subject"],
+            header_from=seen.get("header_from", ""),
+            message_id=seen.get("message_id", ""),
+            size=body.size,
+            findings=(finding,),
+            fates=(fate,),
+        )
+
+
+async def release(
+    house: House,
+    actor: Actor,
+    *,
+    id: str,  # noqa: A002
+    force: bool = False,
+    reason: str = "",
+) -> Document:
+    """
+    Let an item through to its mailbox, after a fresh look for viruses.
+
+    What carries a virus, or could not be scanned, only the operator lets go,
+    with C{force} and a reason.
+    """
+    forced = _forced(actor, force, reason)
+    item = await existing(house, id)
+    if item["class"] in _DANGEROUS and not forced:
+        raise _dangerous(f"It is held because: {item['reason']}.")
+    entry = await _Release(
+        house, actor, item, house.ids(), forced, reason.strip()
+    ).run()
+    house.take(entry)
+    detail = f"as {entry.id}{', by force' if forced else ''}. {reason}"
+    await house.ledger.audit(actor.name, "release", id, detail.strip())
+    return {"id": id, "released": entry.id, "recipient": item["recipient"]}
+
+
+def _forced(actor: Actor, force: bool, reason: str) -> bool:
+    if len(reason) > _LONGEST_REASON:
+        raise Refused("invalid", f"A reason has at most {_LONGEST_REASON} characters.")
+    if force and actor.role != "operator":
+        raise Refused("conflict", "Only the operator can force a release.")
+    if force and not reason.strip():
+        raise Refused("invalid", "A forced release needs a reason.")
+    return force
+
+
+def _dangerous(sentence: str) -> Refused:
+    return Refused("conflict", sentence, "The operator can force it, with a reason.")

@@ -1,0 +1,41 @@
+"""How the house is doing, and what is off."""
+
+from smfd.control.house import Actor, Document, House
+from smfd.control.times import utc
+
+NO_ANTIVIRUS = (
+    "No antivirus is installed: the builtin engine knows the EICAR test string"
+    " and nothing else."
+)
+NO_SCAN = "The virus stage is left out: nothing looks for viruses."
+
+
+async def status(house: House, actor: Actor) -> Document:
+    """What runs since when, what waits, what is held, what protects nobody."""
+    facts = house.facts
+    counts = await house.reader.counts()
+    oldest = counts.get("oldest_due")
+    return {
+        "hostname": facts.hostname,
+        "version": facts.version,
+        "up_since": utc(facts.started),
+        "queue": counts["due"],
+        "oldest_due": utc(oldest) if oldest else None,
+        "held": counts["held"],
+        "records": counts["records"],
+        "virus_engine": facts.engine or "none",
+        "warnings": [*_virus(facts.engine), *facts.off, *_ledger(house)],
+    }
+
+
+def _virus(engine: str) -> list[str]:
+    if engine == "builtin":
+        return [NO_ANTIVIRUS]
+    return [] if engine else [NO_SCAN]
+
+
+def _ledger(house: House) -> list[str]:
+    suspect = house.ledger.suspect
+    if not suspect:
+        return []
+    return [f"No mail is accepted: the disk broke ({suspect}). Mend it and restart."]

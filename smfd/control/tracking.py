@@ -1,0 +1,62 @@
+"""What became of a message, and why (S31, S32)."""
+
+from typing import Any
+
+from smfd.control.house import Actor, Document, House
+from smfd.control.times import seconds, utc
+from smfd.model.directory import Refused
+from smfd.store.search_criteria import Criteria
+
+
+async def search(
+    house: House,
+    actor: Actor,
+    *,
+    recipient: str = "",
+    sender: str = "",
+    subject: str = "",
+    client: str = "",
+    verdict: str = "",
+    since: str = "",
+    until: str = "",
+    limit: int = 50,
+    offset: int = 0,
+) -> Document:
+    """Records that match, the newest first, and up to when that is complete."""
+    now = house.clock.seconds()
+    criteria = Criteria(
+        sender=sender,
+        recipient=recipient,
+        subject=subject,
+        client=client,
+        verdict=verdict,
+        since=seconds(since, now) if since else None,
+        until=seconds(until, now) if until else None,
+    )
+    found = await house.search.search(criteria, limit, offset)
+    return {
+        "items": [{**item, "time": utc(item["time"])} for item in found.items],
+        "complete_up_to": utc(found.complete_up_to),
+    }
+
+
+async def show(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A002
+    """Everything that is known about one message or refusal."""
+    found = await house.reader.record(id)
+    if found is None:
+        raise Refused(
+            "unknown",
+            f"There is no record {id[:40]!r}.",
+            "It may be past its retention; trace search finds those there are.",
+        )
+    return {
+        "record": _dated(found["record"], "time"),
+        "recipients": [_dated(r, "decided") for r in found["recipients"]],
+        "acts": [_dated(act, "time") for act in found["acts"]],
+    }
+
+
+def _dated(document: dict[str, Any], key: str) -> dict[str, Any]:
+    """The document with one of its times as people read it."""
+    time = document.get(key)
+    return {**document, key: utc(time) if isinstance(time, int | float) else time}
