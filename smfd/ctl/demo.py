@@ -1,8 +1,6 @@
 """C{smfdctl demo}: a first look at everything mail can come to."""
 
-import os
 import re
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +14,7 @@ from smfd.config.fault import Unusable
 from smfd.config.load import load
 from smfd.config.schema import Config
 from smfd.config.value import split_address
-from smfd.ctl.face import Face, verb
+from smfd.ctl.face import Face, short, verb
 from smfd.ctl.letters import Letter, letters
 from smfd.ctl.sample import ALICE, DOMAIN
 
@@ -148,9 +146,9 @@ def _lines(face: Face, ends: list[tuple[Sent, list[dict[str, Any]]]]) -> Iterato
         for one in recipients:
             yield f"   {_end_line(one)}"
         if sent.id:
-            yield f"   why: {_typed(face)} trace show {sent.id}"
+            yield f"   why: {face.command} trace show {sent.id}"
         yield ""
-    yield f"What is held: {_typed(face)} quarantine list"
+    yield f"What is held: {face.command} quarantine list"
 
 
 def _end_line(recipient: dict[str, Any]) -> str:
@@ -158,20 +156,10 @@ def _end_line(recipient: dict[str, Any]) -> str:
     return f"{recipient.get('address', ''):<22} {' '.join(filter(None, words))}"
 
 
-def _typed(face: Face) -> str:
-    """How this program was called, to be typed again."""
-    return f"{_short(Path(sys.argv[0]))} --config {_short(face.config)}"
-
-
-def _short(path: Path) -> str:
-    relative = os.path.relpath(path)
-    return str(path) if relative.startswith("..") else relative
-
-
 def _hints(face: Face, config: Config) -> Iterator[str]:
     host, port = _where(config)
-    home = Path(_short(config.home))
-    ctl = _typed(face)
+    home = Path(short(config.home))
+    ctl = face.command
     yield f"A demonstration for {DOMAIN} on {host} port {port}. In another terminal:"
     yield ""
     yield f"  {ctl} demo send"

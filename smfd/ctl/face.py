@@ -38,6 +38,12 @@ def printable(line: str) -> str:
     return "".join(c if c.isprintable() or c == "\t" else _escaped(c) for c in line)
 
 
+def short(path: Path) -> str:
+    """A path as one would type it here: relative, when it is below."""
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
@@ -53,6 +59,11 @@ class Face:
 
     config: Path
     as_json: bool = False
+
+    @property
+    def command(self) -> str:
+        """How this program was called for these settings, to be typed again."""
+        return f"{short(Path(sys.argv[0]))} --config {short(self.config)}"
 
     def show(self, document: Any, lines: Iterable[str]) -> None:
         """
