@@ -8,7 +8,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Setuptools warns of its own plans for compat at length.
-PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --disable-pip-version-check -qq
 # twistd finds the plug-in of a checkout only by a plain path (compat).
 INSTALL := $(PIP) install --config-settings editable_mode=compat --editable
 SOURCES := smfd tests benchmarks twisted .ci/test
@@ -23,7 +23,7 @@ $(VENV)/bin/python:
 	    { echo "smfd needs Python 3.11 or later; say make PYTHON=python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || .ci/packages python3-venv
 	@echo "making $(VENV)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(VENV)/ready: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@echo "installing smfd into $(VENV)"
