@@ -7,6 +7,7 @@ RFC 3461 §4 and §5, RFC 3030 §2.
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 from attrs import frozen
 
@@ -133,15 +134,15 @@ def parse_mail(argument: str, dsn: bool = True, smtputf8: bool = True) -> Mail:
     path, rest = _cut(argument, "FROM:")
     if not rest:
         return Mail(_sender(path, False))
-    given = _parameters(rest)
-    known = dict(_MAIL)
-    if not dsn:
-        del known["RET"], known["ENVID"]
-    if not smtputf8:
-        del known["SMTPUTF8"]
-    read = {_FIELD[k]: _known(known, k)(v) for k, v in given.items()}
-    utf8 = "smtputf8" in read
-    return Mail(_sender(path, utf8), **read)  # type: ignore[arg-type]
+    closed = (set() if dsn else {"RET", "ENVID"}) | (
+        set() if smtputf8 else {"SMTPUTF8"}
+    )
+    read: dict[str, Any] = {}
+    for keyword, value in _parameters(rest).items():
+        if keyword not in _MAIL or keyword in closed:
+            raise _unknown(keyword)
+        read[keyword.lower()] = _MAIL[keyword](value)
+    return Mail(_sender(path, "smtputf8" in read), **read)
 
 
 def parse_rcpt(argument: str, utf8: bool = False, dsn: bool = True) -> Rcpt:
@@ -223,14 +224,6 @@ def _unknown(keyword: str) -> Malformed:
     return Malformed(f"The parameter {keyword[:32]} is not known", code=555)
 
 
-def _known(
-    table: dict[str, Callable[[str | None], object]], keyword: str
-) -> Callable[[str | None], object]:
-    if keyword not in table:
-        raise _unknown(keyword)
-    return table[keyword]
-
-
 def _size(value: str | None) -> int:
     # RFC 1870 §3: 1*20DIGIT.
     if not value or not _SIZE.fullmatch(value):
@@ -277,5 +270,3 @@ _MAIL: dict[str, Callable[[str | None], object]] = {
     "RET": _ret,
     "ENVID": check_envid,
 }
-
-_FIELD = {keyword: keyword.lower() for keyword in _MAIL}

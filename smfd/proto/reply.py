@@ -40,6 +40,9 @@ class Reply:
         cut: no text makes a second reply of one.
         """
         prefix = f"{self.status} " if self.status else ""
+        if len(self.lines) == 1:
+            line = f"{self.code} {prefix}{_plain(self.lines[0])}\r\n"
+            return line.encode("ascii")
         lines = [_plain(line) for line in self.lines] or [""]
         last = f"{self.code} {prefix}{lines.pop()}\r\n"
         if lines:
