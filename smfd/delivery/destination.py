@@ -1,6 +1,5 @@
 """Destinations that are files: batches, one after the other, off the reactor."""
 
-import os
 from collections.abc import Sequence
 
 from twisted.application.service import Service
@@ -13,6 +12,7 @@ from zope.interface import implementer
 from smfd.delivery.shelving import Shelving
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome
+from smfd.store.atomic import make_folders
 
 
 class Closed(Exception):
@@ -38,7 +38,7 @@ class FileDestination(Service):
 
     def startService(self) -> None:
         """Make the root folder and start the thread."""
-        os.makedirs(self._shelving.shelf.root, 0o700, exist_ok=True)
+        make_folders(self._shelving.disk, self._shelving.shelf.root)
         self._pool = ThreadPool(0, 1, name=f"delivery-{self.name}")
         self._pool.start()
         super().startService()

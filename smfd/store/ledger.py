@@ -214,8 +214,8 @@ class Ledger(Service):
         return self._ask(ask)
 
     def next_try(self) -> "Deferred[float | None]":
-        """When the first of what is due wants to be tried, if anything is."""
-        return self._ask(lambda connection, _: next_try(connection))
+        """When the first of what is put off wants to be tried, if anything is."""
+        return self._ask(lambda connection, sheet: next_try(connection, sheet.now))
 
     def bodies(self) -> "Deferred[set[str]]":
         """Every file that holds the body of something due."""
@@ -329,7 +329,9 @@ class Ledger(Service):
         self._before_end.clear()
 
 
-def _prune_from(before: float, after: int) -> Callable[[Connection, Sheet], tuple[int, int]]:
+def _prune_from(
+    before: float, after: int
+) -> Callable[[Connection, Sheet], tuple[int, int]]:
     return lambda connection, _: prune_slice(connection, before, after)
 
 

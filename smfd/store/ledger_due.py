@@ -66,11 +66,12 @@ def body_paths(connection: sqlite3.Connection) -> set[str]:
     return {path for (path,) in found}
 
 
-def next_try(connection: sqlite3.Connection) -> float | None:
-    """When the first of what is due wants to be tried; None when nothing is."""
+def next_try(connection: sqlite3.Connection, now: float) -> float | None:
+    """When the first of what is put off wants to be tried, if anything is."""
     found: float | None = connection.execute(
         "SELECT min(r.next_try) FROM entries e JOIN recipients r ON r.entry = e.id"
-        " WHERE r.state = 'due'"
+        " WHERE r.state = 'due' AND r.next_try > ?",
+        (now,),
     ).fetchone()[0]
     return found
 

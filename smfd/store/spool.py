@@ -22,7 +22,7 @@ from zope.interface import implementer
 
 from smfd.interfaces import IIncoming
 from smfd.model.transaction import Body
-from smfd.store.atomic import Disk, NoSpace, is_full
+from smfd.store.atomic import Disk, NoSpace, is_full, make_folders
 from smfd.store.spool_file import SpoolFile
 
 __all__ = ["NoSpace", "Spool", "SpoolTrouble"]
@@ -76,7 +76,7 @@ class Spool(Service):
 
     def startService(self) -> None:
         """Make the folder and start the threads."""
-        os.makedirs(self.root, 0o700, exist_ok=True)
+        make_folders(self._disk, self.root)
         self._pool = ThreadPool(0, self._threads, name="spool")
         self._pool.start()
         super().startService()

@@ -1,0 +1,130 @@
+"""The way to one destination: batches, one at a time."""
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from smfd.interfaces import IDestination
+from smfd.model.entry import Consignment, Outcome, State
+
+
+class Lane:
+    """
+    Gathers consignments for a destination into batches.
+
+    A batch goes when it is full, or when its first consignment has waited for
+    C{delay} seconds; what comes while a batch is under way makes the next.
+
+    @ivar done: called with the consignments of a batch and their outcomes,
+        one for each.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        destination: IDestination,
+        clock: IReactorTime,
+        done: Callable[[Sequence[Consignment], Sequence[Outcome]], object],
+        size: int,
+        delay: float,
+    ) -> None:
+        self._destination = destination
+        self._clock = clock
+        self._done = done
+        self._size = size
+        self._delay = delay
+        self._waiting: list[Consignment] = []
+        self._under_way: Deferred[None] | None = None
+        self._timer: IDelayedCall | None = None
+        self._open = True
+
+    def put(self, consignment: Consignment) -> None:
+        """Take one more; it goes with the next batch."""
+        self._waiting.append(consignment)
+        if self._under_way is not None or not self._open:
+            return
+        if len(self._waiting) >= self._size:
+            self._go()
+        elif self._timer is None:
+            self._timer = self._clock.callLater(self._delay, self._go)
+
+    def close(self) -> "Deferred[None]":
+        """
+        Start no batch any more; fires when the one in hand is done.
+
+        What still waits stays due.
+        """
+        self._open = False
+        self._stop_timer()
+        if self._under_way is None:
+            return succeed(None)
+        end: Deferred[None] = Deferred()
+        self._under_way.addCallback(end.callback)
+        return end
+
+    def _go(self) -> None:
+        self._stop_timer()
+        batch = self._waiting[: self._size]
+        del self._waiting[: self._size]
+        self._under_way = self._deliver(batch)
+        self._under_way.addCallback(self._next)
+
+    def _next(self, _: None) -> None:
+        self._under_way = None
+        if self._waiting and self._open:
+            # Not from here: a destination that answers at once must not
+            # cost stack.
+            self._timer = self._clock.callLater(0, self._go)
+
+    def _deliver(self, batch: Sequence[Consignment]) -> "Deferred[None]":
+        d = maybeDeferred(self._destination.deliver, batch)
+        d.addErrback(self._alone, batch)
+        return d.addCallback(self._report, batch)
+
+    def _alone(
+        self, failure: Failure, batch: Sequence[Consignment]
+    ) -> "Deferred[list[Outcome]] | list[Outcome]":
+        """One consignment may have broken the batch: try each alone."""
+        if len(batch) > 1:
+            return Deferred.fromCoroutine(self._each(batch))
+        self._log.failure(
+            "{id}: {name} failed",
+            failure=failure,
+            id=batch[0].entry_id,
+            name=self._destination.name,
+        )
+        why = f"a fault of ours: {type(failure.value).__name__}"
+        return [_still_due(batch[0], why)]
+
+    async def _each(self, batch: Sequence[Consignment]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for consignment in batch:
+            d = maybeDeferred(self._destination.deliver, [consignment])
+            d.addErrback(self._alone, [consignment])
+            outcomes += await d
+        return outcomes
+
+    def _report(
+        self, outcomes: Sequence[Outcome], batch: Sequence[Consignment]
+    ) -> None:
+        told = {(o.entry_id, o.number) for o in outcomes}
+        silent = [
+            _still_due(c, "the destination said nothing")
+            for c in batch
+            if (c.entry_id, c.recipient.number) not in told
+        ]
+        self._done(batch, [*outcomes, *silent])
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None and self._timer.active():
+            self._timer.cancel()
+        self._timer = None
+
+
+def _still_due(consignment: Consignment, why: str) -> Outcome:
+    number = consignment.recipient.number
+    return Outcome(consignment.entry_id, number, State.DUE, why)
