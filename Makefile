@@ -14,7 +14,7 @@ INSTALL := $(PIP) install --config-settings editable_mode=compat --editable
 SOURCES := smfd tests benchmarks twisted .ci/test
 CTL := $(BIN)/smfdctl
 
-.PHONY: venv run test check generate bench clean
+.PHONY: venv run test check check-style check-types check-generated generate bench clean
 
 venv: $(VENV)/ready
 
@@ -45,10 +45,16 @@ test: $(VENV)/ready-dev
 	@.ci/packages clamav-daemon strace
 	@$(BIN)/python .ci/test
 
-check: $(VENV)/ready-dev
+check: check-style check-types check-generated
+
+check-style: $(VENV)/ready-dev
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+
+check-types: $(VENV)/ready-dev
 	$(BIN)/mypy smfd tests
+
+check-generated: venv
 	@$(CTL) config sample | diff etc/smfd.toml - && $(CTL) config manual | \
 	    diff docs/settings.md - || { echo "say make generate"; exit 1; }
 
