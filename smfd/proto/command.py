@@ -120,7 +120,10 @@ def parse_hello(argument: str, extended: bool) -> Hello:
     if not _HELO.fullmatch(argument):
         raise Malformed("This is neither a domain nor an address literal")
     if argument[0] == "[":
-        parse_domain(argument)
+        try:
+            parse_domain(argument)
+        except Malformed as problem:
+            raise Malformed(str(problem)) from None
     return Hello(argument, extended)
 
 

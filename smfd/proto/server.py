@@ -299,7 +299,8 @@ class ServerMachine:
         refusal = self._refusal(bdat)
         if refusal is not None:
             self._reader = Swallow(bdat.size, refusal)
-            if self._state == CHUNKING:
+            if self._state >= RECIPIENT:
+                # A later chunk alone must not become a message.
                 self._end()
             return None
         if self._state == CHUNKING:
@@ -380,8 +381,8 @@ _TABLE: dict[str, tuple[Step, ...]] = {
     "BDAT": _always(_M._bdat_command),
     "RSET": _always(_M._rset),
     "NOOP": _always(_M._noop),
-    "phrase.HELP": _always(_M._help),
-    "phrase.VRFY": _always(_M._vrfy),
+    "HELP": _always(_M._help),
+    "VRFY": _always(_M._vrfy),
     "QUIT": _always(_M._quit),
     "EXPN": _always(phrase.NOT_OFFERED),
     "ETRN": _always(phrase.NOT_OFFERED),

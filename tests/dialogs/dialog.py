@@ -120,7 +120,7 @@ def mismatch(expected: tuple[str, ...], octets: bytes, closed: bool) -> str:
         wanted.pop()
     replies = cut_replies(octets)
     fits = len(wanted) == len(replies) and all(
-        reply[:3] == want[:3] and want[4:] in reply
+        reply[:3] == want[:3] and all(word in reply for word in want.split()[1:])
         for want, reply in zip(wanted, replies, strict=True)
     )
     if fits and hangs_up is closed:
