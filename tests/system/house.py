@@ -1,0 +1,180 @@
+"""A real smfd in a folder of its own, as a user would run it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from smtplib import SMTP, SMTPDataError
+from typing import Any
+
+import smfd
+
+CHECKOUT = Path(smfd.__file__).parents[1]
+BIN = Path(sys.executable).parent
+
+#: Seconds a start, a stop or a wish may take before the test gives up.
+PATIENCE = 30.0
+
+
+def free_base() -> int:
+    """A port base whose MX port nobody has."""
+    for base in range(20_000 + os.getpid() % 7_000 * 3, 60_000, 7):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", base + 25))
+            except OSError:
+                continue
+            return base
+    raise RuntimeError("no free port")
+
+
+class House:
+    """
+    A home and the process that serves it.
+
+    @ivar home: the folder; gone with L{remove}.
+    @ivar log: what twistd logged, all starts together.
+    """
+
+    def __init__(
+        self,
+        users: Sequence[str] = ("user@example.test",),
+        settings: str = "",
+        *,
+        home: Path | None = None,
+    ) -> None:
+        """C{smfdctl init}, and the settings appended to what it wrote."""
+        self.folder = Path(tempfile.mkdtemp(prefix="smfd-test-"))
+        self.home = home or self.folder / "home"
+        self.base = free_base()
+        self.port = self.base + 25
+        self.config = self.home / "smfd.toml"
+        self.log = self.folder / "twistd.log"
+        self.process: subprocess.Popen[bytes] | None = None
+        wanted = [part for user in users for part in ("--user", user)]
+        command: list[str | Path] = [BIN / "smfdctl", "init", self.home]
+        made = subprocess.run(
+            [*command, "--hostname", "mx.example.test"]
+            + [*("--domain", "example.test", "--port-base", str(self.base)), *wanted]
+            + ["--json"],
+            capture_output=True,
+            check=True,
+        )
+        self.made = json.loads(made.stdout)
+        with self.config.open("a") as file:
+            file.write("\n" + settings)
+
+    def command(self) -> list[str]:
+        """What starts the daemon."""
+        twistd = str(BIN / "twistd")
+        return [twistd, "-n", "--pidfile=", "smfd", "--config", str(self.config)]
+
+    def start(self, before: Sequence[str] = ()) -> None:
+        """Start, and wait until every listener is up."""
+        with self.log.open("ab") as log:
+            begin = log.tell()
+            self.process = subprocess.Popen(
+                [*before, *self.command()],
+                stdout=log,
+                stderr=log,
+                cwd=CHECKOUT,
+                start_new_session=True,
+            )
+        end = time.monotonic() + PATIENCE
+        while b"smfd ready" not in self.log.read_bytes()[begin:]:
+            if self.process.poll() is not None or time.monotonic() > end:
+                said = self.log.read_text(errors="replace")[begin:]
+                self.kill()
+                raise RuntimeError(f"smfd did not start:\n{said}")
+            time.sleep(0.02)
+
+    @property
+    def pid(self) -> int:
+        """The daemon's process id."""
+        assert self.process is not None
+        return self.process.pid
+
+    def stop(self) -> None:
+        """Ask it to end, and wait."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(PATIENCE)
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it and all it started, at once."""
+        if self.process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(PATIENCE)
+        self.process = None
+
+    def remove(self) -> None:
+        """Kill it and remove everything."""
+        self.kill()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def ctl(self, *words: object, code: int = 0) -> Any:
+        """What smfdctl prints as JSON."""
+        done = subprocess.run(
+            [BIN / "smfdctl", "--config", self.config, *map(str, words), "--json"],
+            capture_output=True,
+        )
+        said = (done.stdout + done.stderr).decode(errors="replace")
+        assert done.returncode == code, f"{words}: exit {done.returncode}: {said}"
+        return json.loads(done.stdout) if done.stdout.strip() else None
+
+    def send(
+        self,
+        message: bytes,
+        recipients: Sequence[str] = ("user@example.test",),
+        sender: str = "alice@sender.test",
+    ) -> tuple[int, str]:
+        """Send one message over SMTP; the reply to it."""
+        with SMTP("127.0.0.1", self.port, timeout=PATIENCE) as client:
+            client.ehlo("mail.sender.test")
+            client.mail(sender)
+            for recipient in recipients:
+                client.rcpt(recipient)
+            try:
+                code, text = client.data(message)
+            except SMTPDataError as refused:  # DATA itself was refused
+                code, text = refused.smtp_code, bytes(refused.smtp_error)
+            return code, text.decode()
+
+    def mailbox(self, user: str = "user@example.test") -> list[bytes]:
+        """The messages in somebody's mailbox."""
+        local, _, domain = user.partition("@")
+        folder = self.home / "mail" / domain / local
+        files = [*folder.glob("new/*"), *folder.glob("cur/*")]
+        return [path.read_bytes() for path in sorted(files)]
+
+    def held(self) -> list[bytes]:
+        """The messages in the quarantine, of all domains."""
+        folder = self.home / "quarantine"
+        return [p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()]
+
+    def until(self, what: Any, seconds: float = PATIENCE) -> Any:
+        """Wait until something holds; its value."""
+        end = time.monotonic() + seconds
+        while not (value := what()):
+            assert time.monotonic() < end, "it never came about"
+            time.sleep(0.02)
+        return value
+
+
+def id_of(reply: str) -> str:
+    """The record's id in a reply."""
+    return reply.rpartition("id=")[2].split()[0]
