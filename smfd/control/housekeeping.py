@@ -1,0 +1,63 @@
+"""What is done now and then: what is old goes (S27, S38)."""
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from smfd.store.ledger import Ledger
+from smfd.store.search import Search
+
+#: Seconds between two rounds.
+ROUND = 3600.0
+
+_DAY = 86_400.0
+
+
+class Housekeeping(Service):
+    """Deletes records and held mail after the retention, one value for all."""
+
+    _log = Logger()
+
+    def __init__(
+        self, ledger: Ledger, search: Search, clock: IReactorTime, days: int
+    ) -> None:
+        """
+        @param days: the retention.
+        """
+        self._ledger = ledger
+        self._search = search
+        self._clock = clock
+        self._kept = days * _DAY
+        self._rounds = LoopingCall(self.round)
+        self._rounds.clock = clock
+
+    def startService(self) -> None:
+        """The first round is after an hour: a start has enough to do."""
+        super().startService()
+        self._rounds.start(ROUND, now=False)
+
+    def stopService(self) -> None:
+        """No more rounds."""
+        super().stopService()
+        if self._rounds.running:
+            self._rounds.stop()
+
+    def round(self) -> Deferred[None]:
+        """Delete what is old; failure is logged, and the next round comes."""
+        d = Deferred.fromCoroutine(self._round())
+        return d.addErrback(
+            lambda failure: self._log.failure("housekeeping failed", failure=failure)
+        )
+
+    async def _round(self) -> None:
+        before = self._clock.seconds() - self._kept
+        held = await self._ledger.expire_held(before)
+        records = await self._ledger.prune(before)
+        await self._search.drop(before)
+        self._log.info(
+            "housekeeping: {held} held and {records} records deleted",
+            held=held,
+            records=records,
+        )

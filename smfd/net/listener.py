@@ -1,0 +1,54 @@
+"""The ports we listen on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import DeferredList
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+
+#: Connections the kernel keeps for us while we are busy.
+BACKLOG = 1024
+
+
+class Listener(Service):
+    """Listens on every address given, or ends the start with a sentence."""
+
+    def __init__(
+        self, addresses: Sequence[str], factory: IProtocolFactory, reactor: Any
+    ) -> None:
+        """
+        @param addresses: C{"192.0.2.1:25"}, C{"[::]:25"}.
+        """
+        self._addresses = tuple(addresses)
+        self._factory = factory
+        self._reactor = reactor
+        self._ports: list[IListeningPort] = []
+
+    def privilegedStartService(self) -> None:
+        """
+        Bind, while we still may.
+
+        @raise SystemExit: a port cannot be had.
+        """
+        for address in self._addresses:
+            host, _, port = address.rpartition(":")
+            try:
+                self._ports.append(
+                    self._reactor.listenTCP(
+                        int(port), self._factory, BACKLOG, host.strip("[]")
+                    )
+                )
+            except CannotListenError as error:
+                raise SystemExit(
+                    f"smfd: cannot listen on {address}: {error.socketError.strerror}."
+                    " Is another mail server running, or is the port below 1024"
+                    " and we are not root?"
+                ) from None
+
+    def stopService(self) -> "DeferredList":
+        """Take no more connections."""
+        super().stopService()
+        ports, self._ports = self._ports, []
+        return DeferredList([port.stopListening() for port in ports])

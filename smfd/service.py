@@ -1,0 +1,332 @@
+"""
+Settings in, services out.
+
+The only module that knows every other; nothing imports it but twistd's plug-in
+and smfdctl.
+"""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from ipaddress import ip_network
+from typing import Any
+
+from attrs import frozen
+from twisted.application.service import IService, MultiService
+from twisted.logger import Logger
+
+import smfd
+from smfd.config.schema import Config
+from smfd.console.api import API
+from smfd.control.house import Facts, House
+from smfd.control.housekeeping import Housekeeping
+from smfd.control.passwords import Passwords
+from smfd.control.pulse import Pulse
+from smfd.delivery.leftovers import Leftovers
+from smfd.delivery.maildir import MaildirDestination
+from smfd.delivery.quarantine import QuarantineDestination
+from smfd.delivery.runner import Runner
+from smfd.interfaces import IStage
+from smfd.net.clamd import Clamd
+from smfd.net.dns import Resolver
+from smfd.net.listener import Listener
+from smfd.net.tls import ServerTLS
+from smfd.policy.decide import Policy
+from smfd.proto.limits import Limits
+from smfd.scan.chain import Chain
+from smfd.scan.content import ContentStage
+from smfd.scan.dkim import DKIMStage
+from smfd.scan.dmarc import DMARCStage
+from smfd.scan.identity import IdentityStage
+from smfd.scan.lists import ListsStage
+from smfd.scan.spf import SPFStage
+from smfd.scan.virus import BuiltinScanner, Scanner, VirusStage
+from smfd.scan.workers import Workers, command
+from smfd.smtpd.accept import Acceptance
+from smfd.smtpd.factory import SMTPFactory
+from smfd.smtpd.mx import MX
+from smfd.smtpd.recorder import Recorder
+from smfd.smtpd.trace import Tracer
+from smfd.store.directory import Directory
+from smfd.store.ids import new_id
+from smfd.store.ledger import Ledger
+from smfd.store.maillog import MailLog
+from smfd.store.reader import Reader
+from smfd.store.search import Search
+from smfd.store.spool import Spool
+
+log = Logger()
+
+
+@frozen
+class Stock:
+    """What is on the disk, and who serves it."""
+
+    ledger: Ledger
+    reader: Reader
+    directory: Directory
+    spool: Spool
+    runner: Runner
+    search: Search
+    maillog: MailLog
+    destinations: tuple[Any, ...]
+
+    def services(self) -> Iterator[IService]:
+        """In the order in which they start."""
+        yield self.maillog
+        yield self.ledger
+        yield self.reader
+        yield self.directory
+        yield self.spool
+        yield from self.destinations
+        yield self.search
+        yield self.runner
+
+
+def _stock(config: Config, reactor: Any) -> Stock:
+    home = config.home
+    ledger = Ledger(home, reactor, reactor)
+    reader = Reader(home, reactor)
+    spool = Spool(
+        home / "spool",
+        reactor,
+        reactor,
+        inline=config.store.inline,
+        minimum_free=config.store.minimum_free,
+    )
+    maildir = MaildirDestination(home, config.hostname, reactor)
+    quarantine = QuarantineDestination(home, reactor)
+    destinations = (maildir, quarantine)
+    mail = config.log.mail
+    return Stock(
+        ledger,
+        reader,
+        Directory(home / "directory.db", reactor),
+        spool,
+        Runner(ledger, spool, destinations, Leftovers(spool, quarantine), reactor),
+        Search(home, reader, reactor, retention=config.store.retention_days),
+        MailLog(None if mail == "-" else config.resolve(mail), reactor),
+        destinations,
+    )
+
+
+@frozen
+class Scan:
+    """The stages that are on, and the services they need."""
+
+    stages: dict[str, IStage]
+    services: tuple[IService, ...]
+
+
+def _scan(config: Config, directory: Directory, reactor: Any) -> Scan:
+    workers = Workers(
+        reactor,
+        command(
+            tuple(str(path) for path in config.rules),
+            str(config.home / "spool"),
+            max(1, int(config.scan.worker_deadline)),
+        ),
+        size=config.scan.workers,
+        deadline=config.scan.worker_deadline,
+    )
+    resolver = _resolver(config, reactor)
+    look_ups = config.dns.per_message
+    virus, scanners = _virus(config, workers, reactor)
+    every: dict[str, IStage] = {
+        "virus": virus,
+        "lists": ListsStage(directory, reactor),
+        "spf": SPFStage(resolver, look_ups),
+        "dkim": DKIMStage(resolver, workers, look_ups),
+        "dmarc": DMARCStage(resolver, look_ups),
+        "identity": IdentityStage(directory.is_hosted),
+        "content": ContentStage(workers),
+    }
+    stages = {name: every[name] for name in config.scan.stages}
+    working = {"dkim", "content"} | ({"virus"} if not scanners else set())
+    needed = working & set(stages)
+    services = (*scanners, *((workers,) if needed else ()))
+    return Scan(stages, services)
+
+
+def _resolver(config: Config, reactor: Any) -> Resolver:
+    settings = config.dns
+    return Resolver(
+        reactor,
+        settings.servers,
+        settings.timeout,
+        settings.lifetime,
+        settings.cache,
+        [(r.name, r.type, r.value) for r in settings.record],
+        settings.offline,
+    )
+
+
+def _virus(
+    config: Config, workers: Workers, reactor: Any
+) -> tuple[VirusStage, tuple[IService, ...]]:
+    settings = config.virus
+    if "virus" not in config.scan.stages or settings.engine == "builtin":
+        scanner: Scanner = BuiltinScanner(workers)
+        return VirusStage(scanner, config.mx.message_size), ()
+    clamd = Clamd(reactor, settings.clamd, settings.connections, settings.deadline)
+    return VirusStage(clamd, settings.max_size), (clamd,)
+
+
+def _deferring(config: Config) -> frozenset[str]:
+    meanings = {
+        name: getattr(config.scan.on_error, name)
+        for name in ("spf", "dkim", "dmarc", "content")
+    }
+    told = {name for name, meaning in meanings.items() if meaning == "defer"}
+    return frozenset({"virus", "lists", *told})
+
+
+def _acceptance(config: Config, stock: Stock, scan: Scan, reactor: Any) -> Acceptance:
+    chain = Chain(
+        scan.stages,
+        config.scan.deadline,
+        reactor,
+        {"virus": config.virus.deadline + 5.0},
+    )
+    return Acceptance(
+        chain,
+        Policy(_deferring(config), config.scores),
+        stock.directory,
+        stock.spool,
+        stock.ledger,
+        stock.runner,
+        Tracer(config.hostname),
+        Recorder(stock.ledger, stock.maillog, reactor),
+        reactor,
+        config.mx.header_size,
+        config.mx.header_fields,
+    )
+
+
+def _door(config: Config, stock: Stock, scan: Scan, reactor: Any) -> MX:
+    settings = config.mx
+    return MX(
+        config.hostname,
+        stock.directory,
+        stock.spool,
+        stock.ledger,
+        stock.maillog,
+        _acceptance(config, stock, scan, reactor),
+        reactor,
+        partial(_new_id, reactor),
+        settings.connections,
+        settings.connections_per_address,
+        tuple(ip_network(text) for text in settings.exempt),
+    )
+
+
+def _new_id(reactor: Any) -> str:
+    return new_id(reactor.seconds())
+
+
+def _limits(config: Config) -> Limits:
+    settings = config.mx
+    return Limits(
+        command_line=settings.command_line,
+        recipients=settings.recipients,
+        message_size=settings.message_size,
+        errors=settings.errors,
+        junk=settings.junk,
+        command_timeout=settings.command_timeout,
+        data_timeout=settings.data_timeout,
+        message_timeout=settings.message_timeout,
+        memory=settings.memory,
+        message_memory=config.store.inline,
+    )
+
+
+def _certificate(config: Config) -> ServerTLS | None:
+    if not config.tls.certificate:
+        return None
+    return ServerTLS(
+        config.resolve(config.tls.certificate), config.resolve(config.tls.key)
+    )
+
+
+def _off(config: Config) -> tuple[str, ...]:
+    """Everything protective that is off, a sentence each."""
+    missing = set(("lists", "spf", "dkim", "dmarc", "identity", "content"))
+    missing -= set(config.scan.stages)
+    said = [f"The {name} stage is off." for name in sorted(missing)]
+    if config.dns.offline:
+        said.append("DNS is off: no sender can be authenticated but those listed.")
+    if not config.tls.certificate:
+        said.append("STARTTLS is off: mail arrives in the clear.")
+    return tuple(said)
+
+
+def _house(config: Config, stock: Stock, scan: Scan, reactor: Any) -> House:
+    has_virus = "virus" in scan.stages
+    return House(
+        home=str(config.home),
+        directory=stock.directory,
+        ledger=stock.ledger,
+        reader=stock.reader,
+        search=stock.search,
+        spool=stock.spool,
+        passwords=Passwords(reactor),
+        take=stock.runner.take,
+        virus=scan.stages.get("virus"),
+        clock=reactor,
+        ids=partial(_new_id, reactor),
+        facts=Facts(
+            hostname=config.hostname,
+            version=smfd.__version__,
+            started=time.time(),
+            engine=config.virus.engine if has_virus else "",
+            off=_off(config),
+        ),
+    )
+
+
+def make_service(config: Config, reactor: Any) -> IService:
+    """
+    The whole daemon, not yet started.
+
+    Services start in this order and stop in the other: what is on the disk
+    outlives what writes to it.
+    """
+    root = MultiService()
+    stock = _stock(config, reactor)
+    scan = _scan(config, stock.directory, reactor)
+    house = _house(config, stock, scan, reactor)
+    pulse = Pulse(reactor)
+    factory = SMTPFactory(
+        _door(config, stock, scan, reactor),
+        clock=reactor,
+        ids=partial(_new_id, reactor),
+        limits=_limits(config),
+        tls=_certificate(config),
+    )
+    services = (
+        *stock.services(),
+        *scan.services,
+        house.passwords,
+        pulse,
+        Housekeeping(stock.ledger, stock.search, reactor, config.store.retention_days),
+        API(house, pulse, config.resolve(config.control.socket), reactor),
+        Listener(config.mx.listen, factory, reactor),
+    )
+    for service in services:
+        service.setServiceParent(root)
+    reactor.callWhenRunning(_ready, scan)
+    return root
+
+
+def _ready(scan: Scan) -> None:
+    log.info("smfd ready")
+    virus = scan.stages.get("virus")
+    if isinstance(virus, VirusStage):
+        virus.self_test().addCallback(_tested)
+
+
+def _tested(found: bool) -> None:
+    if found:
+        log.info("the virus scanner finds the test virus")
+    else:
+        log.critical("the virus scanner does not find the test virus: mail is deferred")
