@@ -1,43 +1,20 @@
 """What the use cases work with."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import frozen
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.control.passwords import Passwords
+from smfd.control.pulse import Pulse
 from smfd.interfaces import IStage
 from smfd.model.entry import Entry
 from smfd.store.directory import Directory
 from smfd.store.ledger import Ledger
+from smfd.store.reader import Reader
 from smfd.store.search import Search
 from smfd.store.spool import Spool
-
-
-class Reader(Protocol):
-    """What is asked of the ledger's readers."""
-
-    def record(self, record_id: str) -> Deferred[dict[str, Any] | None]:
-        """A record with its recipients and acts."""
-
-    def held(
-        self,
-        domain: str = "",
-        recipient: str = "",
-        words: str = "",
-        category: str = "",
-        limit: int = 100,
-        offset: int = 0,
-    ) -> Deferred[dict[str, Any]]:
-        """A page of held items, the newest first."""
-
-    def held_item(self, item: str) -> Deferred[dict[str, Any] | None]:
-        """One held item, with its path."""
-
-    def counts(self) -> Deferred[dict[str, Any]]:
-        """How much is due, held and recorded."""
 
 
 @frozen
@@ -93,6 +70,7 @@ class House:
     clock: IReactorTime
     ids: Callable[[], str]
     facts: Facts
+    pulse: Pulse | None = None
 
 
 Document = Mapping[str, Any]

@@ -1,7 +1,7 @@
 """Allow and block entries (S7, S8, S37, C8)."""
 
 from smfd.control.house import Actor, Document, House
-from smfd.control.times import seconds, utc
+from smfd.control.times import moment, utc
 from smfd.model.directory import ListEntry, Refused
 
 
@@ -17,7 +17,7 @@ async def add(
     locked: bool = False,
 ) -> Document:
     """Put an entry on a list; the same again replaces its note and end."""
-    end = seconds(expires, house.clock.seconds()) if expires else None
+    end = moment(expires, house.clock.seconds())
     entry = ListEntry(0, scope, allow, pattern, locked, end, note)
     return _shown(await house.directory.add_entry(entry, actor=actor.name))
 

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from smfd.control.held import decided, existing
 from smfd.control.house import Actor, Document, House
 from smfd.format.header import Header
-from smfd.format.received import date, plain
+from smfd.format.received import date
 from smfd.model.directory import Refused
 from smfd.model.entry import Entry, Recipient
 from smfd.model.envelope import Envelope
@@ -113,8 +113,8 @@ class _Release:
         now = self.house.clock.seconds()
         # RFC 5321 §4.4: final delivery puts the reverse-path on top.
         top = (
-            f"Return-Path: <{plain(sender, 512)}>\r\n"
-            f"Delivered-To: {plain(address, 512)}\r\n"
+            f"Return-Path: <{_in_line(sender)}>\r\n"
+            f"Delivered-To: {_in_line(address)}\r\n"
             f"X-Smfd-Released: {self.item['id']}; {date(now)}\r\n"
         )
         recipient = Recipient(
@@ -191,3 +191,8 @@ def _forced(actor: Actor, force: bool, reason: str) -> bool:
 
 def _dangerous(sentence: str) -> Refused:
     return Refused("conflict", sentence, "The operator can force it, with a reason.")
+
+
+def _in_line(address: str) -> str:
+    """An address that stays in its header field, whatever it contains."""
+    return "".join(c if c.isprintable() else "?" for c in address[:512])

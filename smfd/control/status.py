@@ -23,9 +23,16 @@ async def status(house: House, actor: Actor) -> Document:
         "oldest_due": utc(oldest) if oldest else None,
         "held": counts["held"],
         "records": counts["records"],
+        "worst_ms": round(house.pulse.worst * 1000, 1) if house.pulse else 0.0,
         "virus_engine": facts.engine or "none",
         "warnings": [*_virus(facts.engine), *facts.off, *_ledger(house)],
     }
+
+
+async def pulse(house: House, actor: Actor) -> Document:
+    """How long the reactor was ever busy with one thing; begins anew."""
+    worst = house.pulse.reset() if house.pulse else 0.0
+    return {"worst_ms": round(worst * 1000, 1)}
 
 
 def _virus(engine: str) -> list[str]:

@@ -7,6 +7,8 @@ Standards: RFC 3339 (a profile of ISO 8601).
 import re
 from datetime import UTC, datetime, timedelta
 
+from smfd.model.directory import Refused
+
 _AGO = re.compile(r"(\d{1,6})\s*([smhdw])\Z")
 _UNITS = {
     "s": "seconds",
@@ -20,32 +22,35 @@ _UNITS = {
 def utc(seconds: float) -> str:
     """Seconds since the epoch as C{2026-03-30T12:00:00Z}."""
     try:
-        moment = datetime.fromtimestamp(seconds, UTC)
+        time = datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):
-        moment = datetime.fromtimestamp(0, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+        time = datetime.fromtimestamp(0, UTC)
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def seconds(text: str, now: float) -> float:
+def moment(text: str, now: float) -> float | None:
     """
     Read a time: C{2026-03-30T12:00:00Z}, C{2026-03-30}, or C{2h} ago.
 
     Without a zone it is UTC.
 
-    @raise ValueError: with a sentence.
+    @return: seconds since the epoch, or None when nothing is written.
     """
     written = text.strip()
+    if not written:
+        return None
     ago = _AGO.match(written)
     if ago:
         span = timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         return now - span.total_seconds()
     try:
-        moment = datetime.fromisoformat(written)
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        return moment.timestamp()
+        read = datetime.fromisoformat(written)
+        if read.tzinfo is None:
+            read = read.replace(tzinfo=UTC)
+        return read.timestamp()
     except (ValueError, OverflowError):
-        raise ValueError(
-            f"{text[:80]!r} is not a time: write 2026-03-30, 2026-03-30T12:00:00Z,"
-            " or 2h, 3d for how long ago."
+        raise Refused(
+            "invalid",
+            f"{text[:80]!r} is not a time.",
+            "Write 2026-03-30, 2026-03-30T12:00:00Z, or 2h, 3d for how long ago.",
         ) from None

@@ -3,9 +3,10 @@
 from typing import Any
 
 from smfd.control.house import Actor, Document, House
-from smfd.control.times import seconds, utc
+from smfd.control.times import moment, utc
 from smfd.model.directory import Refused
-from smfd.store.search_criteria import Criteria
+from smfd.store.search_criteria import Criteria, Unsearchable
+from smfd.store.search_shelf import TooBroad
 
 
 async def search(
@@ -30,10 +31,17 @@ async def search(
         subject=subject,
         client=client,
         verdict=verdict,
-        since=seconds(since, now) if since else None,
-        until=seconds(until, now) if until else None,
+        since=moment(since, now),
+        until=moment(until, now),
     )
-    found = await house.search.search(criteria, limit, offset)
+    try:
+        found = await house.search.search(criteria, limit, offset)
+    except Unsearchable as wrong:
+        raise Refused("invalid", str(wrong)) from None
+    except TooBroad:
+        raise Refused(
+            "invalid", "The search took too long.", "Narrow it down, by time for one."
+        ) from None
     return {
         "items": [{**item, "time": utc(item["time"])} for item in found.items],
         "complete_up_to": utc(found.complete_up_to),

@@ -19,7 +19,7 @@ from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 
-from smfd.store.search_criteria import Criteria, Query, query
+from smfd.store.search_criteria import Criteria, Query, Unsearchable, query
 from smfd.store.search_shelf import Shelf
 
 T = TypeVar("T")
@@ -115,9 +115,9 @@ class Search(Service):
         """
         Catch up, as far as patience goes, and search.
 
-        Fails with C{ValueError} and a sentence when it is searched for what
-        cannot be, with L{TooBroad <smfd.store.search_shelf.TooBroad>} when it
-        takes too long.
+        Fails with L{Unsearchable
+        <smfd.store.search_criteria.Unsearchable>} when nothing can match, with
+        L{TooBroad <smfd.store.search_shelf.TooBroad>} when it takes too long.
         """
         return Deferred.fromCoroutine(self._search(criteria, limit, offset))
 
@@ -128,7 +128,7 @@ class Search(Service):
     async def _search(self, criteria: Criteria, limit: int, offset: int) -> Found:
         limit, offset = max(0, min(limit, _LONGEST)), max(0, offset)
         if offset > _DEEPEST:
-            raise ValueError("So many pages nobody reads: search for less.")
+            raise Unsearchable("So many pages nobody reads: search for less.")
         floor = self._reactor.seconds() - self._retention
         since = max(floor, criteria.since) if criteria.since is not None else floor
         wanted = query(evolve(criteria, since=since))

@@ -15,6 +15,10 @@ _MOST_WORDS = 20
 _LONGEST = 500
 
 
+class Unsearchable(ValueError):
+    """Nobody can search for that; says why in a sentence."""
+
+
 @frozen
 class Criteria:
     """
@@ -78,7 +82,7 @@ def query(criteria: Criteria) -> Query:
     """
     Write the SQL.
 
-    @raise ValueError: with a sentence, when nothing can match for a reason
+    @raise Unsearchable: with a sentence, when nothing can match for a reason
         the person should know.
     """
     draft = _Draft()
@@ -126,9 +130,9 @@ def _address(draft: _Draft, column: str, text: str) -> None:
 def _subject(draft: _Draft, text: str) -> None:
     words = _plain(text).split()
     if len(words) > _MOST_WORDS:
-        raise ValueError(f"Search for at most {_MOST_WORDS} words.")
+        raise Unsearchable(f"Search for at most {_MOST_WORDS} words.")
     if words and not any(c.isalnum() for c in text):
-        raise ValueError("Search for letters or digits.")
+        raise Unsearchable("Search for letters or digits.")
     for word in words:
         draft.words("subject", word.rstrip("*"), prefix=word.endswith("*"))
 
@@ -146,5 +150,5 @@ def _client(draft: _Draft, text: str) -> None:
 
 def _plain(text: str) -> str:
     if len(text) > _LONGEST:
-        raise ValueError(f"Search for at most {_LONGEST} characters.")
+        raise Unsearchable(f"Search for at most {_LONGEST} characters.")
     return unicodedata.normalize("NFC", text).strip().lower()

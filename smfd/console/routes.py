@@ -1,0 +1,76 @@
+"""
+The JSON API: one line for each thing that can be asked.
+
+C{docs/api.yaml} describes it; a test holds the two together.  GET never acts.
+"""
+
+from smfd.console.fields import FLAG, NEEDED, NUMBER, PAGE, TEXT, Field
+from smfd.console.router import Route
+from smfd.control import accounts, audit, domains, held, lists, status, tracking
+from smfd.control.release import release
+
+_FORCE = {"force": FLAG}
+_SEARCH = {"search": TEXT, **PAGE}
+_DOMAIN = {"threshold": NUMBER, "allow_unauthenticated": FLAG}
+_ENTRY = {
+    "scope": NEEDED,
+    "allow": Field("boolean", required=True),
+    "pattern": NEEDED,
+    "expires": TEXT,
+    "note": TEXT,
+    "locked": FLAG,
+}
+_TRACE = {
+    "recipient": TEXT,
+    "sender": TEXT,
+    "subject": TEXT,
+    "client": TEXT,
+    "verdict": TEXT,
+    "since": TEXT,
+    "until": TEXT,
+    **PAGE,
+}
+_HELD = {"domain": TEXT, "recipient": TEXT, "category": TEXT, **_SEARCH}
+_USER = {"address": NEEDED, "password": TEXT}
+
+ROUTES = (
+    Route("GET", "/v1/status", status.status),
+    Route("POST", "/v1/pulse", status.pulse),
+    Route("GET", "/v1/domains", domains.page, query=_SEARCH),
+    Route(
+        "POST", "/v1/domains", domains.add, body={"name": NEEDED, "threshold": NUMBER}
+    ),
+    Route("GET", "/v1/domains/{name}", domains.show),
+    Route("PATCH", "/v1/domains/{name}", domains.change, body=_DOMAIN),
+    Route("DELETE", "/v1/domains/{name}", domains.remove, query=_FORCE),
+    Route("GET", "/v1/users", accounts.page, query={"domain": TEXT, **_SEARCH}),
+    Route("POST", "/v1/users", accounts.add, body=_USER),
+    Route("GET", "/v1/users/{address}", accounts.show),
+    Route("DELETE", "/v1/users/{address}", accounts.remove),
+    Route(
+        "POST",
+        "/v1/users/{address}/password",
+        accounts.set_password,
+        body={"password": TEXT},
+    ),
+    Route(
+        "GET",
+        "/v1/lists",
+        lists.page,
+        query={"scope": TEXT, "pattern": TEXT, **_SEARCH},
+    ),
+    Route("POST", "/v1/lists", lists.add, body=_ENTRY),
+    Route("DELETE", "/v1/lists/{id}", lists.remove),
+    Route("GET", "/v1/trace", tracking.search, query=_TRACE),
+    Route("GET", "/v1/trace/{id}", tracking.show),
+    Route("GET", "/v1/quarantine", held.page, query=_HELD),
+    Route("GET", "/v1/quarantine/{id}", held.show),
+    Route("DELETE", "/v1/quarantine/{id}", held.delete),
+    Route(
+        "POST",
+        "/v1/quarantine/{id}/release",
+        release,
+        body={"force": FLAG, "reason": TEXT},
+    ),
+    Route("GET", "/v1/acts", audit.page, query={"subject": TEXT, **PAGE}),
+)
