@@ -1,12 +1,13 @@
 """What is made from something else, or lists something, agrees with it."""
 
+import ast
 import configparser
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import smfd
-from smfd.config.render import manual, sample
+from smfd.config.render import manual, pages, sample
 
 PACKAGE = Path(smfd.__file__).parent
 ROOT = PACKAGE.parent
@@ -52,3 +53,25 @@ class PackagingTests(SynchronousTestCase):
     def test_plugin_folder(self) -> None:
         """The folder of the plug-in belongs to Twisted: no __init__.py in it."""
         self.assertEqual([], list((ROOT / "twisted").rglob("__init__.py")))
+
+
+class ReadTests(SynchronousTestCase):
+    """A setting that nobody reads is a promise that nobody keeps."""
+
+    #: Said to be unused in the manual itself.
+    WAITING = ("relay", "relay.route")
+
+    def test_every_setting_is_read(self) -> None:
+        """The wiring names every setting, or every table whose keys it walks."""
+        read = {
+            node.attr
+            for name in ("service.py", "config/schema.py")
+            for node in ast.walk(ast.parse((PACKAGE / name).read_text()))
+            if isinstance(node, ast.Attribute)
+        }
+        for page in pages():
+            table = page.name.rpartition(".")[2]
+            if page.name in self.WAITING or table == "on_error":
+                continue
+            missing = {key.name for key in page.keys} - read
+            self.assertEqual(set(), missing, f"[{page.name}]")
