@@ -142,7 +142,9 @@ class Ledger(Service):
 
         other.addBoth(done)
 
-    def commit(self, entry: Entry, release: str = "") -> "Deferred[None]":
+    def commit(
+        self, entry: Entry, release: str = "", actor: str = ""
+    ) -> "Deferred[None]":
         """
         Make an entry ours: when it fires, it will reach all its recipients.
 
@@ -150,9 +152,10 @@ class Ledger(Service):
 
         @param release: the held item that this entry takes the place of, both
             or none.  L{AlreadyDecided} when it is held no more.
+        @param actor: who released it.
         """
         answer: Deferred[None] = Deferred()
-        self._now(Commit(entry, release, answer=answer))
+        self._now(Commit(entry, release, actor, answer=answer))
         return answer
 
     def note(self, record: Record) -> None:

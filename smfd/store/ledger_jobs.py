@@ -100,6 +100,7 @@ class Commit(Job):
 
     entry: Entry
     release: str = ""
+    actor: str = ""
 
     def fill(self, connection: sqlite3.Connection, sheet: Sheet) -> None:
         """The entry, its recipients and its record."""
@@ -115,7 +116,7 @@ class Commit(Job):
 
     def _released(self, connection: sqlite3.Connection, sheet: Sheet) -> bool:
         path = decide(
-            connection, self.release, State.RELEASED, self.entry.id, sheet.now
+            connection, self.release, State.RELEASED, self.actor, sheet.now
         )
         if path is None:
             return False

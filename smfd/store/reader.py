@@ -1,0 +1,83 @@
+"""Reading the ledger beside its writer, and never in its way."""
+
+from pathlib import Path
+from sqlite3 import Connection
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+
+from smfd.store import reader_rows as rows
+from smfd.store.directory_database import Database
+from smfd.store.ledger import FILE
+from smfd.store.ledger_schema import open_reader
+
+
+class Reader(Service):
+    """
+    A few read-only connections in threads of their own.
+
+    To be started after the L{Ledger <smfd.store.ledger.Ledger>}, which makes
+    the file.  What was committed is seen.
+    """
+
+    def __init__(
+        self, home: Path, reactor: IReactorFromThreads, threads: int = 2
+    ) -> None:
+        path = home / FILE
+
+        def connect() -> Connection:
+            return open_reader(path)
+
+        self._database = Database(connect, reactor, threads, "ledger-reader")
+
+    def startService(self) -> None:
+        """Start the threads."""
+        self._database.start()
+        super().startService()
+
+    def stopService(self) -> None:
+        """Finish what was asked, then close."""
+        super().stopService()
+        self._database.stop()
+
+    def record(self, record_id: str) -> "Deferred[dict[str, Any] | None]":
+        """
+        C{{"record", "recipients", "acts"}}, or None when it is not known.
+        """
+        return self._database.run(rows.record, record_id)
+
+    def held(
+        self,
+        domain: str = "",
+        recipient: str = "",
+        words: str = "",
+        category: str = "",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> "Deferred[dict[str, Any]]":
+        """
+        C{{"items": [...], "total": n}}, the newest first; the empty string
+        asks for any.
+        """
+        query = rows.HeldQuery(domain, recipient, words, category, limit, offset)
+        return self._database.run(rows.held, query)
+
+    def held_item(self, item: str) -> "Deferred[dict[str, Any] | None]":
+        """One item with its path, or None when nothing is held by that name."""
+        return self._database.run(rows.held_item, item)
+
+    def records_after(
+        self, seq: int, limit: int
+    ) -> "Deferred[list[tuple[int, dict[str, Any]]]]":
+        """Records behind a number, in the order they were committed."""
+        return self._database.run(rows.records_after, seq, limit)
+
+    def counts(self) -> "Deferred[dict[str, Any]]":
+        """C{{"due", "held", "records", "oldest_due"}}."""
+        return self._database.run(rows.counts)
+
+    def domains_held(self) -> "Deferred[dict[str, int]]":
+        """How many items are held for each domain that has any."""
+        return self._database.run(rows.domains_held)

@@ -1,0 +1,148 @@
+"""The questions that people ask of the ledger, on a read-only connection."""
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import frozen
+
+from smfd.store.ledger_held import split_item
+
+#: The most items on a page.
+LONGEST_PAGE = 1000
+
+#: The most words looked for; what comes behind them is not.
+_WORDS = 8
+
+_ITEMS = """
+FROM recipients r LEFT JOIN records d ON d.id = r.entry WHERE r.state = 'held'
+"""
+
+_ITEM = """
+SELECT r.entry || '-' || r.number AS id, r.address AS recipient, r.domain,
+    r.category AS class, r.reason, r.score, r.detail AS path,
+    coalesce(d.sender, '') AS sender, coalesce(d.subject, '') AS subject,
+    coalesce(d.time, 0.0) AS received, coalesce(d.size, 0) AS size
+"""
+
+_RECIPIENTS = """
+SELECT number, address, destination, category, reason, score, state, detail,
+    decided, actor, attempts
+FROM recipients WHERE entry = ? ORDER BY number
+"""
+
+_ACTS = """
+SELECT time, actor, act, subject, detail FROM acts
+WHERE subject = :id OR (subject >= :id || '-' AND subject < :id || '.') ORDER BY seq
+"""
+
+
+@frozen
+class HeldQuery:
+    """
+    Which held items are wanted.
+
+    @ivar words: all of them are in the subject, the sender or the recipient.
+    """
+
+    domain: str = ""
+    recipient: str = ""
+    words: str = ""
+    category: str = ""
+    limit: int = 100
+    offset: int = 0
+
+    def condition(self) -> tuple[str, list[str]]:
+        """The end of the SQL, and its values."""
+        sql, values = "", []
+        for column, value in (
+            ("domain", self.domain),
+            ("address", self.recipient),
+            ("category", self.category),
+        ):
+            if value:
+                sql += f" AND r.{column} = ?"
+                values.append(value)
+        for word in self.words.split()[:_WORDS]:
+            sql += (
+                " AND (d.subject LIKE ? ESCAPE '\\' OR d.sender LIKE ? ESCAPE '\\'"
+                " OR r.address LIKE ? ESCAPE '\\')"
+            )
+            values += [_like(word)] * 3
+        return sql, values
+
+
+def held(connection: sqlite3.Connection, query: HeldQuery) -> dict[str, Any]:
+    """A page of held items, the newest first, and how many there are in all."""
+    condition, values = query.condition()
+    limit = max(0, min(query.limit, LONGEST_PAGE))
+    (total,) = connection.execute(f"SELECT count(*) {_ITEMS}{condition}", values)
+    found = connection.execute(
+        f"{_ITEM}{_ITEMS}{condition}"
+        " ORDER BY r.entry DESC, r.number DESC LIMIT ? OFFSET ?",
+        [*values, limit, max(0, query.offset)],
+    )
+    return {"items": [dict(row) for row in found], "total": total[0]}
+
+
+def held_item(connection: sqlite3.Connection, item: str) -> dict[str, Any] | None:
+    """One item, when it is held."""
+    found = connection.execute(
+        f"{_ITEM}{_ITEMS} AND r.entry = ? AND r.number = ?", split_item(item)
+    ).fetchone()
+    return dict(found) if found else None
+
+
+def record(connection: sqlite3.Connection, record_id: str) -> dict[str, Any] | None:
+    """A record, where its recipients stand, and what people did to it."""
+    found = connection.execute(
+        "SELECT json FROM records WHERE id = ?", (record_id,)
+    ).fetchone()
+    if found is None:
+        return None
+    recipients = connection.execute(_RECIPIENTS, (record_id,))
+    acts = connection.execute(_ACTS, {"id": record_id})
+    return {
+        "record": json.loads(found["json"]),
+        "recipients": [dict(row) for row in recipients],
+        "acts": [dict(row) for row in acts],
+    }
+
+
+def records_after(
+    connection: sqlite3.Connection, seq: int, limit: int
+) -> list[tuple[int, dict[str, Any]]]:
+    """Records in the order they were committed, with their numbers."""
+    found = connection.execute(
+        "SELECT seq, json FROM records WHERE seq > ? ORDER BY seq LIMIT ?",
+        (seq, max(0, limit)),
+    )
+    return [(row["seq"], json.loads(row["json"])) for row in found]
+
+
+def counts(connection: sqlite3.Connection) -> dict[str, Any]:
+    """How much there is, and since when the oldest is due."""
+    found: Mapping[str, Any] = connection.execute(
+        "SELECT (SELECT count(*) FROM entries e JOIN recipients r ON r.entry = e.id"
+        " WHERE r.state = 'due') AS due,"
+        " (SELECT count(*) FROM recipients WHERE state = 'held') AS held,"
+        " (SELECT count(*) FROM records) AS records,"
+        " (SELECT received FROM entries ORDER BY id LIMIT 1) AS oldest_due"
+    ).fetchone()
+    return dict(found)
+
+
+def domains_held(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many items each domain has."""
+    found = connection.execute(
+        "SELECT domain, count(*) AS n FROM recipients"
+        " WHERE state = 'held' GROUP BY domain"
+    )
+    return {row["domain"]: row["n"] for row in found}
+
+
+def _like(word: str) -> str:
+    for sign in "\\%_":
+        word = word.replace(sign, "\\" + sign)
+    return f"%{word}%"

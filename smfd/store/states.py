@@ -1,0 +1,93 @@
+"""
+The durable states of a message, as a table.
+
+Whatever the power does, what is on the disk is one of these; a test stops
+after every step, looks, starts again, and looks again.
+"""
+
+from attrs import frozen
+
+
+@frozen
+class DurableState:
+    """
+    One thing that may be on the disk.
+
+    @ivar body: a body is in a file of the spool, or in the row.
+    @ivar due: the ledger has a row that is due to somebody.
+    @ivar whole: the destination has the file under its name.
+    @ivar settled: the ledger says that it is delivered or held.
+    @ivar means: what it is.
+    @ivar after: what the next start makes of it.
+    """
+
+    body: bool
+    due: bool
+    whole: bool
+    settled: bool
+    means: str
+    after: str
+
+
+DURABLE_STATES = (
+    DurableState(
+        False, False, False, False, "nothing", "nothing; it was never acknowledged"
+    ),
+    DurableState(
+        True,
+        False,
+        False,
+        False,
+        "a spool file without a row: not ours yet, never acknowledged",
+        "removed when it is a day old",
+    ),
+    DurableState(
+        True,
+        True,
+        False,
+        False,
+        "a row with recipients left: ours, whatever is half written elsewhere",
+        "delivered",
+    ),
+    DurableState(
+        True,
+        True,
+        True,
+        False,
+        "delivered, not yet noted",
+        "noted, not delivered twice",
+    ),
+    DurableState(
+        True,
+        False,
+        True,
+        True,
+        "done; the spool file is of no use",
+        "removed when it is a day old",
+    ),
+    DurableState(
+        False,
+        False,
+        True,
+        True,
+        "done, and the body gone",
+        "kept as a record until its retention ends",
+    ),
+)
+
+
+def state_of(body: bool, due: bool, whole: bool, settled: bool) -> DurableState:
+    """
+    The state with these marks.
+
+    @raise LookupError: there is none: something is wrong with us.
+    """
+    for state in DURABLE_STATES:
+        if (state.body, state.due, state.whole, state.settled) == (
+            body,
+            due,
+            whole,
+            settled,
+        ):
+            return state
+    raise LookupError(f"{body=} {due=} {whole=} {settled=} is no durable state")
