@@ -135,6 +135,12 @@ class CheckTests(SynchronousTestCase):
         found = self.check("[dns]\noffline = true\n")
         self.assertState(found["rules"], "error", "has no rules")
 
+    def test_broken_rule(self) -> None:
+        """A rule that cannot be read is told with its file and line."""
+        (self.home / "r.cf").write_text("body A /a/\n\nbody B /(/\n")
+        found = self.check("[dns]\noffline = true\n")
+        self.assertState(found["rules"], "error", "r.cf:3: ")
+
     def test_dns(self) -> None:
         """A server that does not answer."""
         found = self.check('[dns]\nservers=["127.0.0.1:9"]\nlifetime=0.2\ntimeout=0.1')
