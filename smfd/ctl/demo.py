@@ -46,7 +46,7 @@ def send(face: Face) -> None:
     sent = []
     for letter in letters():
         try:
-            sent.append(_send(letter, host, port))
+            sent.append(submit(letter, host, port))
         except (OSError, SMTPException) as failure:
             face.later(
                 f"Nobody takes mail at {host}:{port} ({failure}). "
@@ -56,7 +56,7 @@ def send(face: Face) -> None:
     from smfd.ctl.client import Client
 
     client = Client(face.config)
-    ends = [(one, _end(client, one.id)) for one in sent]
+    ends = [(one, come_to_rest(client, one.id)) for one in sent]
     face.show({"sent": [_document(*end) for end in ends]}, _lines(face, ends))
 
 
@@ -99,7 +99,7 @@ def _where(config: Config) -> tuple[str, int]:
     return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
 
 
-def _send(letter: Letter, host: str, port: int) -> Sent:
+def submit(letter: Letter, host: str, port: int) -> Sent:
     """One message over SMTP; a refusal of any step is its answer."""
     with SMTP(host, port, local_hostname="mx.friends.example", timeout=60) as smtp:
         smtp.ehlo()
@@ -112,7 +112,7 @@ def _send(letter: Letter, host: str, port: int) -> Sent:
     return Sent(letter, answer[0], answer[1].decode("utf-8", "replace"))
 
 
-def _end(client: Asked, record: str) -> list[dict[str, Any]]:
+def come_to_rest(client: Asked, record: str) -> list[dict[str, Any]]:
     """Where each recipient's copy is, when all have come to rest."""
     deadline = time.monotonic() + _PATIENCE
     while record:
