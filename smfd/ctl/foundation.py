@@ -4,7 +4,6 @@ A new home: a folder with settings, keys and databases, or nothing at all.
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,13 +28,6 @@ HIGHEST_BASE = 65535 - max(PORTS.values())
 
 SETTINGS = "smfd.toml"
 OPERATOR = "operator"
-
-
-def password() -> str:
-    """A password nobody guesses: 100 bits, no two signs that look alike."""
-    signs = "abcdefghjkmnpqrstuvwxyz23456789"
-    groups = ("".join(secrets.choice(signs) for _ in range(5)) for _ in range(4))
-    return "-".join(groups)
 
 
 @frozen

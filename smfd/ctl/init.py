@@ -10,7 +10,7 @@ import click
 from smfd.config.value import hostname as wrong_hostname
 from smfd.ctl import sample
 from smfd.ctl.face import Face, short, verb
-from smfd.ctl.foundation import HIGHEST_BASE, OPERATOR, PORTS, Foundation, password
+from smfd.ctl.foundation import HIGHEST_BASE, OPERATOR, PORTS, Foundation
 from smfd.model.directory import Refused
 from smfd.store.directory_rules import address, domain_name
 
@@ -68,12 +68,15 @@ def _foundation(
     hostname = hostname or (f"mx.{hosted[0]}" if hosted else socket.gethostname())
     if said := wrong_hostname(hostname):
         raise Refused("invalid", said)
+    # Here, for what stands beside it is slow to import.
+    from smfd.control.passwords import generated
+
     return Foundation(
         home=home.absolute(),
         hostname=hostname.lower(),
         domains=hosted,
-        users={person: password() for person, _ in people},
-        operator=password(),
+        users={person: generated() for person, _ in people},
+        operator=generated(),
         base=base,
         entries=sample.LISTS if demo else (),
         extra={"dns": sample.DNS} if demo else {},
