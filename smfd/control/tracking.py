@@ -52,6 +52,11 @@ async def show(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A00
     """Everything that is known about one message or refusal."""
     found = await house.reader.record(id)
     if found is None:
+        # A refusal is noted when it suits the ledger; asking it anything
+        # makes it write down what waits.
+        await house.ledger.next_try()
+        found = await house.reader.record(id)
+    if found is None:
         raise Refused(
             "unknown",
             f"There is no record {id[:40]!r}.",

@@ -1,0 +1,82 @@
+"""C{smfdctl quarantine}: what is held, let through or thrown away."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from smfd.ctl.client import asking, segment
+from smfd.ctl.face import Face, verb
+from smfd.ctl.table import table
+
+
+@click.group()
+def quarantine() -> None:
+    """Messages that are held."""
+
+
+@quarantine.command("list")
+@click.option("--domain", default="", help="Only those for this domain.")
+@click.option("--recipient", default="", help="Only those for this address.")
+@click.option("--class", "category", default="", help="spam, virus, blocked, ...")
+@click.option("--search", default="", help="Words in subject or addresses.")
+@click.option("--limit", type=int, default=100, show_default=True)
+@click.option("--offset", type=int, default=0)
+@verb
+def held(face: Face, /, **wanted: Any) -> None:
+    """Show held messages, the newest first."""
+    with asking(face) as client:
+        page = client.get("/v1/quarantine", wanted)
+    face.show(page, _page(page))
+
+
+@quarantine.command()
+@click.argument("id")
+@verb
+def show(face: Face, id: str) -> None:  # noqa: A002
+    """Show one held message, and why it is held."""
+    with asking(face) as client:
+        item = client.get(f"/v1/quarantine/{segment(id)}")
+    face.show(item, _item(item, face.command))
+
+
+@quarantine.command()
+@click.argument("id")
+@click.option("--force", is_flag=True, help="Even if it is dangerous; say why.")
+@click.option("--reason", default="", help="Why; it is written down.")
+@verb
+def release(face: Face, id: str, force: bool, reason: str) -> None:  # noqa: A002
+    """Let a message through, after a fresh look for viruses."""
+    with asking(face) as client:
+        done = client.post(
+            f"/v1/quarantine/{segment(id)}/release", {"force": force, "reason": reason}
+        )
+    face.show(done, [f"Released to {done['recipient']} as {done['released']}."])
+
+
+@quarantine.command()
+@click.argument("id")
+@verb
+def delete(face: Face, id: str) -> None:  # noqa: A002
+    """Throw a message away."""
+    with asking(face) as client:
+        gone = client.delete(f"/v1/quarantine/{segment(id)}")
+    face.show(gone, [f"Deleted; {gone['recipient']} will not get it."])
+
+
+def _page(page: dict[str, Any]) -> Iterator[str]:
+    names = ("id", "received", "class", "score", "recipient", "sender", "subject")
+    rows = [[item.get(name) for name in names] for item in page["items"]]
+    yield from table(names, rows)
+    yield f"{len(rows)} of {page['total']}."
+
+
+def _item(item: dict[str, Any], command: str) -> Iterator[str]:
+    for name in ("id", "received", "recipient", "sender", "subject", "class", "reason"):
+        yield f"{name:<10} {item.get(name)}"
+    if item.get("score") is not None:
+        yield f"score      {item['score']:g}"
+    yield f"size       {item.get('size')}"
+    yield ""
+    yield f"Why:        {command} trace show {item['id'].rpartition('-')[0]}"
+    yield f"Let it in:  {command} quarantine release {item['id']}"

@@ -1,0 +1,31 @@
+"""C{smfdctl status}: how the daemon is doing."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from smfd.ctl.client import asking
+from smfd.ctl.face import Face, verb
+
+
+@click.command()
+@verb
+def status(face: Face) -> None:
+    """Show what runs, waits, is held, and what protects nobody."""
+    with asking(face) as client:
+        found = client.get("/v1/status")
+    face.show(found, _lines(found))
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    yield f"smfd {found['version']} on {found['hostname']}"
+    yield f"up since      {found['up_since']}"
+    oldest = f", the oldest since {found['oldest_due']}" if found["oldest_due"] else ""
+    yield f"queue         {found['queue']}{oldest}"
+    yield f"held          {found['held']}"
+    yield f"records       {found['records']}"
+    yield f"virus engine  {found['virus_engine']}"
+    yield f"worst stall   {found['worst_ms']:g} ms"
+    for warning in found["warnings"]:
+        yield f"WARNING: {warning}"
