@@ -1,0 +1,45 @@
+"""Tests of smfd.proto.reply."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.proto.reply import Reply, reply
+
+
+class ReplyTests(SynchronousTestCase):
+    """What goes to the client."""
+
+    def test_one_line(self) -> None:
+        """Code, enhanced code, text."""
+        self.assertEqual(b"250 2.0.0 OK\r\n", bytes(reply(250, "2.0.0", "OK")))
+
+    def test_many_lines(self) -> None:
+        """All lines but the last have a hyphen after the code."""
+        self.assertEqual(
+            b"250-mx.test\r\n250-SIZE 5\r\n250 HELP\r\n",
+            bytes(reply(250, "", "mx.test", "SIZE 5", "HELP")),
+        )
+
+    def test_no_line(self) -> None:
+        """A reply without text is still a reply."""
+        self.assertEqual(b"250 2.0.0 \r\n", bytes(reply(250, "2.0.0")))
+
+    @given(st.lists(st.text(), max_size=4))
+    def test_one_reply_whatever_the_text(self, lines: list[str]) -> None:
+        """
+        No text, wherever it comes from, adds a line or an 8-bit octet, and no
+        line is over 512 octets (RFC 5321 §4.5.3.1.5).
+        """
+        octets = bytes(Reply(550, "5.7.1", tuple(lines)))
+        sent = octets.split(b"\r\n")
+        self.assertEqual(b"", sent.pop())
+        self.assertEqual(max(1, len(lines)), len(sent))
+        for line in sent:
+            self.assertTrue(line.decode("ascii").isprintable())
+            self.assertLessEqual(len(line), 510)
+        self.assertTrue(sent[-1].startswith(b"550 "))
+
+    def test_long_text(self) -> None:
+        """A line too long is cut."""
+        self.assertLess(len(bytes(reply(550, "5.7.1", "x" * 5000))), 512)
