@@ -8,7 +8,7 @@ JSON, so that a child that was taken over has nothing but words.
 
 A frame is four octets, its length, and JSON.  A job is
 C{{"job": name, "arguments": {...}, "size": octets, "path": file or ""}}, then
-the octets if there is no path.  An answer is C{{"answer": ..., "ms": ...}} or
+the octets if there is no path.  An answer is C{{"answer": ...}} or
 C{{"error": ...}}; with C{"last"} the child ends after it.
 """
 
@@ -20,15 +20,21 @@ import select
 import signal
 import socket
 import struct
+import sys
 import sysconfig
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 from attrs import Factory, define, frozen
 
 from smfd.content import sandbox
+from smfd.content.eicar import examine
+from smfd.content.judge import Judge
+from smfd.content.rules.compile import RuleFaults, RuleSet, load_rules
 
 Job = Callable[[bytes, dict[str, Any]], Any]
 
@@ -86,17 +92,14 @@ class Child:
         head = json.loads(_read(fd, size))
         data = b"" if head["path"] else _read(fd, head["size"])
         sandbox.allow_seconds(self.seconds)
-        began = time.perf_counter()
         try:
             if head["path"]:
                 data = _load(head["path"], head["size"])
-            answer = {"answer": self.jobs[head["job"]](data, head["arguments"])}
+            return {"answer": self.jobs[head["job"]](data, head["arguments"])}
         except MemoryError:
             return {"error": "MemoryError", "last": True}
         except Exception as failure:
             return {"error": f"{type(failure).__name__}: {failure}"[:500]}
-        answer["ms"] = round((time.perf_counter() - began) * 1000, 3)
-        return answer
 
 
 @define
@@ -207,12 +210,20 @@ def _load(path: str, size: int) -> bytes:
     return data
 
 
+def jobs(rules: RuleSet) -> dict[str, Job]:
+    """The jobs of the daemon's workers."""
+    known: dict[str, Job] = {"content": Judge(rules).judge, "virus": examine}
+    with suppress(ModuleNotFoundError):
+        known["dkim"] = import_module("smfd.content.signatures").verify
+    return known
+
+
 def arguments(argv: list[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="smfd.content.worker")
     parser.add_argument("--socket", required=True, help="the daemon's socket")
     parser.add_argument("--size", type=int, default=2, help="children")
-    parser.add_argument("--rules", default="", help="folder of rule files")
+    parser.add_argument("--rules", nargs="*", default=[], help="folders of rules")
     parser.add_argument("--spool", default="", help="folder of large messages")
     parser.add_argument("--seconds", type=int, default=10, help="for one job")
     parser.add_argument("--memory", type=int, default=512, help="MiB for a child")
@@ -224,3 +235,17 @@ def run(given: argparse.Namespace, jobs: Mapping[str, Job]) -> None:
     readable = (given.spool,) if given.spool else ()
     child = Child(given.socket, jobs, readable, given.seconds, given.memory << 20)
     Master(child, given.size).run()
+
+
+def main(argv: list[str]) -> None:
+    """Start the master; broken rules end it with a word for each fault."""
+    given = arguments(argv)
+    try:
+        rules = load_rules(*given.rules)
+    except RuleFaults as wrong:
+        sys.exit(f"rules: {wrong}")
+    run(given, jobs(rules))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

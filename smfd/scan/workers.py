@@ -56,16 +56,16 @@ class JobFailed(Exception):
     """The job ended with an error; the message says which."""
 
 
-def command(rules: str, spool: str, seconds: int = 10) -> tuple[str, ...]:
+def command(rules: Sequence[str], spool: str, seconds: int = 10) -> tuple[str, ...]:
     """
     The command that starts the master.
 
-    @param rules: the folder of rule files.
+    @param rules: the folders of rule files.
     @param spool: the folder of large messages.
     @param seconds: of processor time for one job.
     """
     return (
-        *(sys.executable, "-m", "smfd.content.worker", "--rules", rules),
+        *(sys.executable, "-m", "smfd.content.worker", "--rules", *rules),
         *("--spool", spool, "--seconds", str(seconds)),
     )
 
@@ -76,12 +76,12 @@ class _Job:
 
     head: bytes
     data: bytes
-    done: "Deferred[dict[str, Any]]" = field(init=False)
+    done: "Deferred[Any]" = field(init=False)
     tries: int = 0
     over: bool = False
     link: "_Link | None" = None
 
-    def answer(self, answer: "dict[str, Any] | Exception") -> None:
+    def answer(self, answer: Any) -> None:
         """Tell whoever waits, unless nobody does any more."""
         if self.over:
             return
@@ -162,11 +162,11 @@ class Workers(Service):
 
     def submit(
         self, job: str, body: Body, arguments: dict[str, Any]
-    ) -> "Deferred[dict[str, Any]]":
+    ) -> "Deferred[Any]":
         """
         Have a job done.
 
-        @return: fires with C{{"answer": ..., "ms": ...}}; fails with L{Busy},
+        @return: fires with what the job answers; fails with L{Busy},
             L{Overdue}, L{WorkerDied} or L{JobFailed}.  To cancel it kills the
             worker that is at it.
         """
@@ -334,7 +334,7 @@ class _Link(Protocol):
         if "last" not in answer:
             self._workers.free(self)
         if "answer" in answer:
-            job.answer(answer)
+            job.answer(answer["answer"])
         else:
             job.answer(JobFailed(str(answer.get("error", ""))[:500]))
 

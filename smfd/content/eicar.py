@@ -1,0 +1,228 @@
+"""
+The job "virus" of a box without an antivirus: it knows one string.
+
+EICAR's test string is looked for in the message as it is, in every part
+decoded, and in archives within archives.  What cannot be looked into is not
+called clean.
+"""
+
+import binascii
+import bz2
+import gzip
+import lzma
+import re
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
+from typing import Any
+
+from attrs import Factory, define
+
+from smfd.content.attachments import CONTAINERS, extension
+from smfd.format.parts import Part, read_parts
+from smfd.format.transfer import uuencoded
+
+#: In pieces, so that no file of ours contains it.
+SIGNATURE = b"".join((b"$EICAR-", b"STANDARD-", b"ANTIVIRUS-", b"TEST-FILE!$"))
+
+#: Its name, as others call it.
+NAME = "Eicar-Test-Signature"
+
+#: Archives within archives, files in all, octets unpacked in all.
+_DEPTH = 8
+_FILES = 2000
+_OCTETS = 128 << 20
+
+_SPACE = re.compile(rb"[\s>|]+")
+
+#: Beginnings of what only other programs can open.
+_CLOSED = {
+    b"Rar!": "a rar archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"MSCF": "a cabinet",
+    b"**ACE**": "an ace archive",
+    b"\x78\x9f\x3e\x22": "a TNEF attachment",
+}
+_BROKEN = (
+    *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error),
+    *(OSError, EOFError, ValueError, NotImplementedError, RuntimeError, KeyError),
+)
+
+
+def _needles() -> tuple[bytes, ...]:
+    """The string as it looks within base64, at each of three offsets."""
+    found = []
+    for offset in range(3):
+        coded = binascii.b2a_base64(b"\0" * offset + SIGNATURE, newline=False)
+        # The first and the last quad also depend on the neighbours.
+        found.append(coded[4 if offset else 0 : -4])
+    return tuple(found)
+
+
+_NEEDLES = _needles()
+
+
+class _Found(Exception):
+    """It is there."""
+
+
+class _Unknown(Exception):
+    """It cannot be looked into; says why."""
+
+
+def examine(message: bytes, arguments: Mapping[str, Any]) -> dict[str, str]:
+    """
+    Look for the test string.
+
+    @return: C{{"answer": "clean"}}, C{{"answer": "found", "name": ...}} or
+        C{{"answer": "unknown", "why": ...}}.
+    """
+    search = _Search()
+    try:
+        search.message(message)
+    except _Found:
+        return {"answer": "found", "name": NAME}
+    if search.doubts:
+        return {"answer": "unknown", "why": "; ".join(search.doubts)[:300]}
+    return {"answer": "clean"}
+
+
+@define
+class _Search:
+    """One search, with all its limits."""
+
+    doubts: list[str] = Factory(list)
+    files: int = 0
+    octets: int = 0
+
+    def message(self, data: bytes) -> None:
+        """Look through a message, however broken its structure is."""
+        self._look(data)
+        packed = _SPACE.sub(b"", data)
+        if any(needle in packed for needle in _NEEDLES):
+            raise _Found
+        if b"=" in data and SIGNATURE in binascii.a2b_qp(data):
+            raise _Found
+        parts = read_parts(data)
+        for word in ("too-deep", "too-many-parts", "too-much", "unknown-encoding"):
+            if word in parts.defects:
+                self.doubts.append(f"MIME: {word}")
+        for part in parts.leaves():
+            self._part(part)
+
+    def _part(self, part: Part) -> None:
+        """Look into a part."""
+        if part.type in ("message/partial", "message/external-body"):
+            self.doubts.append(f"{part.type} is not all of it")
+        data = part.decoded()
+        self._file(data, part.names, 0)
+        if b"begin " in data:
+            for _, content in uuencoded(data):
+                self._file(content, (), 0)
+
+    def _look(self, data: bytes) -> None:
+        if SIGNATURE in data:
+            raise _Found
+
+    def _file(self, data: bytes, names: tuple[str, ...], depth: int) -> None:
+        """Look into a file, and what it holds if it holds something."""
+        self._look(data)
+        try:
+            for content, name in self._contents(data, names, depth):
+                self._count(content)
+                self._file(content, (name,), depth + 1)
+        except _Unknown as why:
+            self.doubts.append(str(why))
+        except _BROKEN as failure:
+            self.doubts.append(f"a broken archive ({type(failure).__name__})")
+
+    def _count(self, content: bytes) -> None:
+        """Spend what may be spent."""
+        self.files += 1
+        self.octets += len(content)
+        if self.files > _FILES or self.octets > _OCTETS:
+            raise _Unknown("too much to unpack")
+
+    def _contents(
+        self, data: bytes, names: tuple[str, ...], depth: int
+    ) -> Iterator[tuple[bytes, str]]:
+        """The files within a file."""
+        for magic, what in _CLOSED.items():
+            if data.startswith(magic):
+                raise _Unknown(f"{what} cannot be opened")
+        opener = _opener(data)
+        if opener is None:
+            if any(extension(name) in CONTAINERS for name in names) and data:
+                raise _Unknown("an archive of an unknown kind")
+            return
+        if depth >= _DEPTH:
+            raise _Unknown("archives are nested too deeply")
+        yield from opener(data, _OCTETS - self.octets)
+
+
+Opener = Callable[[bytes, int], Iterator[tuple[bytes, str]]]
+
+
+def _opener(data: bytes) -> Opener | None:
+    """Who can open a file, by what is in it and not by its name."""
+    if data[:2] == b"\x1f\x8b":
+        return _gzip
+    if data[:3] == b"BZh":
+        return _bzip2
+    if data[:6] == b"\xfd7zXZ\0":
+        return _xz
+    if data[257:262] == b"ustar":
+        return _tar
+    # A zip archive is found from its end; something may stand before it.
+    if data[:2] == b"PK" or b"PK\x05\x06" in data[-66000:]:
+        return _zip
+    return None
+
+
+def _zip(data: bytes, room: int) -> Iterator[tuple[bytes, str]]:
+    end = data.rfind(b"PK\x05\x06")
+    if end < 0 or int.from_bytes(data[end + 10 : end + 12], "little") > _FILES:
+        raise _Unknown("a zip archive without end, or of too many files")
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        for entry in archive.infolist():
+            if entry.is_dir():
+                continue
+            if entry.flag_bits & 1:
+                raise _Unknown("an encrypted zip archive")
+            with archive.open(entry) as file:
+                yield _whole(file.read, room), entry.filename
+
+
+def _tar(data: bytes, room: int) -> Iterator[tuple[bytes, str]]:
+    with tarfile.open(fileobj=BytesIO(data), mode="r:") as archive:
+        for count, entry in enumerate(archive):
+            if count > _FILES:
+                raise _Unknown("too many files")
+            file = archive.extractfile(entry) if entry.isfile() else None
+            if file is not None:
+                yield _whole(file.read, room), entry.name
+
+
+def _gzip(data: bytes, room: int) -> Iterator[tuple[bytes, str]]:
+    with gzip.GzipFile(fileobj=BytesIO(data)) as file:
+        yield _whole(file.read, room), ""
+
+
+def _bzip2(data: bytes, room: int) -> Iterator[tuple[bytes, str]]:
+    with bz2.BZ2File(BytesIO(data)) as file:
+        yield _whole(file.read, room), ""
+
+
+def _xz(data: bytes, room: int) -> Iterator[tuple[bytes, str]]:
+    with lzma.LZMAFile(BytesIO(data)) as file:
+        yield _whole(file.read, room), ""
+
+
+def _whole(read: Callable[[int], bytes], room: int) -> bytes:
+    """All of a file, unless it is more than there is room for."""
+    data = read(min(room, _OCTETS // 2) + 1)
+    if len(data) > min(room, _OCTETS // 2):
+        raise _Unknown("too much to unpack")
+    return data

@@ -1,0 +1,200 @@
+"""
+What a page of HTML shows, what it hides, and where it leads.
+
+Not a parser of HTML but a reader of tags: one pass, linear, with ends to
+everything.  Entities are decoded, scripts and styles are not text.
+
+Standards: the HTML Living Standard, as far as mail uses it.
+"""
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from attrs import Factory, define
+
+#: A comment, or a tag; what is never closed goes to the end.
+_MARKUP = re.compile(r"<!--(.*?)(?:--!?>|\Z)|<([/!?a-zA-Z][^>]*+)(?:>|\Z)", re.DOTALL)
+_TAG = re.compile(r"(/?)([a-zA-Z][a-zA-Z0-9:]{0,30})")
+_ATTRIBUTE = re.compile(
+    r"([a-zA-Z][a-zA-Z-]*+)\s*+=\s*+(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s>\"']++))"
+)
+
+#: Numbers of characters that nobody has; decoding them would cost much.
+_LONG_NUMBER = re.compile(r"&#[xX]?[0-9a-fA-F]{8,};?")
+
+_HIDING = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*[01](?:px|pt|em|%)?"
+    r"\s*(?:;|$|!)|(?:max-)?height\s*:\s*0(?:px)?\s*(?:;|$)|opacity\s*:\s*0\s*(?:;|$)"
+    r"|mso-hide\s*:\s*all",
+    re.IGNORECASE,
+)
+
+_BLOCKS = frozenset(
+    [
+        *("p", "div", "table", "tr", "ul", "ol", "li", "blockquote", "pre", "hr"),
+        *("h1", "h2", "h3", "h4", "h5", "h6", "center", "form", "section"),
+    ]
+)
+_VOID = frozenset(("br", "img", "hr", "meta", "link", "input", "base", "area"))
+_LOOKED_AT = frozenset(("a", "img", "form", "iframe", "base", "area", "meta", "font"))
+_SILENT = frozenset(("script", "style", "title", "object", "noframes", "textarea"))
+
+#: Links and addresses that are kept.
+_MOST = 500
+
+
+@define
+class Page:
+    """
+    What was seen in one or more pages.
+
+    @ivar shown: pieces of visible text.
+    @ivar links: where anchors lead, and what they say.
+    @ivar sources: addresses that are fetched: images, frames, forms.
+    @ivar tags: how often each tag begins.
+    @ivar hidden: characters of text that are not shown.
+    @ivar comment: characters in comments.
+    @ivar pixels: images of a size of 0 or 1.
+    @ivar broken: words with a tag or comment inside them.
+    """
+
+    shown: list[str] = Factory(list)
+    links: list[tuple[str, str]] = Factory(list)
+    sources: list[str] = Factory(list)
+    tags: Counter[str] = Factory(Counter)
+    hidden: int = 0
+    comment: int = 0
+    pixels: int = 0
+    broken: int = 0
+
+    @property
+    def text(self) -> str:
+        """All that is shown."""
+        return "".join(self.shown)
+
+
+def read_page(source: str, page: Page) -> None:
+    """Read a page of HTML, and add it to what was seen."""
+    _Reading(source, page).run()
+
+
+@define
+class _Reading:
+    """One pass over one page."""
+
+    source: str
+    page: Page
+    veil: str = ""
+    depth: int = 0
+    anchor: str = ""
+    said: int = -1
+
+    def run(self) -> None:
+        """Read it all."""
+        at = 0
+        for start, end, comment, tag in self._markup():
+            if start > at:
+                self._text(self.source[at:start])
+            at = end
+            if tag:
+                self._tag(tag)
+            elif comment:
+                self.page.comment += len(comment)
+                self._inside_word(start, end)
+        self._text(self.source[at:])
+        self._leave_anchor()
+
+    def _markup(self) -> Iterator[tuple[int, int, str | None, str | None]]:
+        """Each comment and tag; silent elements as one, with all they hold."""
+        at = 0
+        while (match := _MARKUP.search(self.source, at)) is not None:
+            at = match.end()
+            name = _TAG.match(match[2]) if match[2] else None
+            if name is not None and not name[1] and name[2].lower() in _SILENT:
+                found = re.compile(f"</{re.escape(name[2])}", re.IGNORECASE)
+                close = found.search(self.source, at)
+                at = len(self.source) if close is None else close.start()
+            yield match.start(), at, match[1], match[2]
+
+    def _inside_word(self, start: int, end: int) -> None:
+        """Count what was put into a word to cut it."""
+        around = self.source[start - 1 : start] + self.source[end : end + 1]
+        if start and len(around) == 2 and around.isalpha():
+            self.page.broken += 1
+
+    def _text(self, text: str) -> None:
+        """Text, shown or hidden."""
+        if "&" in text:
+            text = html.unescape(_LONG_NUMBER.sub("", text))
+        if self.veil:
+            self.page.hidden += len(text.strip())
+        else:
+            self.page.shown.append(text)
+
+    def _tag(self, tag: str) -> None:
+        """A tag begins or ends something."""
+        match = _TAG.match(tag)
+        if match is None:
+            return
+        name = match[2].lower()
+        if name == "br":
+            self.page.shown.append("\n")
+        elif name in _BLOCKS:
+            self.page.shown.append("\n\n")
+        elif name == "td":
+            self.page.shown.append(" ")
+        if match[1]:
+            self._ends(name)
+        else:
+            self.page.tags[name] += 1
+            self._begins(name, tag)
+
+    def _ends(self, name: str) -> None:
+        if name == "a":
+            self._leave_anchor()
+        if name == self.veil:
+            self.depth -= 1
+            if not self.depth:
+                self.veil = ""
+
+    def _begins(self, name: str, tag: str) -> None:
+        if name == self.veil:
+            self.depth += 1
+        styled = "style" in tag or "STYLE" in tag or "hidden" in tag
+        if not (styled or name in _LOOKED_AT):
+            return
+        values = {
+            m[1].lower(): m[2] or m[3] or m[4] or ""
+            for m in _ATTRIBUTE.finditer(tag[:8192])
+        }
+        hides = styled and _HIDING.search(values.get("style", "")[:2000])
+        if hides and not self.veil and name not in _VOID:
+            self.veil, self.depth = name, 1
+        if name in _LOOKED_AT:
+            self._leads(name, values)
+
+    def _leads(self, name: str, values: dict[str, str]) -> None:
+        """Note where a tag leads."""
+        target = values.get("href") or values.get("src") or values.get("action")
+        if name == "img" and {"0", "1"} >= {
+            values.get("width", ""),
+            values.get("height", ""),
+        }:
+            self.page.pixels += 1
+        if not target:
+            return
+        target = "".join(html.unescape(_LONG_NUMBER.sub("", target[:4096])).split())
+        if name in ("a", "area"):
+            self._leave_anchor()
+            self.anchor, self.said = target, len(self.page.shown)
+        elif len(self.page.sources) < _MOST:
+            self.page.sources.append(target)
+
+    def _leave_anchor(self) -> None:
+        """The text of an anchor is complete."""
+        if self.anchor and len(self.page.links) < _MOST:
+            said = "".join(self.page.shown[self.said : self.said + 50])[:500]
+            self.page.links.append((self.anchor, " ".join(said.split())))
+        self.anchor = ""
