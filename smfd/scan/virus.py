@@ -1,0 +1,143 @@
+"""
+Look for viruses.
+
+The one stage whose failure can never mean "go on": it raises, and the policy
+defers.  Found, clean and too large are findings; everything else is not known.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+from attrs import define, frozen
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from smfd.format.authres import evidence
+from smfd.interfaces import IStage
+from smfd.model.finding import Finding, Result
+from smfd.model.transaction import Body, Transaction
+from smfd.net.clamd import CouldNotScan
+
+
+class Unscannable(Exception):
+    """It cannot be looked into, now or later, for the reason given."""
+
+
+class Scanner(Protocol):
+    """Whoever can tell."""
+
+    def scan(self, body: Body) -> Deferred[str]:
+        """
+        Fires with the name of what was found, or "" when it is clean.
+
+        Fails with L{Unscannable} when it can never tell, with
+        L{CouldNotScan} or anything else when it cannot tell now.
+        """
+
+
+class Workers(Protocol):
+    """The part of the worker processes that is needed here."""
+
+    def submit(self, job: str, body: Body, arguments: dict[str, Any]) -> Deferred[Any]:
+        """Have a job done."""
+
+
+@define
+class BuiltinScanner:
+    """
+    The engine of a box without clamd: it knows the EICAR test string.
+
+    @ivar workers: do the looking.
+    """
+
+    workers: Workers
+
+    def scan(self, body: Body) -> Deferred[str]:
+        """Have a worker look into every part and archive."""
+        return self.workers.submit("virus", body, {}).addCallback(_builtin)
+
+
+def _builtin(said: Mapping[str, str]) -> str:
+    answer = said.get("answer")
+    if answer == "clean":
+        return ""
+    if answer == "found" and said.get("name"):
+        return said["name"]
+    if answer == "unknown":
+        raise Unscannable(said.get("why", "it cannot be looked into"))
+    raise CouldNotScan(f"the engine said {answer!r}")
+
+
+@implementer(IStage)
+@frozen
+class VirusStage:
+    """
+    Has every message scanned, once (S4 to S6).
+
+    @ivar max_size: octets; a larger message is not sent to the scanner, which
+        would not take it, but is reported as unscanned.
+    """
+
+    name: ClassVar[str] = "virus"
+
+    scanner: Scanner
+    max_size: int = 26_214_400
+
+    def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
+        """Report VIRUS_CLEAN, VIRUS_FOUND or VIRUS_UNSCANNED; else fail."""
+        size = transaction.body.size
+        if size > self.max_size:
+            why = f"{size} octets, larger than the scanner takes ({self.max_size})"
+            return succeed(_unscanned(why))
+        d = self.scanner.scan(transaction.body)
+        return d.addCallbacks(_report, _unscannable)
+
+    def self_test(self) -> Deferred[bool]:
+        """
+        Whether the test virus is found and a clean message is not.
+
+        A scanner without its signatures, or without a folder for its
+        temporary files, finds nothing and says so nowhere.
+        """
+        return Deferred.fromCoroutine(self._self_test())
+
+    async def _self_test(self) -> bool:
+        try:
+            found = await self.scanner.scan(_message(test_virus()))
+            clean = await self.scanner.scan(_message(b"Nothing to see here."))
+        except (CouldNotScan, Unscannable, OSError):
+            return False
+        return bool(found) and not clean
+
+
+def test_virus() -> bytes:
+    """The EICAR string, in pieces so that no file of ours contains it."""
+    pieces = (b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$", b"EICAR-STANDARD", b"-ANTIVIRUS")
+    return b"".join((*pieces, b"-TEST-FILE!$H+", b"H*"))
+
+
+def _message(content: bytes) -> Body:
+    """A message with one attachment, as a scanner meets it in life."""
+    data = (
+        b"From: <>\r\nSubject: self-test\r\nMIME-Version: 1.0\r\n"
+        b"Content-Type: application/octet-stream\r\n\r\n" + content + b"\r\n"
+    )
+    return Body(len(data), data)
+
+
+def _report(name: str) -> Sequence[Finding]:
+    if not name:
+        return (Finding("virus", "VIRUS_CLEAN", Result.PASS, reason="no virus found"),)
+    why = "contains a virus"
+    found = evidence(name=name)
+    return (Finding("virus", "VIRUS_FOUND", Result.FAIL, None, why, found),)
+
+
+def _unscanned(why: str) -> Sequence[Finding]:
+    return (Finding("virus", "VIRUS_UNSCANNED", Result.SUSPECT, None, why),)
+
+
+def _unscannable(failure: Failure) -> Sequence[Finding]:
+    failure.trap(Unscannable)
+    return _unscanned(failure.getErrorMessage()[:200])
