@@ -4,10 +4,12 @@ import ast
 import configparser
 from pathlib import Path
 
+from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 import smfd
 from smfd.config.render import manual, pages, sample
+from smfd.tap import Options
 
 PACKAGE = Path(smfd.__file__).parent
 ROOT = PACKAGE.parent
@@ -49,6 +51,21 @@ class PackagingTests(SynchronousTestCase):
         globs = self.setup["options.package_data"]["smfd.shipped"].split()
         for name in ("smfd.toml", "rules.d"):
             self.assertTrue(any(glob.startswith(name) for glob in globs), name)
+
+    def test_unit(self) -> None:
+        """The systemd unit starts us with options that we have."""
+        unit = configparser.ConfigParser(interpolation=None, strict=False)
+        unit.optionxform = str  # type: ignore
+        unit.read(ROOT / "etc" / "systemd" / "smfd.service")
+        program, *words = unit["Service"]["ExecStart"].split()
+        self.assertTrue(program.endswith("/.venv/bin/twistd"))
+        at = words.index("smfd")
+        Options().parseOptions(words[at + 1 :])
+        twistd = ServerOptions()
+        twistd.parseOptions(words[:at])
+        self.assertTrue(twistd["nodaemon"])
+        home = str(Path(words[-1]).parent)
+        self.assertEqual(home, unit["Service"]["ReadWritePaths"])
 
     def test_plugin_folder(self) -> None:
         """The folder of the plug-in belongs to Twisted: no __init__.py in it."""
