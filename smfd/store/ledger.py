@@ -311,12 +311,16 @@ class Ledger(Service):
         self._reactor.callFromThread(self._ended.callback, None)
 
     def _fire(self, jobs: Sequence[Job], freed: Sequence[str]) -> None:
+        if freed:
+            try:
+                self.freed(freed)
+            except Exception:
+                # The files are only garbage; whoever waits must be answered.
+                self._log.failure("cannot remove what is freed")
         for job in jobs:
             if type(job) is Note:
                 self._noted -= 1
             job.fire()
-        if freed:
-            self.freed(freed)
 
     def _end(self, _: object) -> "Deferred[None]":
         if self._timer is not None:

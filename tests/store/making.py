@@ -1,0 +1,213 @@
+"""Entries, records and whole small houses for tests of the store."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+from smfd.delivery.leftovers import Leftovers
+from smfd.delivery.maildir import MaildirDestination
+from smfd.delivery.quarantine import QuarantineDestination
+from smfd.delivery.runner import Runner
+from smfd.model.entry import Consignment, Entry, Recipient
+from smfd.model.finding import Finding, Listed, Result
+from smfd.model.record import Record
+from smfd.model.transaction import Body
+from smfd.model.verdict import Disposition, Fate
+from smfd.store.atomic import Disk
+from smfd.store.ids import new_id
+from smfd.store.ledger import Ledger
+from smfd.store.reader import Reader
+from smfd.store.spool import Spool
+
+#: The reactor, for whoever wants it as an argument of any type.
+REACTOR: Any = reactor
+
+TOP = b"Received: from somewhere by us\r\n"
+OWN_TOP = b"Return-Path: <a@b.example>\r\n"
+
+
+def make_record(record_id: str, when: float = 0.0, subject: str = "Hello") -> Record:
+    """A record with something in every field."""
+    return Record(
+        id=record_id,
+        kind="message",
+        time=when or time.time(),
+        flow="inbound",
+        client="192.0.2.1",
+        helo="client.example",
+        tls="TLSv1.3",
+        sender="a@b.example",
+        recipients=("u@d.example",),
+        verdict="clean",
+        reply="250 2.0.0 Accepted",
+        subject=subject,
+        size=10,
+        score=1.5,
+        findings=(
+            Finding("spf", "SPF_PASS", Result.PASS, -0.1, "it may", "ip4", 1.2),
+            Listed("lists", "LIST_ALLOW", Result.PASS, recipient="u@d.example"),
+        ),
+        fates=(Fate("u@d.example", Disposition.DELIVER, "clean", "fine", 1.5, 5.0),),
+    )
+
+
+def make_entry(
+    body: Body | bytes = b"Subject: Hello\r\n\r\nHi.\r\n",
+    recipients: Sequence[Recipient] | None = None,
+    cuts: tuple[tuple[int, int], ...] = (),
+    entry_id: str = "",
+    when: float = 0.0,
+    subject: str = "Hello",
+) -> Entry:
+    """An entry to one mailbox, unless told otherwise."""
+    if isinstance(body, bytes):
+        body = Body(len(body), body)
+    if recipients is None:
+        recipients = (mailbox(1),)
+    when = when or time.time()
+    entry_id = entry_id or new_id(when)
+    return Entry(
+        entry_id,
+        when,
+        "a@b.example",
+        body,
+        TOP,
+        cuts,
+        tuple(recipients),
+        make_record(entry_id, when, subject),
+    )
+
+
+def mailbox(number: int, address: str = "u@d.example") -> Recipient:
+    """A recipient whose message goes to the mailbox."""
+    return Recipient(number, address, "maildir", "clean", "fine", 1.5, OWN_TOP)
+
+
+def held(number: int, address: str = "u@d.example") -> Recipient:
+    """A recipient whose message is held."""
+    return Recipient(number, address, "quarantine", "spam", "too much", 9.0)
+
+
+def consignments(entry: Entry, attempts: int = 0) -> list[Consignment]:
+    """What is due of an entry."""
+    return [
+        Consignment(
+            entry.id,
+            entry.received,
+            entry.sender,
+            entry.body,
+            entry.top,
+            entry.cuts,
+            recipient,
+            attempts,
+        )
+        for recipient in entry.recipients
+    ]
+
+
+async def pause(seconds: float = 0.01) -> None:
+    """Let the reactor turn."""
+    await deferLater(REACTOR, seconds)
+
+
+@define(eq=False)
+class SmallHouse:
+    """Everything that keeps mail, on one folder."""
+
+    home: Path
+    disk: Disk = field(factory=Disk)
+    inline: int = 1000
+    ledger: Ledger = field(init=False)
+    reader: Reader = field(init=False)
+    spool: Spool = field(init=False)
+    maildir: MaildirDestination = field(init=False)
+    quarantine: QuarantineDestination = field(init=False)
+    runner: Runner = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        home, disk = self.home, self.disk
+        self.ledger = Ledger(home, REACTOR, REACTOR, disk, patience=0.005)
+        self.reader = Reader(home, REACTOR)
+        self.spool = Spool(
+            home / "spool", REACTOR, REACTOR, disk, self.inline, minimum_free=0
+        )
+        self.maildir = MaildirDestination(home, "mx.example", REACTOR, disk)
+        self.quarantine = QuarantineDestination(home, REACTOR, disk)
+        self.runner = Runner(
+            self.ledger,
+            self.spool,
+            [self.maildir, self.quarantine],
+            Leftovers(self.spool, self.quarantine),
+            REACTOR,
+            delay=0.005,
+        )
+
+    def start(self) -> None:
+        """Start all of it."""
+        for service in (
+            self.ledger,
+            self.reader,
+            self.spool,
+            self.maildir,
+            self.quarantine,
+            self.runner,
+        ):
+            service.startService()
+
+    async def stop(self) -> None:
+        """Stop in the order that a parent service does."""
+        ended: list[Deferred[None] | None] = [
+            service.stopService()
+            for service in (
+                self.runner,
+                self.quarantine,
+                self.maildir,
+                self.spool,
+                self.reader,
+                self.ledger,
+            )
+        ]
+        for end in ended:
+            if end is not None:
+                await end
+
+    async def receive(self, data: bytes, message_id: str = "") -> Body:
+        """A body as it comes from the wire, synced."""
+        incoming = self.spool.receive(message_id or new_id(time.time()))
+        for start in range(0, len(data), 65536):
+            turn = incoming.write(data[start : start + 65536])
+            if turn is not None:
+                await turn
+        body = await incoming.finish()
+        await self.spool.sync(body)
+        return body
+
+    async def accept(self, entry: Entry) -> None:
+        """Commit an entry and hand it on, as a door does."""
+        await self.ledger.commit(entry)
+        self.runner.take(entry)
+
+    async def settled(self) -> None:
+        """Wait until nothing is due."""
+        while self.runner.backlog or (await self.reader.counts())["due"]:
+            await pause()
+
+    def messages(self, kind: str = "mail") -> list[bytes]:
+        """Every whole message below a folder of the home."""
+        return [path.read_bytes() for path in self.files(kind)]
+
+    def files(self, kind: str = "mail") -> list[Path]:
+        """Every file of a whole message below a folder of the home."""
+        found = []
+        for folder, _, names in os.walk(self.home / kind):
+            if Path(folder).name == "tmp":
+                continue
+            found += [Path(folder, n) for n in names if not n.startswith(".")]
+        return sorted(found)
