@@ -56,7 +56,7 @@ class Basket:
 
 
 @implementer(IDoor)
-@define
+@define(slots=False)
 class PlainDoor:
     """
     Answers at once.
