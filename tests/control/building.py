@@ -1,0 +1,204 @@
+"""A house with everything real in it but the virus scanner."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from attrs import define
+from twisted.application.service import MultiService
+from twisted.internet import reactor as installed
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import TestCase
+from zope.interface import implementer
+
+from smfd.control.house import Actor, Document, Facts, House
+from smfd.control.passwords import Passwords
+from smfd.delivery.leftovers import Leftovers
+from smfd.delivery.maildir import MaildirDestination
+from smfd.delivery.quarantine import QuarantineDestination
+from smfd.delivery.runner import Runner
+from smfd.interfaces import IStage
+from smfd.model.directory import Refused
+from smfd.model.entry import Entry, Recipient
+from smfd.model.finding import Finding, Result
+from smfd.model.record import Record
+from smfd.model.transaction import Body, Transaction
+from smfd.model.verdict import Disposition, Fate
+from smfd.store.directory import Directory
+from smfd.store.ids import new_id
+from smfd.store.ledger import Ledger
+from smfd.store.reader import Reader
+from smfd.store.search import Search
+from smfd.store.spool import Spool
+
+#: Typed as what we need of it: everything.
+reactor: Any = installed
+
+OPERATOR = Actor("uid:tester")
+
+
+@implementer(IStage)
+@define
+class Scanner:
+    """
+    A virus stage that says what the test wants.
+
+    @ivar says: PASS, FAIL, ...; None: it cannot tell, and fails.
+    @ivar seen: the bodies it was shown.
+    """
+
+    says: Result | None = Result.PASS
+    seen: int = 0
+    name = "virus"
+
+    def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
+        """One finding, or failure."""
+        self.seen += 1
+        if self.says is None:
+            raise OSError("no clamd")
+        finding = Finding("virus", "VIRUS_X", self.says, reason="because of a test")
+        return succeed([finding])
+
+
+class HouseTestCase(TestCase):
+    """
+    A house with one domain, two users, and a scanner that finds nothing.
+
+    @ivar house: the house.
+    """
+
+    async def build(self) -> House:
+        """Start it in a fresh folder."""
+        self.home = Path(self.mktemp()).absolute()
+        self.home.mkdir()
+        self.scanner = Scanner()
+        spool = Spool(self.home / "spool", reactor, reactor, minimum_free=0)
+        ledger = Ledger(self.home, reactor, reactor)
+        reader = Reader(self.home, reactor)
+        maildir = MaildirDestination(self.home, "mx.home.example", reactor)
+        quarantine = QuarantineDestination(self.home, reactor)
+        runner = Runner(
+            ledger,
+            spool,
+            (maildir, quarantine),
+            Leftovers(spool, quarantine),
+            reactor,
+            delay=0.0,
+        )
+        self.house = House(
+            home=str(self.home),
+            directory=Directory(self.home / "directory.db", reactor),
+            ledger=ledger,
+            reader=reader,
+            search=Search(self.home, reader, reactor),
+            spool=spool,
+            passwords=Passwords(reactor),
+            take=runner.take,
+            virus=self.scanner,
+            clock=reactor,
+            ids=lambda: new_id(reactor.seconds()),
+            facts=Facts("mx.home.example", "1", 0.0, "builtin", ("SPF is off.",)),
+        )
+        self.services = MultiService()
+        for service in (
+            ledger,
+            reader,
+            self.house.directory,
+            spool,
+            maildir,
+            quarantine,
+            self.house.search,
+            self.house.passwords,
+            runner,
+        ):
+            service.setServiceParent(self.services)
+        self.services.startService()
+        self.addCleanup(self.services.stopService)
+        await self.house.directory.add_domain("home.example", actor="uid:test")
+        for name in "ann", "bob":
+            await self.house.directory.add_account(
+                f"{name}@home.example", actor="uid:test"
+            )
+        return self.house
+
+    async def receive(
+        self,
+        destination: str = "quarantine",
+        category: str = "spam",
+        *,
+        to: Sequence[str] = ("ann@home.example",),
+        data: bytes = b"From: <x@a.example>\r\nSubject: Pills\r\n\r\nBuy\r\n",
+        **fields: Any,
+    ) -> str:
+        """A message that was judged so, until it is where it belongs."""
+        now = reactor.seconds()
+        name = self.house.ids()
+        disposition = {
+            "quarantine": Disposition.QUARANTINE,
+            "maildir": Disposition.DELIVER,
+        }[destination]
+        reason = f"it is {category}"
+        record = Record(
+            id=name,
+            kind="message",
+            time=now,
+            flow="inbound",
+            client="192.0.2.1",
+            helo="mx.a.example",
+            tls="",
+            sender="x@a.example",
+            recipients=tuple(to),
+            verdict=category,
+            reply=f"250 2.0.0 Thanks id={name}",
+            subject="Pills",
+            header_from="x@a.example",
+            size=len(data),
+            score=7.5,
+            findings=(Finding("content", "PILLS", Result.SUSPECT, 7.5, "sells"),),
+            fates=tuple(Fate(a, disposition, category, reason, 7.5, 5.0) for a in to),
+        )
+        recipients = tuple(
+            Recipient(n, a, destination, category, reason, 7.5, b"X-Only: you\r\n")
+            for n, a in enumerate(to, 1)
+        )
+        body = Body(len(data), data)
+        top = b"Received: from test\r\n"
+        entry = Entry(name, now, "x@a.example", body, top, (), recipients, record)
+        await self.house.ledger.commit(entry)
+        self.house.take(entry)
+        await self.settled()
+        return name
+
+    async def settled(self) -> None:
+        """Wait until nothing is due."""
+        while (await self.house.reader.counts())["due"]:
+            await deferLater(reactor, 0.01, lambda: None)
+
+    def inbox(self, user: str = "ann") -> list[bytes]:
+        """What is new in a mailbox."""
+        folder = self.home / "mail" / "home.example" / user / "new"
+        return [path.read_bytes() for path in sorted(folder.glob("*"))]
+
+    def kept(self) -> list[Path]:
+        """The files in the quarantine."""
+        return [p for p in (self.home / "quarantine").rglob("*") if p.is_file()]
+
+    async def assert_refused(self, kind: str, asked: Any) -> str:
+        """It is refused for that kind of reason; what it says."""
+        text = ""
+        try:
+            await asked
+        except Refused as refused:
+            self.assertEqual(kind, refused.kind, refused.sentence)
+            self.assertTrue(refused.sentence.endswith("."), refused.sentence)
+            text = refused.sentence
+        else:
+            self.fail("not refused")
+        return text
+
+
+def later(asked: Any) -> "Deferred[Document]":
+    """Start a use case without waiting for it."""
+    return maybeDeferred(partial(Deferred.fromCoroutine, asked))
