@@ -151,7 +151,7 @@ class House:
             try:
                 code, text = client.data(message)
             except SMTPDataError as refused:  # DATA itself was refused
-                code, text = refused.smtp_code, bytes(refused.smtp_error)
+                code, text = refused.smtp_code, _bytes(refused.smtp_error)
             return code, text.decode()
 
     def mailbox(self, user: str = "user@example.test") -> list[bytes]:
@@ -178,3 +178,7 @@ class House:
 def id_of(reply: str) -> str:
     """The record's id in a reply."""
     return reply.rpartition("id=")[2].split()[0]
+
+
+def _bytes(text: bytes | str) -> bytes:
+    return text if isinstance(text, bytes) else text.encode()

@@ -1,0 +1,30 @@
+"""All kill points of the accept path: C{python -m benchmarks.kill_points [STEP]}."""
+
+import sys
+
+from tests.system.house import House
+from tests.system.kill_points import SHAPES, USERS, Trial
+
+
+def main() -> None:
+    """All points, and the figures."""
+    step = int(sys.argv[1]) if len(sys.argv) > 1 else 1
+    trial = Trial(House(USERS))
+    try:
+        for shape in SHAPES:
+            before = sum(trial.tally.points.values())
+            trial.points(shape, step)
+            made = sum(trial.tally.points.values()) - before
+            print(f"{shape.name}: {made} points", flush=True)
+        tally = trial.settle()
+    finally:
+        trial.house.remove()
+    print(dict(tally.points))
+    print(
+        f"{sum(tally.points.values())} points, {tally.acknowledged} acknowledged: "
+        f"lost {tally.lost}, partial {tally.partial}, doubled {tally.doubled}"
+    )
+
+
+if __name__ == "__main__":
+    main()

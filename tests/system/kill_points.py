@@ -1,0 +1,186 @@
+"""
+kill -9 at every write-class system call between the client's dot and the end.
+
+strace ends the daemon as it enters the n-th call of a kind, n = 1 and on until
+the message is through without it.  Then the daemon is started again, and every
+message ever acknowledged must be there exactly once, the others at most once,
+and whole.  C{python -m benchmarks.kill_points} tries all points and prints the
+figures; the test takes a sample.
+"""
+
+import random
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from smtplib import SMTP, SMTPException
+
+from attrs import define, field, frozen
+
+from tests.system.house import House
+
+CALLS = (
+    *("openat", "write", "pwrite64", "writev", "sendto", "sendmsg"),
+    *("fsync", "fdatasync", "rename", "link", "unlink", "mkdir", "ftruncate"),
+    *("copy_file_range", "sendfile", "fchmod", "syncfs"),
+)
+
+USERS = ("user@example.test", "ann@example.test", "bob@example.test")
+
+#: Calls of one kind that are tried at most.
+MOST = 400
+
+
+@frozen
+class Shape:
+    """A message to try."""
+
+    name: str
+    octets: int
+    recipients: tuple[str, ...] = USERS[:1]
+    spam: bool = False
+
+
+SHAPES = (
+    Shape("small", 2_000),
+    Shape("three recipients", 2_000, USERS),
+    Shape("large", 400_000),
+    Shape("quarantined", 2_000, USERS[:2], spam=True),
+)
+
+
+@define
+class Tally:
+    """What came of it."""
+
+    points: Counter[str] = field(factory=Counter)
+    lost: int = 0
+    partial: int = 0
+    doubled: int = 0
+    acknowledged: int = 0
+
+
+@define
+class Trial:
+    """A daemon that is killed again and again, and what it owes."""
+
+    house: House
+    tally: Tally = field(factory=Tally)
+    sent: dict[str, tuple[Shape, bool]] = field(factory=dict)
+
+    def message(self, shape: Shape, word: str) -> bytes:
+        """Unlike any other, and recognizable to its last octet."""
+        draw = random.Random(word)
+        lines = [draw.randbytes(30).hex() for _ in range(shape.octets // 62)]
+        gtube = "XJS*C4JDBQADN1.NSBN3*2IDNEN*"
+        gtube += "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+        head = (
+            "From: Alice <alice@sender.test>\r\nTo: <user@example.test>\r\n"
+            f"Subject: {word}\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\n"
+            f"Message-ID: <{word}@sender.test>\r\n\r\n"
+        )
+        body = [gtube] if shape.spam else []
+        return (head + "\r\n".join([*body, *lines, f"end of {word}"]) + "\r\n").encode()
+
+    def send(self, shape: Shape, word: str) -> bool:
+        """Whether it was acknowledged."""
+        try:
+            with SMTP("127.0.0.1", self.house.port, timeout=20) as client:
+                client.ehlo("mail.sender.test")
+                client.mail("alice@sender.test")
+                for recipient in shape.recipients:
+                    client.rcpt(recipient)
+                code, _ = client.data(self.message(shape, word))
+                return code == 250
+        except (SMTPException, OSError):
+            return False
+
+    def point(self, shape: Shape, call: str, number: int) -> bool:
+        """One kill; returns whether it came to it."""
+        house = self.house
+        if house.process is None or house.process.poll() is not None:
+            house.kill()
+            house.start()
+        word = f"{shape.name.replace(' ', '-')}-{call}-{number}"
+        tracer = _attach(house.pid, call, number)
+        acknowledged = self.send(shape, word)
+        self.sent[word] = (shape, acknowledged)
+        fired = _died(house)
+        tracer.terminate()
+        tracer.wait(10)
+        if fired:
+            self.tally.points[call] += 1
+            house.kill()
+        return fired
+
+    def points(self, shape: Shape, step: int = 1) -> None:
+        """Every so many-th call of each kind."""
+        for call in CALLS:
+            for number in range(1, MOST, step):
+                if not self.point(shape, call, number):
+                    break
+
+    def settle(self) -> Tally:
+        """Start once more, let everything come to rest, and count."""
+        house = self.house
+        if house.process is None or house.process.poll() is not None:
+            house.kill()
+            house.start()
+        house.until(lambda: house.ctl("status")["queue"] == 0)
+        time.sleep(0.3)
+        boxes = {user: house.mailbox(user) for user in USERS}
+        held = house.held()
+        for word, (shape, acknowledged) in self.sent.items():
+            self.tally.acknowledged += acknowledged
+            for place in self._places(shape, boxes, held):
+                self._count(shape, word, acknowledged, place)
+        return self.tally
+
+    def _places(
+        self, shape: Shape, boxes: dict[str, list[bytes]], held: list[bytes]
+    ) -> Iterator[list[bytes]]:
+        """Where it should be, once in each."""
+        if shape.spam:
+            yield held
+        else:
+            yield from (boxes[user] for user in shape.recipients)
+
+    def _count(
+        self, shape: Shape, word: str, acknowledged: bool, place: list[bytes]
+    ) -> None:
+        message = self.message(shape, word)
+        mark = f"\r\nSubject: {word}\r\n".encode()
+        found = [m for m in place if mark in m]
+        self.tally.partial += sum(not m.endswith(message) for m in found)
+        self.tally.doubled += max(0, len(found) - 1)
+        self.tally.lost += acknowledged and not found
+
+
+def _attach(pid: int, call: str, number: int) -> "subprocess.Popen[bytes]":
+    """strace, once it holds every thread."""
+    tracer = subprocess.Popen(
+        ["strace", "-f", "-p", str(pid), "-e", f"trace={call}", "-o", "/dev/null"]
+        + ["-e", f"inject={call}:signal=KILL:when={number}"],
+        stderr=subprocess.PIPE,
+    )
+    assert tracer.stderr is not None
+    if b"attached" not in tracer.stderr.readline():
+        raise RuntimeError("strace cannot attach")
+    time.sleep(0.05)
+    return tracer
+
+
+def _died(house: House) -> bool:
+    """Whether the daemon was killed, now or while it finished its work."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        if house.process is None or house.process.poll() is not None:
+            return True
+        try:
+            if house.ctl("status")["queue"] == 0:
+                # Settling rides a later commit: give it its time.
+                time.sleep(0.3)
+                return house.process.poll() is not None
+        except AssertionError:
+            time.sleep(0.05)
+    return True
