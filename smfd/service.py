@@ -26,22 +26,13 @@ from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.runner import Runner
-from smfd.interfaces import IStage
-from smfd.net.clamd import Clamd
-from smfd.net.dns import Resolver
 from smfd.net.listener import Listener
 from smfd.net.tls import ServerTLS
 from smfd.policy.decide import Policy
 from smfd.proto.limits import Limits
 from smfd.scan.chain import Chain
-from smfd.scan.content import ContentStage
-from smfd.scan.dkim import DKIMStage
-from smfd.scan.dmarc import DMARCStage
-from smfd.scan.identity import IdentityStage
-from smfd.scan.lists import ListsStage
-from smfd.scan.spf import SPFStage
-from smfd.scan.virus import BuiltinScanner, Scanner, VirusStage
-from smfd.scan.workers import Workers, command
+from smfd.scan.stages import Scan, stages
+from smfd.scan.virus import VirusStage
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.factory import SMTPFactory
 from smfd.smtpd.mx import MX
@@ -110,77 +101,6 @@ def _stock(config: Config, reactor: Any) -> Stock:
     )
 
 
-@frozen
-class Scan:
-    """The stages that are on, and the services they need."""
-
-    stages: dict[str, IStage]
-    services: tuple[IService, ...]
-
-
-def _scan(config: Config, directory: Directory, reactor: Any) -> Scan:
-    workers = Workers(
-        reactor,
-        command(
-            tuple(str(path) for path in config.rules),
-            str(config.home / "spool"),
-            max(1, int(config.scan.worker_deadline)),
-        ),
-        size=config.scan.workers,
-        deadline=config.scan.worker_deadline,
-    )
-    resolver = _resolver(config, reactor)
-    look_ups = config.dns.per_message
-    virus, scanners = _virus(config, workers, reactor)
-    every: dict[str, IStage] = {
-        "virus": virus,
-        "lists": ListsStage(directory, reactor),
-        "spf": SPFStage(resolver, look_ups),
-        "dkim": DKIMStage(resolver, workers, look_ups),
-        "dmarc": DMARCStage(resolver, look_ups),
-        "identity": IdentityStage(directory.is_hosted),
-        "content": ContentStage(workers),
-    }
-    stages = {name: every[name] for name in config.scan.stages}
-    working = {"dkim", "content"} | ({"virus"} if not scanners else set())
-    needed = working & set(stages)
-    services = (*scanners, *((workers,) if needed else ()))
-    return Scan(stages, services)
-
-
-def _resolver(config: Config, reactor: Any) -> Resolver:
-    settings = config.dns
-    return Resolver(
-        reactor,
-        settings.servers,
-        settings.timeout,
-        settings.lifetime,
-        settings.cache,
-        [(r.name, r.type, r.value) for r in settings.record],
-        settings.offline,
-    )
-
-
-def _virus(
-    config: Config, workers: Workers, reactor: Any
-) -> tuple[VirusStage, tuple[IService, ...]]:
-    settings = config.virus
-    if "virus" not in config.scan.stages or settings.engine == "builtin":
-        scanner: Scanner = BuiltinScanner(workers)
-        return VirusStage(scanner, config.mx.message_size), ()
-    clamd = Clamd(reactor, settings.clamd, settings.connections, settings.deadline)
-    return VirusStage(clamd, settings.max_size), (clamd,)
-
-
-def _deferring(config: Config) -> frozenset[str]:
-    meanings = {
-        name: getattr(config.scan.on_error, name)
-        for name in ("spf", "dkim", "dmarc", "content")
-    }
-    told = {name for name, meaning in meanings.items() if meaning == "defer"}
-    return frozenset({"virus", "lists", *told})
-
-
 def _acceptance(config: Config, stock: Stock, scan: Scan, reactor: Any) -> Acceptance:
     chain = Chain(
         scan.stages,
@@ -190,7 +110,7 @@ def _acceptance(config: Config, stock: Stock, scan: Scan, reactor: Any) -> Accep
     )
     return Acceptance(
         chain,
-        Policy(_deferring(config), config.scores),
+        Policy(config.scan.on_error.deferring, config.scores),
         stock.directory,
         stock.spool,
         stock.ledger,
@@ -293,7 +213,7 @@ def make_service(config: Config, reactor: Any) -> IService:
     """
     root = MultiService()
     stock = _stock(config, reactor)
-    scan = _scan(config, stock.directory, reactor)
+    scan = stages(config, stock.directory, reactor)
     house = _house(config, stock, scan, reactor)
     pulse = Pulse(reactor)
     factory = SMTPFactory(

@@ -33,6 +33,18 @@ class OnError:
     dmarc: str = _on_error("DMARC")
     content: str = _on_error("the content's judgement")
 
+    @property
+    def deferring(self) -> frozenset[str]:
+        """
+        The stages whose failure defers a message.
+
+        Viruses always; and whom a recipient blocks is not delivered because
+        his list could not be read.
+        """
+        named = ("spf", "dkim", "dmarc", "content")
+        told = {name for name in named if getattr(self, name) == "defer"}
+        return frozenset({"virus", "lists", *told})
+
 
 @frozen
 class Scan:

@@ -23,6 +23,7 @@ from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Disposition, Verdict
 from smfd.policy.decide import Policy
+from smfd.proto.address import Address
 from smfd.proto.reply import Reply, reply
 from smfd.scan.chain import Chain
 from smfd.smtpd.recorder import Recorder
@@ -147,13 +148,24 @@ class Acceptance:
         return said
 
     async def _to_mailboxes(self, envelope: Envelope) -> Envelope:
-        """The mailboxes behind the recipients, each once (R53)."""
+        """The mailboxes behind the recipients, each of them once."""
         found: dict[str, Forward] = {}
         for forward in envelope.recipients:
-            account = await self.directory.mailbox(forward.address)
-            if account is not None:
-                found.setdefault(str(account), evolve(forward, address=account))
+            name = str(forward.address)
+            if not forward.address.domain:
+                name = await self._postmaster()
+            account = await self.directory.account(name)
+            if account is None:
+                continue
+            if account.address != name or not forward.address.domain:
+                forward = evolve(forward, address=_address(account.address))
+            found.setdefault(account.address, forward)
         return evolve(envelope, recipients=tuple(found.values()))
+
+    async def _postmaster(self) -> str:
+        """RFC 5321 §4.5.1: <postmaster> is the first domain's."""
+        domains, _ = await self.directory.domains(limit=1)
+        return f"postmaster@{domains[0].name}" if domains else ""
 
     async def _domains(self, envelope: Envelope) -> Mapping[str, Domain]:
         names = {forward.address.domain for forward in envelope.recipients}
@@ -163,6 +175,11 @@ class Acceptance:
             if domain is not None:
                 found[name] = domain
         return found
+
+
+def _address(mailbox: str) -> Address:
+    local, _, domain = mailbox.rpartition("@")
+    return Address(local, domain)
 
 
 def _said(code: int, status: str, text: str, envelope: Envelope) -> Reply:

@@ -1,0 +1,85 @@
+"""
+The stages that the settings ask for, and the services behind them.
+"""
+
+from typing import Any
+
+from attrs import frozen
+from twisted.application.service import IService
+
+from smfd.config.schema import Config
+from smfd.interfaces import IStage
+from smfd.net.clamd import Clamd
+from smfd.net.dns import Resolver
+from smfd.scan.content import ContentStage
+from smfd.scan.dkim import DKIMStage
+from smfd.scan.dmarc import DMARCStage
+from smfd.scan.identity import IdentityStage
+from smfd.scan.lists import ListsStage
+from smfd.scan.spf import SPFStage
+from smfd.scan.virus import BuiltinScanner, Scanner, VirusStage
+from smfd.scan.workers import Workers, command
+from smfd.store.directory import Directory
+
+
+@frozen
+class Scan:
+    """The stages that are on, and the services they need."""
+
+    stages: dict[str, IStage]
+    services: tuple[IService, ...]
+
+
+def stages(config: Config, directory: Directory, reactor: Any) -> Scan:
+    """Everything from the virus scanner to the rules, not yet started."""
+    workers = Workers(
+        reactor,
+        command(
+            tuple(str(path) for path in config.rules),
+            str(config.home / "spool"),
+            max(1, int(config.scan.worker_deadline)),
+        ),
+        size=config.scan.workers,
+        deadline=config.scan.worker_deadline,
+    )
+    resolver = _resolver(config, reactor)
+    look_ups = config.dns.per_message
+    virus, scanners = _virus(config, workers, reactor)
+    every: dict[str, IStage] = {
+        "virus": virus,
+        "lists": ListsStage(directory, reactor),
+        "spf": SPFStage(resolver, look_ups),
+        "dkim": DKIMStage(resolver, workers, look_ups),
+        "dmarc": DMARCStage(resolver, look_ups),
+        "identity": IdentityStage(directory.is_hosted),
+        "content": ContentStage(workers),
+    }
+    chosen = {name: every[name] for name in config.scan.stages}
+    working = {"dkim", "content"} | ({"virus"} if not scanners else set())
+    needed = working & set(chosen)
+    services = (*scanners, *((workers,) if needed else ()))
+    return Scan(chosen, services)
+
+
+def _resolver(config: Config, reactor: Any) -> Resolver:
+    settings = config.dns
+    return Resolver(
+        reactor,
+        settings.servers,
+        settings.timeout,
+        settings.lifetime,
+        settings.cache,
+        [(r.name, r.type, r.value) for r in settings.record],
+        settings.offline,
+    )
+
+
+def _virus(
+    config: Config, workers: Workers, reactor: Any
+) -> tuple[VirusStage, tuple[IService, ...]]:
+    settings = config.virus
+    if "virus" not in config.scan.stages or settings.engine == "builtin":
+        scanner: Scanner = BuiltinScanner(workers)
+        return VirusStage(scanner, config.mx.message_size), ()
+    clamd = Clamd(reactor, settings.clamd, settings.connections, settings.deadline)
+    return VirusStage(clamd, settings.max_size), (clamd,)
