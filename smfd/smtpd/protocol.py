@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from attrs import evolve
 from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -37,7 +37,7 @@ T = TypeVar("T")
 _ANSWERS = {Reply, Body}
 
 
-@implementer(IHandshakeListener)
+@implementer(IHandshakeListener, IHalfCloseableProtocol)
 class SMTPProtocol(Protocol):
     """
     The shell around a L{ServerMachine}.
@@ -57,6 +57,7 @@ class SMTPProtocol(Protocol):
     _why = "lost"
     _known = False  # the door knows of us
     _greeted = False
+    _ended = False  # the client sends nothing more
     _over = False
     _running = False
 
@@ -92,6 +93,14 @@ class SMTPProtocol(Protocol):
             self._run()
         else:
             self._throttle()
+
+    def readConnectionLost(self) -> None:
+        """The client sends nothing more; what it asked before is answered."""
+        self._ended = True
+        self._leave()
+
+    def writeConnectionLost(self) -> None:
+        """We said the last word."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave nothing behind, and tell the door once."""
@@ -133,6 +142,8 @@ class SMTPProtocol(Protocol):
         self._wire.flush()
         self._throttle()
         self._watch(moved)
+        if self._ended:
+            self._leave()
 
     def _meet(self, event: Event) -> None:
         _MEET[event if type(event) is Signal else type(event)](self, event)
@@ -340,6 +351,14 @@ class SMTPProtocol(Protocol):
         self._why = why
         self._wire.hang_up(polite=not why)
         self._deadline.expect(LINGER)
+
+    def _leave(self) -> None:
+        """Go after a client that said all it had to say."""
+        if self._pending is None and not self._wire.blocked and not self._over:
+            self._machine.close()
+            self._intake.drop()
+            self._wire.hang_up(polite=True)
+            self._deadline.expect(LINGER)
 
     def _abort(self, why: str) -> None:
         self._why = why

@@ -188,6 +188,38 @@ class SocketTests(LiveTestCase):
         self.assertEqual("421", cut_replies(client.heard)[-1][:3])
         await self.leave(client)
 
+    async def test_half_closed(self) -> None:
+        """
+        A client that says all it has and closes its side still hears the
+        answers, however slow they are.
+        """
+        self.door = PlainDoor(
+            delay=lambda answer: deferLater(reactor, 0.01, lambda: answer)
+        )
+        client = await self.connect(self.listen())
+        assert client.transport is not None
+        client.transport.write(
+            b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n"
+            b"DATA\r\nhi\r\n.\r\n"
+        )
+        client.transport.loseWriteConnection()  # type: ignore[attr-defined]
+        await client.lost
+        self.assertEqual(6, len(cut_replies(client.heard)))
+        self.assertEqual(["lost"], self.door.ends)
+
+    async def test_gone_in_the_middle(self) -> None:
+        """A client that goes in the middle of a message leaves nothing."""
+        client = await self.connect(self.listen())
+        assert client.transport is not None
+        client.transport.write(
+            b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n"
+            b"DATA\r\nhi\r\n"
+        )
+        await client.replies(5)
+        await self.leave(client)
+        self.assertEqual([1], [basket.abandoned for basket in self.door.baskets])
+        self.assertEqual(0, self.factory.post.budget.taken)
+
     async def test_big_message(self) -> None:
         """Ten megabytes with dots arrive as they were sent."""
         client = await self.connect(self.listen())
