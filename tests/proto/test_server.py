@@ -220,6 +220,36 @@ class MachineTests(SynchronousTestCase):
                 self.assertEqual(3, len(cut_replies(bytes(said.sent))), line)
 
 
+class EndOfDataTests(SynchronousTestCase):
+    """Only CRLF.CRLF ends a message (R40)."""
+
+    def look_alikes(self) -> list[bytes]:
+        """Every near miss that is known to have fooled somebody."""
+        ends = [b"\r\n", b"\n", b"\r", b"\r\r\n", b"\n\r", b"\x00\r\n", b"\r\n\x00"]
+        near = [one + b"." + other for one in ends for other in ends]
+        near.remove(b"\r\n.\r\n")
+        # This one ends the message: with CRLF.CRLF, and a NUL before or after.
+        return [end for end in near if b"\r\n.\r\n" not in end]
+
+    def test_none_ends(self) -> None:
+        """
+        What follows a look-alike is part of the same message, which is
+        refused; whole, in single octets, or with the next commands behind.
+        """
+        smuggled = b"MAIL FROM:<evil@x.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\nx"
+        near_misses = self.look_alikes()
+        self.assertLess(23, len(near_misses))
+        for near in near_misses:
+            octets = OPEN + b"DATA\r\nbody" + near + smuggled + b"\r\n.\r\nNOOP\r\n"
+            for chunks in ([octets], [bytes([n]) for n in octets]):
+                said = Conversation(ServerMachine(Limits(), Offer()))
+                said.hear(chunks)
+                codes = [answer[:3] for answer in cut_replies(bytes(said.sent))]
+                expected = ["220", "250", "250", "250", "354", "550", "250"]
+                self.assertEqual(expected, codes, near)
+                self.assertEqual([], said.bodies)
+
+
 class BudgetTests(SynchronousTestCase):
     """Octets that many share."""
 
