@@ -32,10 +32,10 @@ SUITE = (
 
 
 #: What records are made of, right and wrong.
-WORDS = (
+WORDS = (  # noqa: SIM905
     "a mx ptr exists: include: redirect= exp= ip4: ip6: / // %{d} %{i} %{l1r-} %{p}"
     " %{ %% example.org x.test 192.0.2.1 :: 33 + - ~ all \u00e9"
-).split()  # noqa: SIM905
+).split()
 
 
 class ZoneResolver:

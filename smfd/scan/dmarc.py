@@ -1,0 +1,210 @@
+"""
+Compare the author's domain with those that SPF and DKIM proved, and ask it
+what to do when none is its own.
+
+Standards: RFC 7489.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from attrs import field, frozen
+from publicsuffixlist import PublicSuffixList
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from smfd.format.authres import evidence, tags
+from smfd.format.mailbox import author, domain
+from smfd.interfaces import IStage
+from smfd.model.finding import Finding, Result
+from smfd.model.transaction import Transaction
+from smfd.net.dns import Budget, DNSTrouble, Lookup
+
+#: One step down, for a domain that is testing.
+_MILDER = {"reject": "quarantine", "quarantine": "none", "none": "none"}
+
+
+@frozen
+class Policy:
+    """
+    What a domain asks for.
+
+    @ivar request: "none", "quarantine" or "reject".
+    @ivar spf, dkim: its alignment is "s"trict or "r"elaxed.
+    """
+
+    request: str
+    spf: str = "r"
+    dkim: str = "r"
+
+
+@frozen
+class Proved:
+    """A domain that one method proved, or could not ask about."""
+
+    method: str
+    domain: str
+    trouble: bool = False
+
+
+@implementer(IStage)
+@frozen
+class DMARCStage:
+    """
+    Reports DMARC_PASS, DMARC_FAIL_REJECT, DMARC_FAIL_QUARANTINE,
+    DMARC_FAIL_NONE, DMARC_NONE or DMARC_TEMPERROR, and beside it
+    AUTHENTICATED when the author is who he says, asked for or not.
+
+    Runs behind SPF and DKIM, on their findings.
+
+    @ivar suffixes: the public suffix list.
+    @ivar scores: by symbol; 0 for those not named.
+    """
+
+    name: ClassVar[str] = "dmarc"
+
+    resolver: Lookup
+    suffixes: PublicSuffixList
+    scores: Mapping[str, float] = field(factory=dict)
+
+    def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
+        """Judge the author's domain."""
+        address = author(transaction.header)
+        if address is None:
+            # RFC 7489 §6.6.1: no single author is no pass, ever.
+            why = "the From field does not name one author"
+            return succeed((self._finding("DMARC_NONE", Result.SUSPECT, why, ""),))
+        return Deferred.fromCoroutine(self._scan(transaction, domain(address)))
+
+    async def _scan(self, transaction: Transaction, name: str) -> Sequence[Finding]:
+        proved = _proved(transaction.findings)
+        try:
+            policy = await self._policy(name)
+        except DNSTrouble:
+            why = f"{name} could not be asked what it wants"
+            finding = self._finding("DMARC_TEMPERROR", Result.ERROR, why, name)
+            # Not knowing whether it is strict, strict is safe.
+            return finding, *self._authenticated(Policy("none", "s", "s"), name, proved)
+        if policy is None:
+            why = f"{name} does not say what it wants"
+            finding = self._finding("DMARC_NONE", Result.PASS, why, name)
+            return finding, *self._authenticated(Policy("none"), name, proved)
+        passed = self._authenticated(policy, name, proved)
+        if passed:
+            why = f"the author's domain {name} is proved"
+            return self._finding("DMARC_PASS", Result.PASS, why, name), *passed
+        return (self._failed(policy, name, proved),)
+
+    def _failed(self, policy: Policy, name: str, proved: Sequence[Proved]) -> Finding:
+        if any(p.trouble and self._aligned(policy, name, p) for p in proved):
+            # What would have passed, had the DNS answered, has not failed.
+            why = f"whether it comes from {name} could not be asked"
+            return self._finding("DMARC_TEMPERROR", Result.ERROR, why, name)
+        why = f"it does not come from {name}, which asks for {policy.request}"
+        symbol = f"DMARC_FAIL_{policy.request.upper()}"
+        return self._finding(symbol, Result.FAIL, why, name)
+
+    def _authenticated(
+        self, policy: Policy, name: str, proved: Sequence[Proved]
+    ) -> tuple[Finding, ...]:
+        """AUTHENTICATED, when some method proved the author's own domain."""
+        for p in proved:
+            if not p.trouble and self._aligned(policy, name, p):
+                why = f"the author's domain {name} is proved by {p.method.upper()}"
+                seen = evidence(d=name, by=p.method)
+                score = self.scores.get("AUTHENTICATED", 0.0)
+                return (
+                    Finding("dmarc", "AUTHENTICATED", Result.PASS, score, why, seen),
+                )
+        return ()
+
+    def _aligned(self, policy: Policy, name: str, proved: Proved) -> bool:
+        """RFC 7489 §3.1: the same domain, or the same organization."""
+        if proved.domain == name:
+            return True
+        mode = policy.spf if proved.method == "spf" else policy.dkim
+        return mode == "r" and self.organization(proved.domain) == self.organization(
+            name
+        )
+
+    def organization(self, name: str) -> str:
+        """RFC 7489 §3.2: the domain below the public suffix; itself if none."""
+        found: str | None = self.suffixes.privatesuffix(name)
+        return found or name
+
+    async def _policy(self, name: str) -> Policy | None:
+        """RFC 7489 §6.6.3: the domain's record, or its organization's."""
+        budget = Budget(self.resolver, 2)
+        own = await _record(budget, name)
+        organization = self.organization(name)
+        if own is not None or organization == name:
+            return None if own is None else policy_of(own, "p")
+        other = await _record(budget, organization)
+        return None if other is None else policy_of(other, "sp")
+
+    def _finding(self, symbol: str, result: Result, why: str, name: str) -> Finding:
+        score = self.scores.get(symbol, 0.0)
+        return Finding("dmarc", symbol, result, score, why, evidence(d=name))
+
+
+def _proved(findings: Sequence[Finding]) -> list[Proved]:
+    """What the stages before say of which domain, DKIM first."""
+    found = []
+    for finding in findings:
+        method, _, result = finding.symbol.partition("_")
+        if method not in {"SPF", "DKIM"} or result not in {"PASS", "TEMPERROR"}:
+            continue
+        seen = tags(finding.evidence)
+        # RFC 7489 §3.1.1: a signature that leaves the body open does not count.
+        if seen.get("d") and "partial" not in seen:
+            trouble = result == "TEMPERROR"
+            found.append(Proved(method.lower(), seen["d"].lower(), trouble))
+    return sorted(found, key=lambda p: p.method)
+
+
+async def _record(budget: Budget, name: str) -> dict[str, str] | None:
+    """The one DMARC record of a domain, or None (RFC 7489 §6.6.3)."""
+    answer = await budget.lookup(f"_dmarc.{name}", "TXT")
+    texts = [r.decode("ascii", "replace")[:2048] for r in answer.records]
+    records = [r for t in texts if (r := record(t)) is not None]
+    # RFC 7489 §6.6.3, step 5: several are none.
+    return records[0] if len(records) == 1 else None
+
+
+def record(text: str) -> dict[str, str] | None:
+    """
+    The tags of a DMARC record; None for another kind of text.
+
+    RFC 7489 §6.4: v=DMARC1 comes first; tags that are wrong are left out.
+    """
+    first, _, rest = text.partition(";")
+    name, _, version = first.partition("=")
+    if name.strip().lower() != "v" or version.strip() != "DMARC1":
+        return None
+    found: dict[str, str] = {}
+    for item in rest.split(";"):
+        name, equals, value = item.partition("=")
+        if equals:
+            found.setdefault(name.strip().lower(), value.strip().lower())
+    return found
+
+
+def policy_of(found: Mapping[str, str], tag: str) -> Policy | None:
+    """
+    The policy of a record, for its own domain ("p") or for those below ("sp").
+
+    @return: None for a record that asks for nothing one could understand.
+    """
+    request = found.get(tag, found.get("p", ""))
+    if request not in _MILDER:
+        # RFC 7489 §6.6.3, step 6: with somebody to report to it is "none".
+        if "rua" not in found:
+            return None
+        request = "none"
+    if found.get("pct") == "0" or found.get("t") == "y":
+        request = _MILDER[request]
+    return Policy(request, _mode(found.get("aspf")), _mode(found.get("adkim")))
+
+
+def _mode(value: str | None) -> str:
+    return "s" if value == "s" else "r"
