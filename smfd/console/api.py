@@ -129,9 +129,15 @@ class API(Service):
     def startService(self) -> None:
         """Listen, or raise why not."""
         self._folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
-        short = self._short()
-        _remove_stale(short)
-        self._port = self._reactor.listenUNIX(short, self._site, mode=0o600)
+        try:
+            short = self._short()
+            _remove_stale(short)
+            self._port = self._reactor.listenUNIX(short, self._site, mode=0o600)
+        except BaseException:
+            # Twisted starts the factory before it binds.
+            self._site.doStop()
+            self._close()
+            raise
         super().startService()
 
     def stopService(self) -> "Deferred[None]":
@@ -212,5 +218,7 @@ def _write(said: Answer, request: Any, gone: Sequence[object]) -> None:
     for name, value in _HEADERS.items():
         request.setHeader(name, value)
     request.setResponseCode(said.status)
-    request.write(json.dumps(said.document).encode())
+    data = json.dumps(said.document).encode()
+    request.setHeader(b"Content-Length", b"%d" % len(data))
+    request.write(data)
     request.finish()

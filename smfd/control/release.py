@@ -73,7 +73,7 @@ class _Release:
             house.spool.discard(body)
             raise
         try:
-            await house.ledger.commit(entry, release=item["id"])
+            await house.ledger.commit(entry, item["id"], self.actor.name)
         except AlreadyDecided:
             house.spool.discard(body)
             raise decided(item["id"]) from None

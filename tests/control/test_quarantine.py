@@ -45,7 +45,7 @@ class ReleaseTests(HouseTestCase):
         old = await tracking.show(house, OPERATOR, id=name)
         (recipient,) = old["recipients"]
         self.assertEqual("released", recipient["state"])
-        self.assertIsNotNone(recipient["decided"])
+        self.assertEqual("uid:tester", recipient["actor"])
         (act,) = old["acts"]
         self.assertEqual(("uid:tester", "release"), (act["actor"], act["act"]))
         self.assertIn(f"as {done['released']}. He asked.", act["detail"])
