@@ -108,7 +108,10 @@ def _secret(generated: bool) -> str:
         return ""
     if sys.stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline().rstrip("\r\n")
+    piped = sys.stdin.readline().rstrip("\r\n")
+    if not piped:
+        raise click.UsageError("No password was piped in.")
+    return piped
 
 
 @user.command("add")

@@ -1,0 +1,96 @@
+"""Tests for L{smfd.ctl.client} and the exit codes of its verbs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.ctl.client import Client, NotDone, Unavailable
+from tests.ctl.asking import CtlTestCase
+
+
+class ClientTests(CtlTestCase):
+    """Asking the daemon."""
+
+    async def test_asks(self) -> None:
+        """Each method does its own thing; what was not said is not sent."""
+        await self.open()
+        client = Client(self.config)
+
+        def talk() -> None:
+            client.post("/v1/domains", {"name": "b.example", "threshold": None})
+            client.patch("/v1/domains/b.example", {"threshold": 6.0})
+            page = client.get("/v1/domains", {"search": "b.ex", "limit": 1})
+            self.assertEqual((1, 6.0), (page["total"], page["items"][0]["threshold"]))
+            client.delete("/v1/domains/b.example", {"force": True})
+            self.assertRaises(NotDone, client.get, "/v1/domains/b.example")
+
+        await deferToThread(talk)
+
+    async def test_exit_codes(self) -> None:
+        """0 done, 1 refused or not found, 2 wrong usage."""
+        await self.open()
+        for code, arguments in (
+            (0, ("domain", "list")),
+            (1, ("domain", "show", "no.example")),
+            (1, ("domain", "add", "n o")),
+            (1, ("trace", "search", "--since", "soon")),
+            (2, ("domain", "add")),
+            (2, ("list", "add", "--scope", "operator")),
+            (2, ("trace", "search", "--limit", "many")),
+        ):
+            said = await self.run_ctl(*arguments)
+            self.assertEqual(code, said.code, (arguments, said))
+            if code == 1:
+                self.assertEqual("", said.out)
+                self.assertTrue(said.err.strip().endswith("."), said.err)
+
+    async def test_refused_as_json(self) -> None:
+        """A refusal is one JSON document too."""
+        await self.open()
+        said = await self.run_ctl("domain", "show", "no.example", "--json")
+        self.assertEqual(1, said.code)
+        self.assertIn("no.example is not hosted here", said.document["error"])
+
+
+class DownTests(SynchronousTestCase):
+    """When nobody answers."""
+
+    def test_down(self) -> None:
+        """Without a daemon it is 75, and says how to start one."""
+        config = Path(self.mktemp())
+        config.parent.mkdir(exist_ok=True)
+        config.write_text("")
+        program = "from smfd.ctl import main; main()"
+        done = subprocess.run(
+            [sys.executable, "-c", program, "--config", str(config), "status"],
+            capture_output=True,
+            check=False,
+        )
+        self.assertEqual(75, done.returncode)
+        self.assertIn(b"twistd -n --pidfile= smfd --config", done.stderr)
+
+    def test_settings(self) -> None:
+        """Settings that are missing or broken are named."""
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.assertRaises(NotDone, Client(folder / "none.toml").get, "/")
+        broken = folder / "smfd.toml"
+        broken.write_text("[control\n")
+        self.assertRaises(NotDone, Client(broken).get, "/")
+        broken.write_text("control = 3\n[server]\nhome = 'other'\n")
+        self.assertRaises(Unavailable, Client(broken).get, "/")
+
+    def test_no_twisted(self) -> None:
+        """A verb is quick: it imports no Twisted."""
+        program = (
+            "import sys, smfd.ctl.directory, smfd.ctl.trace, smfd.ctl.quarantine,"
+            " smfd.ctl.status; sys.exit('twisted' in sys.modules)"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program], check=False, env=os.environ
+        )
+        self.assertEqual(0, done.returncode)

@@ -1,0 +1,82 @@
+"""Tests for L{smfd.ctl.directory}."""
+
+from argon2 import PasswordHasher
+
+from tests.ctl.asking import CtlTestCase
+
+
+class DirectoryTests(CtlTestCase):
+    """Domains, users and lists from the command line."""
+
+    async def test_domain(self) -> None:
+        """Added, changed, shown, removed."""
+        await self.open()
+        await self.done("domain", "add", "b.example", "--threshold", "4.5")
+        await self.done("domain", "set", "b.example", "--allow-unauthenticated")
+        found = await self.done("domain", "show", "b.example")
+        self.assertEqual(
+            (4.5, True, 1),
+            (found["threshold"], found["allow_unauthenticated"], found["users"]),
+        )
+        page = await self.done("domain", "list", "--search", "b.ex")
+        self.assertEqual(["b.example"], [d["name"] for d in page["items"]])
+        said = await self.run_ctl("domain", "show", "b.example")
+        self.assertIn("users                  1\n", said.out)
+        await self.done("domain", "remove", "b.example")
+        said = await self.run_ctl("domain", "remove", "home.example")
+        self.assertEqual(1, said.code)
+        self.assertIn("home.example has 2 users.", said.err)
+        await self.done("domain", "remove", "home.example", "--force")
+
+    async def test_user(self) -> None:
+        """A password is made and shown once, or read from a pipe."""
+        await self.open()
+        made = await self.done("user", "add", "cid@home.example")
+        self.assertEqual(23, len(made["password"]))
+        dan = ("user", "add", "dan@home.example", "--password")
+        self.assertEqual(2, (await self.run_ctl(*dan)).code)
+        said = await self.run_ctl(*dan, piped="correct horse\n")
+        self.assertEqual((0, False), (said.code, "shown this once" in said.out))
+        account = await self.house.directory.account("dan@home.example")
+        assert account is not None
+        self.assertTrue(PasswordHasher().verify(account.password, "correct horse"))
+        page = await self.done("user", "list", "--domain", "home.example")
+        self.assertEqual(5, page["total"])
+        again = await self.done("user", "password", "cid@home.example", "--generate")
+        self.assertNotEqual(made["password"], again["password"])
+        shown = await self.done("user", "show", "cid@home.example")
+        self.assertTrue(shown["can_log_in"])
+        await self.done("user", "remove", "cid@home.example")
+        said = await self.run_ctl("user", "show", "cid@home.example")
+        self.assertEqual(1, said.code)
+
+    async def test_list(self) -> None:
+        """An entry is added as the contract has it, listed, and removed."""
+        await self.open()
+        await self.done(
+            *("list", "add", "--scope", "ann@home.example", "--allow", "*@A.example"),
+            *("--expires", "2099-12-31", "--note", "friends"),
+        )
+        entry = await self.done(
+            "list", "add", "--scope", "operator", "--block", "*.b.example", "--locked"
+        )
+        self.assertEqual(("block", True), (entry["kind"], entry["locked"]))
+        page = await self.done("list", "list", "--scope", "ann@home.example")
+        self.assertEqual(["a.example"], [e["pattern"] for e in page["items"]])
+        await self.done("list", "remove", str(entry["id"]))
+        await self.done("list", "remove", "a.example", "--scope", "ann@home.example")
+        self.assertEqual(0, (await self.done("list", "list"))["total"])
+        said = await self.run_ctl("list", "remove", "a.example", "--scope", "operator")
+        self.assertEqual(1, said.code)
+
+    async def test_table(self) -> None:
+        """Without --json there is a table."""
+        await self.open()
+        await self.done("list", "add", "--scope", "operator", "--block", "b.example")
+        said = await self.run_ctl("list", "list")
+        head, row = said.out.splitlines()
+        self.assertEqual(
+            ["ID", "SCOPE", "KIND", "PATTERN", "LOCKED", "EXPIRES", "NOTE"],
+            head.split(),
+        )
+        self.assertEqual(["1", "operator", "block", "b.example"], row.split())
