@@ -44,13 +44,14 @@ def evidence(words: str = "", /, **values: str) -> str:
     """
     Write evidence: the values as tags, then the words.
 
-    @return: printable ASCII; what does not fit a tag is "?", empty values are
-        left out, and words of more than 200 characters are cut.
+    @return: printable ASCII; what does not fit a tag is "?", values that are
+        empty or too long are left out (cut, a domain would be another one),
+        and words of more than 200 characters are cut.
     """
     parts = [
         f"{name}={value if _SAFE.match(value) else _UNSAFE.sub('?', value)}"
-        for name, value in ((n, v[:LONGEST]) for n, v in values.items())
-        if value
+        for name, value in values.items()
+        if 0 < len(value) <= LONGEST
     ]
     if words:
         parts.append(": " + _UNPRINTABLE.sub("?", words[:200]))

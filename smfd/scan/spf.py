@@ -178,7 +178,7 @@ class SPFStage:
                 symbol,
                 outcome,
                 self.scores.get(symbol, 0.0),
-                reason.format(client=client, domain=domain[:255] or "nobody"),
+                reason.format(client=client, domain=_shown(domain)),
                 seen,
             ),
         )
@@ -202,6 +202,11 @@ class SPFStage:
                 explain = True
             else:
                 return result, text
+
+
+def _shown(domain: str) -> str:
+    """A domain as people may see it: a HELO name can be anything."""
+    return domain[:255] if domain and domain.isprintable() else "nobody"
 
 
 def _judge(run: Evaluation) -> tuple[str, str]:

@@ -130,7 +130,7 @@ def _report(name: str) -> Sequence[Finding]:
     if not name:
         return (Finding("virus", "VIRUS_CLEAN", Result.PASS, reason="no virus found"),)
     why = "contains a virus"
-    found = evidence(name=name)
+    found = evidence(name=name[:200])
     return (Finding("virus", "VIRUS_FOUND", Result.FAIL, None, why, found),)
 
 

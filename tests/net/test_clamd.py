@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smfd.model.transaction import Body
 from smfd.net.clamd import Clamd, CouldNotScan, address
+from smfd.scan.virus import VirusStage
 from smfd.scan.virus import test_virus as virus
 from tests.clamd import RealClamd
 
@@ -122,6 +123,10 @@ class RealClamdTests(TestCase):
         service.startService()
         self.addCleanup(service.stopService)
         self.assertIn("Test", await service.scan(body(virus())))
+
+    async def test_self_test(self) -> None:
+        """A clamd that has its signatures passes the self-test."""
+        self.assertTrue(await VirusStage(self.service).self_test())
 
     async def test_sockets_are_closed(self) -> None:
         """No socket is left for the garbage collector."""
