@@ -22,7 +22,7 @@ _SPLIT = re.compile(
 )
 _REDIRECT = re.compile(r"[?&/=;](?:https?)(?:://|%3a%2f%2f)", re.IGNORECASE)
 _PROGRAM = re.compile(
-    r"\.(?:exe|scr|pif|com|bat|cmd|vbs|js|jse|wsf|hta|msi|jar|ps1|lnk|iso|img|apk)"
+    r"\.(?:exe|scr|pif|bat|cmd|vbs|js|jse|wsf|hta|msi|jar|ps1|lnk|iso|img|apk)"
     r"(?:$|[?#])",
     re.IGNORECASE,
 )
