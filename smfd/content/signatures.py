@@ -123,6 +123,7 @@ class _Key:
     tags: Tags
 
     def flags(self) -> list[bytes]:
+        """The flags of t=."""
         return _listed(self.tags.get(b"t", b""))
 
     def check(self, tags: Tags) -> None:

@@ -109,6 +109,7 @@ class _Wire:
         return said
 
     def close(self) -> None:
+        """Let go of it."""
         self._socket.close()
 
 

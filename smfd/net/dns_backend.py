@@ -56,6 +56,7 @@ class _Waiting:
         self._end: Failure | None = None
 
     def put(self, what: Any) -> None:
+        """Something has come; beyond WAITING it is dropped."""
         if self._waiter is not None:
             waiter, self._waiter = self._waiter, None
             waiter.callback(what)
@@ -63,6 +64,7 @@ class _Waiting:
             self._come.append(what)
 
     def end(self, why: Failure) -> None:
+        """Nothing will come any more, for that reason."""
         if self._end is not None:
             return
         self._end = why
@@ -71,6 +73,7 @@ class _Waiting:
             waiter.errback(why)
 
     def get(self) -> Deferred[Any]:
+        """Fires with the next that comes; one may wait at a time."""
         if self._come:
             return succeed(self._come.popleft())
         if self._end is not None:
@@ -112,12 +115,14 @@ class _DatagramSocket(dns.asyncbackend.DatagramSocket):  # type: ignore[misc,nam
         self._peer: Any = None
 
     async def sendto(self, what: bytes, destination: Any, timeout: Any) -> int:
+        """Send a query to the one peer there is."""
         self._peer = destination
         transport: Any = self._protocol.transport
         transport.write(what)
         return len(what)
 
     async def recvfrom(self, size: int, timeout: float | None) -> Any:
+        """The next datagram of the peer, and the peer."""
         news = self._backend.news
         try:
             wire = await _within(
@@ -130,6 +135,7 @@ class _DatagramSocket(dns.asyncbackend.DatagramSocket):  # type: ignore[misc,nam
         return wire, self._peer
 
     async def close(self) -> None:
+        """Give the port back."""
         transport = self._protocol.transport
         if transport is not None:
             await _closed(transport.stopListening())
@@ -162,10 +168,12 @@ class _StreamSocket(dns.asyncbackend.StreamSocket):  # type: ignore[misc,name-de
         self._rest = b""
 
     async def sendall(self, what: bytes, timeout: float | None) -> None:
+        """Send a query."""
         assert self._protocol.transport is not None
         self._protocol.transport.write(what)
 
     async def recv(self, size: int, timeout: float | None) -> bytes:
+        """At most C{size} octets; OSError for an answer over LARGEST."""
         if size > LARGEST:
             raise OSError(f"an answer of {size} octets")
         if not self._rest:
@@ -178,6 +186,7 @@ class _StreamSocket(dns.asyncbackend.StreamSocket):  # type: ignore[misc,name-de
         return taken
 
     async def close(self) -> None:
+        """Hang up."""
         transport: Any = self._protocol.transport
         if transport is not None:
             transport.abortConnection()
