@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
+
+from smfd.net.eager import EagerPort
 
 #: Connections the kernel keeps for us while we are busy.
 BACKLOG = 1024
@@ -34,21 +36,21 @@ class Listener(Service):
         """
         for address in self._addresses:
             host, _, port = address.rpartition(":")
+            listening = EagerPort(
+                int(port), self._factory, BACKLOG, host.strip("[]"), self._reactor
+            )
             try:
-                self._ports.append(
-                    self._reactor.listenTCP(
-                        int(port), self._factory, BACKLOG, host.strip("[]")
-                    )
-                )
+                listening.startListening()
             except CannotListenError as error:
                 raise SystemExit(
                     f"smfd: cannot listen on {address}: {error.socketError.strerror}."
                     " Is another mail server running, or is the port below 1024"
                     " and we are not root?"
                 ) from None
+            self._ports.append(listening)
 
-    def stopService(self) -> "DeferredList":
+    def stopService(self) -> Deferred[object]:
         """Take no more connections."""
         super().stopService()
         ports, self._ports = self._ports, []
-        return DeferredList([port.stopListening() for port in ports])
+        return gatherResults([maybeDeferred(port.stopListening) for port in ports])

@@ -5,12 +5,14 @@ The stages that the settings ask for, and the services behind them.
 from typing import Any
 
 from attrs import frozen
+from publicsuffixlist import PublicSuffixList
 from twisted.application.service import IService
 
 from smfd.config.schema import Config
 from smfd.interfaces import IStage
 from smfd.net.clamd import Clamd
 from smfd.net.dns import Resolver
+from smfd.policy.scores import SCORES
 from smfd.scan.content import ContentStage
 from smfd.scan.dkim import DKIMStage
 from smfd.scan.dmarc import DMARCStage
@@ -44,13 +46,14 @@ def stages(config: Config, directory: Directory, reactor: Any) -> Scan:
     )
     resolver = _resolver(config, reactor)
     look_ups = config.dns.per_message
+    scores = {**SCORES, **config.scores}
     virus, scanners = _virus(config, workers, reactor)
     every: dict[str, IStage] = {
         "virus": virus,
         "lists": ListsStage(directory, reactor),
-        "spf": SPFStage(resolver, look_ups),
-        "dkim": DKIMStage(resolver, workers, look_ups),
-        "dmarc": DMARCStage(resolver, look_ups),
+        "spf": SPFStage(resolver, scores, look_ups, config.hostname),
+        "dkim": DKIMStage(resolver, workers, scores, look_ups),
+        "dmarc": DMARCStage(resolver, PublicSuffixList(), scores),
         "identity": IdentityStage(directory.is_hosted),
         "content": ContentStage(workers),
     }
