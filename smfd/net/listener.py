@@ -49,7 +49,7 @@ class Listener(Service):
                 ) from None
             self._ports.append(listening)
 
-    def stopService(self) -> Deferred[object]:
+    def stopService(self) -> Deferred[Any]:
         """Take no more connections."""
         super().stopService()
         ports, self._ports = self._ports, []

@@ -164,8 +164,8 @@ class Acceptance:
 
     async def _postmaster(self) -> str:
         """RFC 5321 §4.5.1: <postmaster> is the first domain's."""
-        domains, _ = await self.directory.domains(limit=1)
-        return f"postmaster@{domains[0].name}" if domains else ""
+        first = (await self.directory.domains(limit=1)).items
+        return f"postmaster@{first[0].name}" if first else ""
 
     async def _domains(self, envelope: Envelope) -> Mapping[str, Domain]:
         names = {forward.address.domain for forward in envelope.recipients}

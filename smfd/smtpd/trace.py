@@ -61,7 +61,7 @@ class Tracer:
             by=self.hostname,
             word=protocol(
                 extended=session.extended,
-                tls=session.tls,
+                tls=bool(session.tls),
                 utf8=envelope.smtputf8,
                 authenticated=bool(session.account),
             ),
