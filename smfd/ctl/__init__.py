@@ -39,9 +39,11 @@ class _Verbs(click.Group):
     """A group that imports a verb when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every verb, in the order of the table."""
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb; None when there is no such verb."""
         found = VERBS.get(cmd_name)
         if found is None:
             return None
@@ -53,6 +55,7 @@ class _Verbs(click.Group):
     def format_commands(
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
+        """List the verbs without importing them."""
         with formatter.section("Verbs"):
             formatter.write_dl([(name, v.sentence) for name, v in VERBS.items()])
 

@@ -67,6 +67,14 @@ def letters() -> tuple[Letter, ...]:
             (ALICE,),
             _message(FRIEND, ALICE, "The report", "See the file.\n", _EICAR),
         ),
+        *_odd_ones(),
+    )
+
+
+def _odd_ones() -> tuple[Letter, ...]:
+    """Those whose end depends on who sends, or to whom."""
+    nobody = f"nobody@{DOMAIN}"
+    return (
         Letter(
             "a forged sender of our own",
             "Our people submit their mail; it does not come in from outside.",
@@ -85,8 +93,8 @@ def letters() -> tuple[Letter, ...]:
             "a message to nobody",
             "There is no such mailbox: refused at once.",
             FRIEND,
-            (f"nobody@{DOMAIN}",),
-            _message(FRIEND, f"nobody@{DOMAIN}", "Hello?", "Anybody there?\n"),
+            (nobody,),
+            _message(FRIEND, nobody, "Hello?", "Anybody there?\n"),
         ),
     )
 
