@@ -106,8 +106,7 @@ def _context(certificate: Path, key: Path) -> SSL.Context:
     context.set_mode(_RELEASE_BUFFERS)
     context.set_cipher_list(_CIPHERS)
     context.use_certificate_chain_file(str(certificate))
-    context.use_privatekey_file(str(key))
-    context.check_privatekey()
+    context.use_privatekey_file(str(key))  # must belong to the certificate
     # RFC 5077, RFC 8446 §4.6.1: tickets keep the state at the client, and
     # spare both sides a signature.
     context.set_session_id(b"smfd")

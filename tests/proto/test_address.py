@@ -1,6 +1,6 @@
 """Tests of smfd.proto.address."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -135,6 +135,7 @@ class AddressTests(SynchronousTestCase):
                      "bob@xn--a-é.example", "bob@é_x.example"):  # fmt: skip
             self.assertRaises(Malformed, parse_mailbox, text, True)
 
+    @settings(deadline=None)
     @given(st.text(max_size=80), st.booleans())
     def test_anything(self, text: str, utf8: bool) -> None:
         """Whatever is written is an address or Malformed, never an exception."""
@@ -144,6 +145,7 @@ class AddressTests(SynchronousTestCase):
             except Malformed as problem:
                 self.assertLess(len(bytes(problem.reply)), 512)
 
+    @settings(deadline=None)
     @given(
         st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20),
         st.sampled_from(["example.com", "[192.0.2.1]", "[IPv6:2001:db8::1]"]),

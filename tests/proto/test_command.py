@@ -1,6 +1,6 @@
 """Tests of smfd.proto.command and smfd.proto.xtext."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -98,6 +98,7 @@ class CommandTests(SynchronousTestCase):
         self.assertRaises(Malformed, check_envid, "x" * 101)
         self.assertEqual("x" * 100, check_envid("x" * 100))
 
+    @settings(deadline=None)
     @given(st.text(max_size=100), st.booleans())
     def test_anything(self, text: str, flag: bool) -> None:
         """Whatever stands behind a verb is understood or Malformed."""
@@ -108,6 +109,7 @@ class CommandTests(SynchronousTestCase):
                 except Malformed as problem:
                     self.assertIn(problem.reply.code, {501, 553, 555})
 
+    @settings(deadline=None)
     @given(st.binary(max_size=100))
     def test_any_line(self, line: bytes) -> None:
         """Whatever the octets of a line, they are cut or answered."""

@@ -1,6 +1,6 @@
 """Tests of smfd.proto.reply."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -25,6 +25,7 @@ class ReplyTests(SynchronousTestCase):
         """A reply without text is still a reply."""
         self.assertEqual(b"250 2.0.0 \r\n", bytes(reply(250, "2.0.0")))
 
+    @settings(deadline=None)
     @given(st.lists(st.text(), max_size=4))
     def test_one_reply_whatever_the_text(self, lines: list[str]) -> None:
         """

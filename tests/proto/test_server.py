@@ -253,6 +253,7 @@ class EndOfDataTests(SynchronousTestCase):
 class BudgetTests(SynchronousTestCase):
     """Octets that many share."""
 
+    @settings(deadline=None)
     @given(st.lists(st.integers(0, 50), max_size=40))
     def test_never_more(self, wishes: list[int]) -> None:
         """No more is given than there is, and what comes back is there again."""

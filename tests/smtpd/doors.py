@@ -107,4 +107,5 @@ class PlainDoor:
         return self._answer("message", TAKEN)  # type: ignore[return-value]
 
     def closed(self, session: Session, why: str) -> None:
+        self.sessions.append(session)
         self.ends.append(why)

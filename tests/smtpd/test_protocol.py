@@ -309,6 +309,17 @@ class BodyTests(ProtocolTestCase):
         rooms[2].callback(None)
         self.assertEqual(40_002, len(door.bodies[0]))
 
+    def test_slow_disk_at_the_end(self) -> None:
+        """A body is not whole before its last octets have room."""
+        room: Deferred[None] = Deferred()
+        door = PlainDoor(basket=lambda: Basket(room=lambda: room))
+        protocol = self.connect(door)
+        protocol.dataReceived(OPEN + b"DATA\r\nhello\r\n.\r\nNOOP\r\n")
+        self.assertFalse(door.baskets[0].finished)
+        room.callback(None)
+        self.assertEqual([b"hello\r\n"], door.bodies)
+        self.assertEqual(["354", "250", "250"], self.replies()[4:])
+
     def test_budget(self) -> None:
         """When all memory is taken, the next message waits at its sender."""
         door = PlainDoor()
@@ -443,7 +454,7 @@ class TimeTests(ProtocolTestCase):
         """A client that never reads is cut off."""
         self.connect(PlainDoor())
         self.wire.producer.pauseProducing()
-        self.clock.pump([10] * 31)
+        self.clock.pump([10] * 30)
         self.assertTrue(self.wire.aborted)
 
     def test_one_call(self) -> None:

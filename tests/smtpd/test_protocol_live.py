@@ -264,6 +264,23 @@ class TLSTests(LiveTestCase):
         self.assertTrue(session.tls.startswith("TLSv1.3 TLS_"), session.tls)
         await self.leave(client)
 
+    async def test_forgotten(self) -> None:
+        """What a client called itself in the clear is not known under TLS (R44)."""
+        client = await self.connect(self.listen(tls=True))
+        assert client.transport is not None
+        client.transport.write(b"EHLO old.example\r\n")
+        await client.replies(2)
+        client.transport.write(b"STARTTLS\r\n")
+        await client.replies(3)
+        client.transport.startTLS(AnyCertificate())  # type: ignore[attr-defined]
+        client.heard = b""
+        client.transport.write(b"NOOP\r\n")
+        await client.replies(1)
+        await self.leave(client)
+        session = self.door.sessions[-1]
+        self.assertEqual(("", False), (session.helo, session.extended))
+        self.assertTrue(session.tls)
+
     async def test_clear_text_behind_starttls(self) -> None:
         """What arrives in the clear where TLS should begin runs nothing (R44)."""
         client = await self.connect(self.listen(tls=True))
