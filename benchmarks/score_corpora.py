@@ -63,17 +63,22 @@ def main(folder: str, threshold: float = 5.0) -> None:
         )
         print(f"{archive.name:28} called spam: {'; '.join(shares)}")
     if "-v" in sys.argv:
-        for name, counter in sorted(hits.items(), key=lambda item: -item[1]["spam"]):
-            spam = 100 * counter["spam"] / totals["spam"]
-            ham = 100 * counter["ham"] / totals["ham"]
-            print(f"{name:24} {rules_score(judge, name):6} {spam:6.2f} {ham:6.2f}")
-        for score, path_name, names in sorted(wrong, reverse=True):
-            print(f"{score:5.1f} {path_name[-50:]} {' '.join(names)}")
+        details(judge, hits, totals, wrong)
 
 
-def rules_score(judge: Judge, name: str) -> float:
-    """What a rule adds."""
-    return judge.rules.score(name)
+def details(
+    judge: Judge,
+    hits: dict[str, Counter[str]],
+    totals: Counter[str],
+    wrong: list[tuple[float, str, list[str]]],
+) -> None:
+    """Print what each rule does, in percent of spam and ham, and what errs."""
+    for name, counter in sorted(hits.items(), key=lambda item: -item[1]["spam"]):
+        spam = 100 * counter["spam"] / totals["spam"]
+        ham = 100 * counter["ham"] / totals["ham"]
+        print(f"{name:24} {judge.rules.score(name):6} {spam:6.2f} {ham:6.2f}")
+    for score, path, names in sorted(wrong, reverse=True):
+        print(f"{score:5.1f} {path[-50:]} {' '.join(names)}")
 
 
 if __name__ == "__main__":

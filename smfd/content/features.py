@@ -25,7 +25,7 @@ _ATTACHED = 50
 
 _ADDRESS = re.compile(r"<([^<>]{0,1000})>")
 _BARE = re.compile(r"[^\s<>,;:\"()]{1,64}@[^\s<>,;:\"()]{1,255}")
-_SPACES = re.compile(r"[^\S\n]+")
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n")
 
 #: Header names of the rule language that are no names of fields.
 _TOGETHER = {"tocc": ("to", "cc"), "messageid": ("message-id", "resent-message-id")}
@@ -156,8 +156,8 @@ def _visible(seen: Features, part: Part, text: str) -> str:
 
 def _paragraphs(text: str) -> str:
     """A paragraph a line, white space run together."""
-    lines = _SPACES.sub(" ", text).replace("\n ", "\n").split("\n\n")
-    return "\n".join(filter(None, (line.replace("\n", " ").strip() for line in lines)))
+    paragraphs = (" ".join(piece.split()) for piece in _PARAGRAPH.split(text))
+    return "\n".join(filter(None, paragraphs))
 
 
 def _addresses(seen: Features) -> list[str]:

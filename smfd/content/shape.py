@@ -20,7 +20,10 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u180e\u200b-\u200d\u2060-\u2064\ufe00-\uf
 _DOMAIN_SAID = re.compile(
     r"^(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,24})(?:[/:?#]|$)", re.IGNORECASE
 )
-_MONEY = re.compile(r"(?:[$€£]|\b(?:USD|US\$|EUR|GBP)) ?\d{1,3}(?:[.,]\d{3})+", re.I)
+_MONEY = re.compile(r"(?:[$€£]|USD|EUR|GBP) ?\d{1,3}(?:[.,]\d{3})+")
+
+_LOWER = bytes(range(97, 123))
+_UPPER = bytes(range(65, 91))
 
 #: Characters of text that are looked at one by one.
 _MOST = 20000
@@ -72,8 +75,9 @@ def _of_text(seen: Features) -> dict[str, float]:
 
 def _shouted(text: str) -> float:
     """The share of capital letters, of text that is not short."""
-    lower = sum(1 for c in text.encode("ascii", "ignore") if 97 <= c <= 122)
-    upper = sum(1 for c in text.encode("ascii", "ignore") if 65 <= c <= 90)
+    octets = text.encode("ascii", "ignore")
+    lower = len(octets) - len(octets.translate(None, _LOWER))
+    upper = len(octets) - len(octets.translate(None, _UPPER))
     return upper / (upper + lower) if upper + lower >= 200 else 0.0
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import hyperscan
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, frozen
 
 from smfd.content.rules.evals import EVALS, Call, read_call
 from smfd.content.rules.grammar import re_flags, read_rules
@@ -21,6 +21,9 @@ from smfd.content.rules.rule import Fault, Rule, RuleText
 
 #: Targets of many lines, where ^ and $ mean the line.
 _LINES = frozenset(("body", "rawbody", "uri"))
+
+#: What Vectorscan can only filter: looking around, looking back, possession.
+_ONLY_RE = re.compile(r"\(\?(?:[=!>]|<[=!])|\\[1-9]|[*+?}]\+|\(\?P=")
 
 _HS = {
     "i": hyperscan.HS_FLAG_CASELESS,
@@ -174,52 +177,63 @@ def _targets(rules: list[Rule], text: RuleText) -> list[Target]:
     for rule in rules:
         key = (rule.kind, rule.target)
         target = targets.setdefault(key, Target(*key))
-        _place(rule, target, text.tflags.get(rule.name, frozenset()))
+        tflags = text.tflags.get(rule.name, frozenset())
+        target.fast.append(_pattern(rule, tflags))
         if rule.negated:
             target.negated.append(rule.name)
     for target in targets.values():
-        if target.fast:
-            target.database = _database(
-                [(p.rule, p.confirm) for p in target.fast], range(len(target.fast))
-            )
+        _arrange(target)
     return list(targets.values())
 
 
-def _place(rule: Rule, target: Target, tflags: frozenset[str]) -> None:
-    """Find out who can run a pattern."""
+def _pattern(rule: Rule, tflags: frozenset[str]) -> Pattern:
+    """A pattern, and who has the last word about it."""
     flags = rule.flags + ("m" if rule.kind in _LINES else "")
     regex = re.compile(rule.pattern.encode(), re_flags("".join(set(flags))))
-    multiple = "multiple" in tflags
-    most = 50 if multiple else 1
+    most = 50 if "multiple" in tflags else 1
     for flag in tflags:
         if flag.startswith("maxhits=") and flag[8:].isdigit():
             most = min(50, int(flag[8:]))
-    for confirm in (False, True):
-        try:
-            _database([(rule, confirm)], range(1))
-        except hyperscan.HyperscanError:
-            continue
-        target.fast.append(Pattern(rule, regex, confirm or multiple, most))
+    only_re = _ONLY_RE.search(rule.pattern) is not None
+    return Pattern(rule, regex, only_re or most > 1, most)
+
+
+def _arrange(target: Target) -> None:
+    """Compile the patterns of a target, together if that can be done."""
+    try:
+        target.database = _database(target.fast)
         return
-    target.slow.append(Pattern(rule, regex, True, most))
+    except hyperscan.HyperscanError:
+        patterns, target.fast = target.fast, []
+    for pattern in patterns:
+        for candidate in (pattern, evolve(pattern, confirm=True)):
+            try:
+                _database([candidate])
+            except hyperscan.HyperscanError:
+                continue
+            target.fast.append(candidate)
+            break
+        else:
+            target.slow.append(pattern)
+    if target.fast:
+        target.database = _database(target.fast)
 
 
-def _database(
-    patterns: list[tuple[Rule, bool]], numbers: range
-) -> "hyperscan.Database":
+def _database(patterns: list[Pattern]) -> "hyperscan.Database":
     """Compile patterns together, or raise C{hyperscan.HyperscanError}."""
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     flags = []
-    for rule, prefilter in patterns:
+    for pattern in patterns:
         value = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
-        letters = set(rule.flags) | ({"m"} if rule.kind in _LINES else set())
-        value |= sum(_HS.get(letter, 0) for letter in letters)
-        flags.append(value | (hyperscan.HS_FLAG_PREFILTER if prefilter else 0))
+        lines = {"m"} if pattern.rule.kind in _LINES else set()
+        value |= sum(_HS.get(letter, 0) for letter in lines | set(pattern.rule.flags))
+        flags.append(value | (hyperscan.HS_FLAG_PREFILTER if pattern.confirm else 0))
     sources = [
-        (b"(?x)" if "x" in rule.flags else b"") + rule.pattern.encode()
-        for rule, _ in patterns
+        (b"(?x)" if "x" in p.rule.flags else b"") + p.rule.pattern.encode()
+        for p in patterns
     ]
+    numbers = list(range(len(sources)))
     database.compile(
-        expressions=sources, ids=list(numbers), elements=len(sources), flags=flags
+        expressions=sources, ids=numbers, elements=len(sources), flags=flags
     )
     return database
