@@ -88,7 +88,17 @@ class ReleaseTests(HouseTestCase):
         house = await self.build()
         data = b"Subject: Large\r\n\r\n" + b"0123456789abcdef" * 20_000 + b"\r\n"
         name = await self.receive(data=data)
+        synced: list[Any] = []
+        sync, commit = house.spool.sync, house.ledger.commit
+        self.patch(house.spool, "sync", lambda b: sync(b).addCallback(synced.append))
+
+        def committed(*args: Any) -> Any:
+            synced.append("commit")
+            return commit(*args)
+
+        self.patch(house.ledger, "commit", committed)
         await release(house, OPERATOR, id=f"{name}-1")
+        self.assertEqual([None, "commit"], synced)
         await self.settled()
         (mail,) = self.inbox()
         self.assertTrue(mail.endswith(data))

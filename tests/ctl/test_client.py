@@ -82,7 +82,8 @@ class DownTests(SynchronousTestCase):
         broken.write_text("[control\n")
         self.assertRaises(NotDone, Client(broken).get, "/")
         broken.write_text("control = 3\n[server]\nhome = 'other'\n")
-        self.assertRaises(Unavailable, Client(broken).get, "/")
+        down = self.assertRaises(Unavailable, Client(broken).get, "/")
+        self.assertEqual((75, 1), (down.exit_code, NotDone.exit_code))
 
     def test_no_twisted(self) -> None:
         """A verb is quick: it imports no Twisted."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twisted.internet import reactor
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
@@ -47,7 +48,7 @@ class ListsStageTests(TestCase):
         self, transaction: Transaction, *entries: ListEntry
     ) -> Sequence[Finding]:
         """Scan with a directory of three users and these entries."""
-        directory = Directory(Path(self.mktemp()), reactor)
+        directory = self.directory = Directory(Path(self.mktemp()), reactor)
         directory.startService()
         self.addCleanup(directory.stopService)
         await directory.add_domain("home.example", actor="uid:test")
@@ -96,6 +97,15 @@ class ListsStageTests(TestCase):
         )
         scopes = [f.scope for f in found if isinstance(f, Listed)]
         self.assertEqual(["locked", "user", "domain", "operator"], scopes)
+
+    async def test_expired(self) -> None:
+        """An entry past its end says nothing."""
+        soon = reactor.seconds() + 1000
+        entry = ListEntry(0, "operator", False, "a.example", expires=soon)
+        self.assertEqual(2, len(await self.scan(mail("ann"), entry)))
+        later = Clock()
+        later.advance(soon + 1)
+        self.assertEqual((), await ListsStage(self.directory, later).scan(mail("ann")))
 
     async def test_nothing_to_say(self) -> None:
         """No entry, no finding."""

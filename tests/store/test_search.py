@@ -74,7 +74,13 @@ class Time:
 
 
 class SearchTestCase(TestCase):
-    """A search over a ledger of our own."""
+    """
+    A search over a ledger of our own.
+
+    @ivar kept: days that records are shown.
+    """
+
+    kept = 30.0
 
     def setUp(self) -> None:
         """Start it on an empty folder."""
@@ -86,7 +92,9 @@ class SearchTestCase(TestCase):
 
     def start(self) -> Search:
         """Start a search on the folder; nothing is filled behind our back."""
-        search = Search(self.folder, self.ledger, self.time, every=3600.0)
+        search = Search(
+            self.folder, self.ledger, self.time, every=3600.0, retention=self.kept
+        )
         search.startService()
         self.addCleanup(search.stopService)
         return search
@@ -182,11 +190,9 @@ class WantedTests(SearchTestCase):
     async def test_pages(self) -> None:
         """The newest first, a page at a time, over months."""
         ids = [self.ledger.add(time=NOW - 40 * DAY * (n < 3) + n) for n in range(6)]
-        self.search = Search(
-            self.folder, self.ledger, self.time, every=3600.0, retention=100
-        )
-        self.search.startService()
-        self.addCleanup(self.search.stopService)
+        self.search.stopService()
+        self.kept = 100.0
+        self.search = self.start()
         ids.reverse()
         self.assertEqual(ids[:2], await self.found(limit=2))
         self.assertEqual(ids[2:5], await self.found(limit=3, offset=2))
@@ -283,9 +289,12 @@ class FillTests(SearchTestCase):
         """A month that is missing, damaged or foreign is filled again."""
         ids = [
             self.ledger.add(time=NOW - DAY * days, subject="word")
-            for days in (29, 28, 20, 10, 1, 0)
+            for days in (80, 79, 50, 45, 20, 0)
         ]
         ids.reverse()
+        self.search.stopService()
+        self.kept = 100.0
+        self.search = self.start()
 
         def missing(path: Path) -> None:
             path.unlink()
@@ -299,8 +308,8 @@ class FillTests(SearchTestCase):
         def empty(path: Path) -> None:
             path.write_bytes(b"")
 
-        self.time.now = NOW + 0.0
         self.assertEqual(ids, await self.found(subject="word"))
+        self.assertEqual(3, len(self.months()))
         for name in self.months():
             for damage in missing, torn, rubbish, empty:
                 self.search.stopService()
@@ -324,6 +333,38 @@ class FillTests(SearchTestCase):
             file.write(b"\xff" * (size - 8192))
         connection.execute("PRAGMA shrink_memory")
         self.assertEqual(50, len(await self.found(subject="word")))
+
+    async def test_damaged_while_filling(self) -> None:
+        """Damage that shows while it is filled is repaired at once."""
+        ids = [self.ledger.add()]
+        await self.found()
+        ids.insert(0, self.ledger.add())
+        fill, damage = month.fill, [sqlite3.DatabaseError("malformed")]
+        damage[0].sqlite_errorname = "SQLITE_CORRUPT"
+
+        def failing(*args: Any) -> None:
+            if damage:
+                raise damage.pop()
+            fill(*args)
+
+        self.patch(month, "fill", failing)
+        self.assertEqual(ids, await self.found())
+
+    async def test_full_disk(self) -> None:
+        """A full disk is no damage: nothing is thrown away, and it is tried again."""
+        one = self.ledger.add()
+        await self.found()
+        two = self.ledger.add()
+        with self.assertRaises(sqlite3.OperationalError):
+            error = sqlite3.OperationalError("full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            fill = month.fill
+            self.patch(month, "fill", lambda *_: _raise(error))
+            await self.found()
+        self.patch(month, "fill", fill)
+        self.ledger.asked.clear()
+        self.assertEqual([two, one], await self.found())
+        self.assertEqual([1], self.ledger.asked)
 
     async def test_other_ledger(self) -> None:
         """A ledger that came back from a backup is indexed anew."""
@@ -461,3 +502,7 @@ class QueryTests(SynchronousTestCase):
             self.addCleanup(self._month.close)
             month.fill(self._month, [(1, {"subject": "a b", "sender": "a@b.c"})], 1)
         return self._month
+
+
+def _raise(error: Exception) -> None:
+    raise error
