@@ -41,6 +41,9 @@ EXPECTED = {
     "dkimpy/rfc6376.msg": [],
 }
 
+#: Why a signature is not even looked at.
+REASONS = ("the signature is too long", "h= names too many fields")
+
 MESSAGE = (
     b"From: Joe <joe@example.org>\r\nTo: ann@example.net\r\nSubject: Dinner\r\n"
     b"Date: Fri, 11 Jul 2003 21:00:37 -0700\r\n\r\nHi.\r\n\r\nAre you  hungry?\r\n"
@@ -162,6 +165,14 @@ class SignatureTests(Signed):
         ):
             self.assertNotEqual("pass", self.verify(changed)["result"])
 
+    def test_no_from(self) -> None:
+        """A signature over the absence of an author does not pass."""
+        _, _, anonymous = MESSAGE.partition(b"\r\n")
+        signed = self.sign(anonymous, include_headers=[b"from", b"to"])
+        found = self.verify(signed)
+        self.assertEqual("permerror", found["result"])
+        self.assertIn("0 From", found["reason"])
+
     def test_from_unsigned(self) -> None:
         """A signature that does not cover From proves nothing."""
         signed = self.sign().replace(b"from : ", b"").replace(b" : from", b"")
@@ -273,7 +284,9 @@ class SignatureTests(Signed):
         for bad in (b"h=" + b" " * 10_000 + b";", many, b"z=" + b"x" * 20_000 + b";"):
             field = b"DKIM-Signature: v=1; a=rsa-sha256; bh=AAAA; b=AAAA; " + bad
             data = field + b" d=example.org; s=sel\r\n" + MESSAGE
-            self.assertEqual("permerror", self.verify(data)["result"])
+            found = self.verify(data)
+            self.assertEqual("permerror", found["result"])
+            self.assertIn(found["reason"], REASONS)
 
     @settings(max_examples=150, deadline=None)
     @given(st.data())

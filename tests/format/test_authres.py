@@ -74,6 +74,15 @@ class FieldTests(SynchronousTestCase):
             authentication_results("mx.example", []),
         )
 
+    def test_raw_values(self) -> None:
+        """Even evidence that was not written here stays inside its quotation."""
+        raw = 'mailfrom=a"b\\c\r\nX-Evil:\0'
+        self.assertEqual(
+            b"Authentication-Results: mx.example;\r\n"
+            b'\tspf=pass smtp.mailfrom="a\\"b\\\\c??X-Evil:?"\r\n',
+            authentication_results("mx.example", [Said("SPF_PASS", raw)]),
+        )
+
     @given(st.lists(st.tuples(SYMBOLS, ANYTHING, ANYTHING), max_size=6), ANYTHING)
     def test_cannot_break_out(self, said: list[tuple[str, str, str]], raw: str) -> None:
         """No value ends the field, a line, or its own quotation (R60)."""

@@ -63,6 +63,8 @@ NOBODY = (
     b" a@b_c-.example-",
     b" a@localhost",
     b" a@b.example\0",
+    b" J\0 <a@b.example>",
+    b" J\n <a@b.example>",
     b" a@b.example\nx",
     b" a\rb@c.example",
     " a@b.example\u2028".encode(),

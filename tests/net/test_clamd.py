@@ -134,6 +134,8 @@ class RealClamdTests(TestCase):
             warnings.simplefilter("always", ResourceWarning)
             await self.service.scan(body(b"Hello\r\n"))
             await self.service.scan(body(virus()))
+            large = body(b"x\r\n" * (self.clamd.limit // 3 + 100_000))
+            await self.assertFailure(self.service.scan(large), CouldNotScan)
             gc.collect()
         leaks = [str(w.message) for w in caught if w.category is ResourceWarning]
         self.assertEqual([], leaks)
@@ -265,6 +267,27 @@ class FaultTests(TestCase):
             service.startService()
             await self.assertFailure(service.scan(body(b"x")), CouldNotScan)
             await service.stopService()
+
+    async def test_slow_reader(self) -> None:
+        """However slowly it is read, all of the stream arrives, in whole chunks."""
+        seen: list[int] = []
+
+        def act(connection: socket.socket) -> None:
+            time.sleep(0.1)
+            with connection.makefile("rb") as stream:
+                stream.readline()
+                while size := int.from_bytes(stream.read(4), "big"):
+                    seen.append(len(stream.read(size)))
+            connection.sendall(b"stream: OK\n")
+
+        broken = Broken(act)
+        self.addCleanup(broken.stop)
+        service = Clamd(reactor, [broken.address], chunk=5_000_000, deadline=10.0)
+        service.startService()
+        self.addCleanup(service.stopService)
+        data = b"x\r\n" * 4_000_000
+        self.assertEqual("", await service.scan(body(data)))
+        self.assertEqual([5_000_000, 5_000_000, 2_000_000], seen)
 
     async def test_waiting_counts(self) -> None:
         """A scan that got no thread in its time is not known."""

@@ -38,6 +38,16 @@ class CacheTests(SynchronousTestCase):
         self.assertEqual((True, None), cache.get(("a", "A"), 4.9))
         self.assertEqual((False, None), cache.get(("a", "A"), 5.0))
 
+    def test_used_last(self) -> None:
+        """What is asked for often outlives what came after it."""
+        cache = Cache(2)
+        for name in ("a", "b"):
+            cache.put((name, "A"), Answer("ok", ttl=60), 0.0)
+        cache.get(("a", "A"), 1.0)
+        cache.put(("c", "A"), Answer("ok", ttl=60), 2.0)
+        self.assertTrue(cache.get(("a", "A"), 3.0)[0])
+        self.assertFalse(cache.get(("b", "A"), 3.0)[0])
+
     @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 3000)), max_size=80))
     def test_bounded(self, puts: list[tuple[int, int]]) -> None:
         """However much is looked up, memory has its limit; the newest stays."""

@@ -206,6 +206,16 @@ class StageTests(SynchronousTestCase):
         self.assertEqual("SPF_TEMPERROR", finding.symbol)
         self.assertIs(Result.ERROR, finding.result)
 
+    def test_one_name_in_trouble(self) -> None:
+        """A name of the client that cannot be asked for is left out."""
+        zone: dict[str, Any] = {
+            "example.org": {"TXT": [b"v=spf1 ptr -all"]},
+            "1.2.0.192.in-addr.arpa": {"PTR": ["x.test", "mail.example.org"]},
+            "x.test": {"*": None},
+            "mail.example.org": {"A": ["192.0.2.1"]},
+        }
+        self.assertEqual("SPF_PASS", self.scan(zone).symbol)
+
     def test_limits(self) -> None:
         """Ten terms that look up, two that find nothing, and no loops (R80)."""
         many = {f"n{n}.example": {"TXT": [b"v=spf1 ?all"]} for n in range(11)}
