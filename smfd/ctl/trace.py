@@ -77,9 +77,10 @@ def _head(record: dict[str, Any]) -> Iterator[str]:
             yield f"  {label:<8} {record[name]}"
     score = record.get("score")
     total = "" if score is None else f", score {score:g}"
-    ms = record.get("ms") or 0
-    yield f"  verdict  {record['verdict']}{total}, {record.get('size', 0)} octets,"
-    yield f"           judged in {ms:g} ms"
+    ms = f", judged in {record['ms']:g} ms" if record.get("ms") else ""
+    yield f"  verdict  {record['verdict']}{total}{ms}"
+    if record.get("size"):
+        yield f"  size     {record['size']} octets"
     if record.get("reply"):
         yield f"  reply    {record['reply']}"
 
