@@ -40,7 +40,7 @@ from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.trace import Tracer
 from smfd.store.directory import Directory
 from smfd.store.ids import new_id
-from smfd.store.ledger import Ledger
+from smfd.store.ledger import AlreadyRunning, Ledger, LedgerTrouble
 from smfd.store.maillog import MailLog
 from smfd.store.reader import Reader
 from smfd.store.search import Search
@@ -204,6 +204,22 @@ def _house(config: Config, stock: Stock, scan: Scan, reactor: Any) -> House:
     )
 
 
+class Daemon(MultiService):
+    """Everything; what keeps it from starting is said in a sentence."""
+
+    def startService(self) -> None:
+        """
+        Start all.
+
+        @raise SystemExit: somebody else serves this home, or its disk or
+            databases cannot be used.
+        """
+        try:
+            super().startService()
+        except (AlreadyRunning, LedgerTrouble, OSError) as trouble:
+            raise SystemExit(f"smfd: cannot start: {trouble}") from None
+
+
 def make_service(config: Config, reactor: Any) -> IService:
     """
     The whole daemon, not yet started.
@@ -211,7 +227,7 @@ def make_service(config: Config, reactor: Any) -> IService:
     Services start in this order and stop in the other: what is on the disk
     outlives what writes to it.
     """
-    root = MultiService()
+    root = Daemon()
     stock = _stock(config, reactor)
     scan = stages(config, stock.directory, reactor)
     house = _house(config, stock, scan, reactor)
