@@ -64,7 +64,8 @@ class DKIMStage:
     async def _scan(self, transaction: Transaction) -> Sequence[Finding]:
         wanted = names(transaction.header)
         budget = Budget(self.resolver, self.lookups)
-        texts = await gatherResults([_key(budget, name) for name in wanted])
+        asked = [_key(budget, name) for name in wanted]
+        texts = await gatherResults(asked, consumeErrors=True)
         keys = dict(zip(wanted, texts, strict=True))
         seen = await self.workers.submit("dkim", transaction.body, {"keys": keys})
         return self._findings(seen)

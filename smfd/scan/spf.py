@@ -223,7 +223,8 @@ async def _learn(
     budget: Budget, known: dict[Key, Sequence[Any] | None], keys: Sequence[Key]
 ) -> None:
     """Look up all that is lacking, at once; None is no answer."""
-    await gatherResults([_answer(budget, known, key) for key in dict.fromkeys(keys)])
+    asked = [_answer(budget, known, key) for key in dict.fromkeys(keys)]
+    await gatherResults(asked, consumeErrors=True)
 
 
 def _answer(

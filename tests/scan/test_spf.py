@@ -1,5 +1,6 @@
 """SPF, by the test suite of RFC 7208 and by our own limits."""
 
+import gc
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -215,6 +216,27 @@ class StageTests(SynchronousTestCase):
             "mail.example.org": {"A": ["192.0.2.1"]},
         }
         self.assertEqual("SPF_PASS", self.scan(zone).symbol)
+
+    def test_given_up(self) -> None:
+        """A message given up while it waits for answers leaves nothing behind."""
+        waiting: list[Deferred[Answer]] = []
+
+        class Never(ZoneResolver):
+            def lookup(self, name: str, rdtype: str) -> Deferred[Answer]:
+                if name.startswith("mx"):
+                    waiting.append(Deferred())
+                    return waiting[-1]
+                return super().lookup(name, rdtype)
+
+        hosts = [(n, f"mx{n}.example.org") for n in range(3)]
+        zone = {"example.org": {"TXT": [b"v=spf1 mx -all"], "MX": hosts}}
+        work = transaction("192.0.2.1", "a@example.org", "x")
+        d = SPFStage(Never(zone)).scan(work)
+        self.assertEqual(3, len(waiting))
+        d.cancel()
+        self.failureResultOf(d)
+        gc.collect()
+        self.assertEqual([], self.flushLoggedErrors())
 
     def test_limits(self) -> None:
         """Ten terms that look up, two that find nothing, and no loops (R80)."""
