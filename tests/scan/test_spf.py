@@ -235,6 +235,7 @@ class StageTests(SynchronousTestCase):
         self.assertEqual(3, len(waiting))
         d.cancel()
         self.failureResultOf(d)
+        waiting.clear()
         gc.collect()
         self.assertEqual([], self.flushLoggedErrors())
 
