@@ -37,6 +37,15 @@ _OCTETS = 128 << 20
 
 _SPACE = re.compile(rb"[\s>|]+")
 
+#: What may hide parts from us that a reader shows.
+_DOUBTFUL = (
+    *("too-deep", "too-many-parts", "too-much", "unknown-encoding", "no-parts"),
+    "ambiguous",
+)
+
+#: RFC 2046 §5.2.2 and §5.2.3: the rest of it is elsewhere.
+_PIECES = ("message/partial", "message/external-body")
+
 #: Beginnings of what only other programs can open.
 _CLOSED = {
     b"Rar!": "a rar archive",
@@ -106,16 +115,14 @@ class _Search:
         if b"=" in data and SIGNATURE in binascii.a2b_qp(data):
             raise _Found
         parts = read_parts(data)
-        for word in ("too-deep", "too-many-parts", "too-much", "unknown-encoding"):
-            if word in parts.defects:
-                self.doubts.append(f"MIME: {word}")
+        self.doubts += [f"MIME: {w}" for w in _DOUBTFUL if w in parts.defects]
+        if any(part.type in _PIECES for part in parts.parts):
+            self.doubts.append("it is not all of a message")
         for part in parts.leaves():
             self._part(part)
 
     def _part(self, part: Part) -> None:
         """Look into a part."""
-        if part.type in ("message/partial", "message/external-body"):
-            self.doubts.append(f"{part.type} is not all of it")
         data = part.decoded()
         self._file(data, part.names, 0)
         if b"begin " in data:

@@ -17,7 +17,8 @@ _SCHEME = re.compile(r"://[^\s<>\"'\x00-\x1f]{3,2000}")
 _BARE = re.compile(r"www\.[^\s<>\"'\x00-\x1f]{3,500}")
 _SCHEMES = ("https", "http", "ftp")
 _SPLIT = re.compile(
-    r"(?:(https?|ftp):)?[/\\]{0,4}(?:([^/?#\\]*)@)?([^/?#\\:]{1,255})(?::(\d{1,5}))?(.*)",
+    r"(?:(?:https?|ftp):[/\\]*+|//)?+(?:([^/?#\\]*)@)?"
+    r"([^/?#\\:]{1,255})(?::(\d{1,5}))?(.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _REDIRECT = re.compile(r"[?&/=;](?:https?)(?:://|%3a%2f%2f)", re.IGNORECASE)
@@ -100,7 +101,7 @@ def _trimmed(text: str) -> str:
 
 
 def _url(text: str, match: re.Match[str]) -> Url:
-    _, user, host, port, path = match.groups()
+    user, host, port, path = match.groups()
     name = unquote(host).lower().rstrip(".")
     address = _numeric(name)
     oddities = [

@@ -103,7 +103,8 @@ class Parts:
 
     @ivar defects: what is wrong with it, a word each: "too-deep",
         "too-many-parts", "too-much", "no-boundary", "no-parts", "unended",
-        "boundary-reused", "unknown-encoding", "encoded-multipart".
+        "boundary-reused", "unknown-encoding", "encoded-multipart", "ambiguous"
+        (several types or encodings declared).
     """
 
     parts: tuple[Part, ...]
@@ -186,7 +187,7 @@ class _Reader:
     def add(self, source: bytes, start: int, stop: int, parent: int) -> Part:
         """Take a part whose header is somewhere between two offsets."""
         header = read_header(source[start:stop])
-        content = read_parameters(header.first("content-type"))
+        content = self._content(header)
         encoding = read_parameters(header.first("content-transfer-encoding")).word
         if encoding not in DECODERS and encoding not in IDENTITY:
             self.defects.add("unknown-encoding")
@@ -211,6 +212,19 @@ class _Reader:
         )
         self.parts.append(part)
         return part
+
+    def _content(self, header: Header) -> Parameters:
+        """What a part is declared to be; of several, what holds others."""
+        if header.defects:
+            types = header.all("content-type")
+            encodings = header.all("content-transfer-encoding")
+            if len(types) > 1 or len(encodings) > 1:
+                self.defects.add("ambiguous")
+            for found in types[:10]:
+                content = read_parameters(found.value)
+                if content.word.startswith(("multipart/", "message/")):
+                    return content
+        return read_parameters(header.first("content-type"))
 
     def close(self, number: int, end: int, leaf: bool) -> None:
         """A part ends here; an encoded message within it is read later."""
