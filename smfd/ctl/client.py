@@ -109,6 +109,7 @@ class _Connection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
+        """Connect, by the folder's descriptor when the path is too long."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(_PATIENCE)
         if len(os.fsencode(self._path)) <= _LONGEST_PATH:

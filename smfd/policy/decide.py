@@ -88,7 +88,7 @@ class Policy:
 
     def _broken(self, findings: Sequence[Finding]) -> Finding | None:
         for finding in findings:
-            if finding.symbol.endswith("_ERROR") and finding.stage in self.deferring:
+            if finding.result is Result.ERROR and finding.stage in self.deferring:
                 return finding
         return None
 

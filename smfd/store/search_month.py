@@ -178,49 +178,38 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 
 def _add(connection: sqlite3.Connection, seq: int, record: Mapping[str, Any]) -> None:
-    sender = _text(record.get("sender"))
-    senders = _lines([sender, record.get("header_from")])
-    recipients = _lines(record.get("recipients") or ())
-    subject = _text(record.get("subject"))
-    client = _text(record.get("client"))
-    verdict = _text(record.get("verdict"))
-    fates = record.get("fates") or ()
-    words = dict.fromkeys([verdict, *(_text(fate.get("category")) for fate in fates)])
-    verdicts = f" {' '.join(words)} "
+    row = _row(seq, record)
     added = connection.execute(
-        "INSERT OR IGNORE INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        (
-            seq,
-            _text(record.get("id")),
-            float(record.get("time") or 0),
-            _text(record.get("kind")),
-            _text(record.get("flow")),
-            client,
-            sender,
-            senders,
-            recipients,
-            subject,
-            verdict,
-            verdicts,
-            record.get("score"),
-            int(record.get("size") or 0),
-            _text(record.get("reply")),
-        ),
+        "INSERT OR IGNORE INTO records VALUES (:seq, :id, :time, :kind, :flow,"
+        " :client, :sender, :senders, :recipients, :subject, :verdict, :verdicts,"
+        " :score, :size, :reply)",
+        row,
     )
     if added.rowcount == 1:
         connection.execute(
             "INSERT INTO words (rowid, senders, recipients, subject, client, helo,"
-            " verdict) VALUES (?,?,?,?,?,?,?)",
-            (
-                seq,
-                senders,
-                recipients,
-                subject,
-                client,
-                _text(record.get("helo")),
-                verdicts,
-            ),
+            " verdict) VALUES (:seq, :senders, :recipients, :subject, :client, :helo,"
+            " :verdicts)",
+            row,
         )
+
+
+def _row(seq: int, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    texts = ("id", "kind", "flow", "client", "helo", "sender", "subject", "reply")
+    verdict = _text(record.get("verdict"))
+    fates = record.get("fates") or ()
+    words = dict.fromkeys([verdict, *(_text(fate.get("category")) for fate in fates)])
+    return {
+        **{name: _text(record.get(name)) for name in texts},
+        "seq": seq,
+        "time": float(record.get("time") or 0),
+        "senders": _lines([record.get("sender"), record.get("header_from")]),
+        "recipients": _lines(record.get("recipients") or ()),
+        "verdict": verdict,
+        "verdicts": f" {' '.join(words)} ",
+        "score": record.get("score"),
+        "size": int(record.get("size") or 0),
+    }
 
 
 def _lines(texts: Iterable[Any]) -> str:
