@@ -102,7 +102,7 @@ class Trial:
             house.kill()
             house.start()
         word = f"{shape.name.replace(' ', '-')}-{call}-{number}"
-        tracer = _attach(house.pid, call, number)
+        tracer = attach(house.pid, call, f"signal=KILL:when={number}")
         acknowledged = self.send(shape, word)
         self.sent[word] = (shape, acknowledged)
         fired = _died(house)
@@ -156,11 +156,11 @@ class Trial:
         self.tally.lost += acknowledged and not found
 
 
-def _attach(pid: int, call: str, number: int) -> "subprocess.Popen[bytes]":
-    """strace, once it holds every thread."""
+def attach(pid: int, call: str, fault: str) -> "subprocess.Popen[bytes]":
+    """strace with a fault for a system call, once it holds every thread."""
     tracer = subprocess.Popen(
         ["strace", "-f", "-p", str(pid), "-e", f"trace={call}", "-o", "/dev/null"]
-        + ["-e", f"inject={call}:signal=KILL:when={number}"],
+        + ["-e", f"inject={call}:{fault}"],
         stderr=subprocess.PIPE,
     )
     assert tracer.stderr is not None

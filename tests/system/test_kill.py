@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.system.house import House
-from tests.system.kill_points import SHAPES, USERS, Trial
+from tests.system.kill_points import SHAPES, USERS, Trial, attach
 
 
 class KillTests(SynchronousTestCase):
@@ -36,3 +36,23 @@ class KillTests(SynchronousTestCase):
         self.assertEqual((0, 0, 0), (tally.lost, tally.partial, tally.doubled))
         self.assertGreaterEqual(sum(tally.points.values()), 8)
         self.assertGreaterEqual(tally.acknowledged, 1)
+
+    def test_slow_disk(self) -> None:
+        """
+        However long the disk takes, the 250 comes after it.
+
+        Every write of the databases waits a while; the daemon is killed the
+        moment the client has its answer.  A reply that did not wait for the
+        commit is a lost message here, every time.
+        """
+        trial = Trial(House(USERS))
+        self.addCleanup(trial.house.remove)
+        trial.house.start()
+        tracer = attach(trial.house.pid, "pwrite64", "delay_enter=150000")
+        acknowledged = trial.send(SHAPES[0], "slow")
+        trial.house.kill()
+        tracer.wait(10)
+        self.assertTrue(acknowledged)
+        trial.sent["slow"] = (SHAPES[0], True)
+        tally = trial.settle()
+        self.assertEqual((0, 0, 0), (tally.lost, tally.partial, tally.doubled))
