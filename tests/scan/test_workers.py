@@ -92,7 +92,7 @@ class JobTests(WorkersTestCase):
 
     async def test_cancelled(self) -> None:
         """When nobody waits any more, the worker is not kept busy."""
-        workers = self.workers(size=1)
+        workers = self.workers(size=1, deadline=3600)
         await workers.submit("echo", small(), {})
         running = workers.submit("loop", small(), {})
         waiting = workers.submit("loop", small(), {})
@@ -100,6 +100,8 @@ class JobTests(WorkersTestCase):
             job.cancel()
             await self.assertFailure(job, CancelledError)
         await workers.submit("echo", small(), {})
+
+    test_cancelled.timeout = 20  # type: ignore[attr-defined]
 
     async def test_master_killed(self) -> None:
         """When the master is killed, another takes its place; no job is lost."""
