@@ -110,7 +110,7 @@ def _acceptance(config: Config, stock: Stock, scan: Scan, reactor: Any) -> Accep
     )
     return Acceptance(
         chain,
-        Policy(config.scan.on_error.deferring, config.scores),
+        Policy(config.scan.on_error.deferring, config.scores, config.content.threshold),
         stock.directory,
         stock.spool,
         stock.ledger,
@@ -199,6 +199,7 @@ def _house(config: Config, stock: Stock, scan: Scan, reactor: Any) -> House:
             version=smfd.__version__,
             started=time.time(),
             engine=config.virus.engine if has_virus else "",
+            threshold=config.content.threshold,
             off=_off(config),
         ),
     )

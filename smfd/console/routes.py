@@ -11,7 +11,11 @@ from smfd.control.release import release
 
 _FORCE = {"force": FLAG}
 _SEARCH = {"search": TEXT, **PAGE}
-_DOMAIN = {"threshold": NUMBER, "allow_unauthenticated": FLAG}
+_DOMAIN = {
+    "threshold": NUMBER,
+    "default_threshold": FLAG,
+    "allow_unauthenticated": FLAG,
+}
 _ENTRY = {
     "scope": NEEDED,
     "allow": Field("boolean", required=True),

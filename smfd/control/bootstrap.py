@@ -44,7 +44,7 @@ def found(
     doing = Doing(ACTOR, time.time())
     with closing(writer(home / "directory.db")) as connection:
         for domain in dict.fromkeys(domains):
-            directory_rows.add_domain(connection, doing, domain, 5.0)
+            directory_rows.add_domain(connection, doing, domain)
         for user, password in users.items():
             hashed = hasher.hash(password) if password else ""
             name = directory_rules.address(user)[0]

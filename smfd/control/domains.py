@@ -2,14 +2,16 @@
 
 from smfd.control.house import Actor, Document, House
 from smfd.model.directory import Domain, Refused
+from smfd.store.directory_rows import Changes
 from smfd.store.directory_rules import domain_name
 
 
 async def add(
-    house: House, actor: Actor, *, name: str, threshold: float = 5.0
+    house: House, actor: Actor, *, name: str, threshold: float | None = None
 ) -> Document:
     """Host a domain."""
-    return _shown(await house.directory.add_domain(name, threshold, actor=actor.name))
+    made = await house.directory.add_domain(name, threshold, actor=actor.name)
+    return _shown(house, made)
 
 
 async def page(
@@ -17,7 +19,8 @@ async def page(
 ) -> Document:
     """Some of the hosted domains."""
     found = await house.directory.domains(search, limit, offset)
-    return {"items": [_shown(d) for d in found.items], "total": found.total}
+    items = [_shown(house, domain) for domain in found.items]
+    return {"items": items, "total": found.total}
 
 
 async def show(house: House, actor: Actor, *, name: str) -> Document:
@@ -27,7 +30,7 @@ async def show(house: House, actor: Actor, *, name: str) -> Document:
         raise Refused("unknown", f"{name[:80]} is not hosted here.")
     users = await house.directory.accounts(domain.name, limit=0)
     held = await house.reader.held(domain=domain.name, limit=0)
-    return {**_shown(domain), "users": users.total, "held": held["total"]}
+    return {**_shown(house, domain), "users": users.total, "held": held["total"]}
 
 
 async def change(
@@ -36,29 +39,37 @@ async def change(
     *,
     name: str,
     threshold: float | None = None,
+    default_threshold: bool = False,
     allow_unauthenticated: bool | None = None,
 ) -> Document:
     """Change what is given."""
-    if threshold is None and allow_unauthenticated is None:
+    changes: Changes = {}
+    if threshold is not None and default_threshold:
+        raise Refused("invalid", "A threshold of its own is not the default one.")
+    if threshold is not None or default_threshold:
+        changes["threshold"] = threshold
+    if allow_unauthenticated is not None:
+        changes["allow_unauthenticated"] = allow_unauthenticated
+    if not changes:
         raise Refused("invalid", "Nothing to change was named.")
-    return _shown(
-        await house.directory.set_domain(
-            name, threshold, allow_unauthenticated, actor=actor.name
-        )
-    )
+    changed = await house.directory.set_domain(name, actor=actor.name, **changes)
+    return _shown(house, changed)
 
 
 async def remove(
     house: House, actor: Actor, *, name: str, force: bool = False
 ) -> Document:
     """Host it no longer."""
-    return _shown(await house.directory.remove_domain(name, force, actor=actor.name))
+    removed = await house.directory.remove_domain(name, force, actor=actor.name)
+    return _shown(house, removed)
 
 
-def _shown(domain: Domain) -> dict[str, object]:
+def _shown(house: House, domain: Domain) -> dict[str, object]:
+    own = domain.threshold
     return {
         "name": domain.name,
         "kind": domain.kind,
-        "threshold": domain.threshold,
+        "threshold": house.facts.threshold if own is None else own,
+        "default_threshold": own is None,
         "allow_unauthenticated": domain.allow_unauthenticated,
     }

@@ -39,6 +39,7 @@ class Facts:
     @ivar engine: the virus engine: "clamd", "builtin" or "" for none.
     @ivar off: everything protective that is switched off, a sentence each.
     @ivar started: seconds since the epoch.
+    @ivar threshold: the score at which mail is spam, where a domain says none.
     """
 
     hostname: str
@@ -46,6 +47,7 @@ class Facts:
     started: float
     engine: str
     off: tuple[str, ...] = ()
+    threshold: float = 5.0
 
 
 @frozen

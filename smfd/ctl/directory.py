@@ -51,7 +51,7 @@ def domain_list(face: Face, search: str, limit: int, offset: int) -> None:
         )
     face.show(
         page,
-        _page(page, ("name", "threshold", "allow_unauthenticated")),
+        _page(_thresholds(page), ("name", "threshold", "allow_unauthenticated")),
     )
 
 
@@ -62,12 +62,28 @@ def domain_show(face: Face, name: str) -> None:
     """Show one domain."""
     with asking(face) as client:
         found = client.get(f"/v1/domains/{segment(name)}")
-    face.show(found, _facts(found))
+    face.show(found, _facts(_threshold(found)))
+
+
+class _Threshold(click.ParamType[float | str]):
+    """A score, or the word "default"."""
+
+    name = "score|default"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """A number, or the word as it is."""
+        return value if value == "default" else click.FLOAT.convert(value, param, ctx)
 
 
 @domain.command("set")
 @click.argument("name")
-@click.option("--threshold", type=float, help="The score at which mail is spam.")
+@click.option(
+    "--threshold",
+    type=_Threshold(),
+    help='The score at which mail is spam; "default" for that of the settings.',
+)
 @click.option(
     "--allow-unauthenticated/--allow-authenticated-only",
     default=None,
@@ -75,15 +91,23 @@ def domain_show(face: Face, name: str) -> None:
 )
 @verb
 def domain_set(
-    face: Face, name: str, threshold: float | None, allow_unauthenticated: bool | None
+    face: Face,
+    name: str,
+    threshold: float | str | None,
+    allow_unauthenticated: bool | None,
 ) -> None:
     """Change a domain."""
+    default = threshold == "default"
     with asking(face) as client:
         changed = client.patch(
             f"/v1/domains/{segment(name)}",
-            {"threshold": threshold, "allow_unauthenticated": allow_unauthenticated},
+            {
+                "threshold": None if default else threshold,
+                "default_threshold": True if default else None,
+                "allow_unauthenticated": allow_unauthenticated,
+            },
         )
-    face.show(changed, _facts(changed))
+    face.show(changed, _facts(_threshold(changed)))
 
 
 @domain.command("remove")
@@ -258,6 +282,18 @@ def _once(document: dict[str, Any]) -> list[str]:
     if "password" not in document:
         return []
     return [f"Password, shown this once: {document['password']}"]
+
+
+def _threshold(domain: dict[str, Any]) -> dict[str, Any]:
+    """A domain's document for reading: whose threshold it is, in one word."""
+    shown = dict(domain)
+    if shown.pop("default_threshold", False):
+        shown["threshold"] = f"{domain['threshold']:g} (default)"
+    return shown
+
+
+def _thresholds(page: dict[str, Any]) -> dict[str, Any]:
+    return {**page, "items": [_threshold(item) for item in page["items"]]}
 
 
 def _facts(document: dict[str, Any]) -> Iterator[str]:

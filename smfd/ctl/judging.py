@@ -13,7 +13,6 @@ from twisted.python.failure import Failure
 
 from smfd.config.schema import Config
 from smfd.format.header import read_header
-from smfd.model.directory import Domain
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
@@ -103,12 +102,13 @@ async def _judge(
         service.setServiceParent(house)
     house.startService()
     chain = Chain(scan.stages, config.scan.deadline, clock)
-    policy = Policy(config.scan.on_error.deferring, config.scores)
+    policy = Policy(
+        config.scan.on_error.deferring, config.scores, config.content.threshold
+    )
     try:
         transaction = policy.weigh(await chain.run(letter.transaction()))
     finally:
         stopped = house.stopService()
         if stopped is not None:
             await stopped
-    domain = Domain(_RECIPIENT.domain, threshold=config.content.threshold)
-    return transaction, policy.decide(transaction, {domain.name: domain})
+    return transaction, policy.decide(transaction, {})

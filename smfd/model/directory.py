@@ -10,14 +10,15 @@ class Domain:
 
     @ivar name: lower case A-labels.
     @ivar kind: "local": its mailboxes are here.
-    @ivar threshold: the score at which mail is spam (S12).
+    @ivar threshold: the score at which mail is spam (S12); None takes the
+        one of the settings.
     @ivar allow_unauthenticated: allow entries count for senders that proved
         nothing (C9, strict-seed mode).
     """
 
     name: str
     kind: str = "local"
-    threshold: float = 5.0
+    threshold: float | None = None
     allow_unauthenticated: bool = False
 
 

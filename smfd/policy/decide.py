@@ -27,10 +27,13 @@ class Policy:
     @ivar deferring: the stages whose failure defers the message; the others'
         failure adds nothing to the score.  The virus stage always defers.
     @ivar scores: what symbols are worth here, instead of what stages say.
+    @ivar threshold: the score at which mail is spam, for domains that set
+        none of their own.
     """
 
     deferring: frozenset[str] = frozenset({"virus", "lists"})
     scores: Mapping[str, float] = {}
+    threshold: float = 5.0
 
     def weigh(self, transaction: Transaction) -> Transaction:
         """The same findings with the scores of the settings."""
@@ -57,17 +60,11 @@ class Policy:
         if for_all is not None:
             fates = tuple(evolve(for_all, recipient=str(a)) for a in recipients)
         else:
-            broken = self._broken(findings)
+            case = _Case(findings, score, self._broken(findings), self.threshold)
             fates = _one_reply(
                 tuple(
-                    _for_one(
-                        str(address),
-                        domains.get(address.domain, DEFAULT),
-                        findings,
-                        score,
-                        broken,
-                    )
-                    for address in recipients
+                    case.decide(str(a), domains.get(a.domain, DEFAULT))
+                    for a in recipients
                 )
             )
         return Verdict(_category(fates), score, fates)
@@ -93,48 +90,54 @@ class Policy:
         return None
 
 
-def _for_one(
-    recipient: str,
-    domain: Domain,
-    findings: Sequence[Finding],
-    score: float,
-    broken: Finding | None,
-) -> Fate:
-    ignored = ""
-    for entry in listed_for(findings, recipient):
-        if not entry.allow:  # S8
+@frozen
+class _Case:
+    """What is the same for all recipients, when nothing ends the matter."""
+
+    findings: Sequence[Finding]
+    score: float
+    broken: Finding | None
+    threshold: float
+
+    def decide(self, recipient: str, domain: Domain) -> Fate:
+        """His lists first, then what broke, then the sum."""
+        ignored = ""
+        for entry in listed_for(self.findings, recipient):
+            if not entry.allow:  # S8
+                reason = ignored + entry.reason
+                return Fate(recipient, Disposition.QUARANTINE, "blocked", reason)
+            if self._counts(entry, domain):  # S7
+                return Fate(recipient, Disposition.DELIVER, "allowed", entry.reason)
+            # C9: whoever writes a trusted name into From is not trusted for it.
+            ignored = "an allow entry was ignored: the sender is unauthenticated; "
+        if self.broken is not None:
+            reason = ignored + self.broken.reason
+            return Fate(recipient, Disposition.DEFER, "deferred", reason)
+        own = domain.threshold
+        return self._by_score(
+            recipient, self.threshold if own is None else own, ignored
+        )
+
+    def _counts(self, entry: Listed, domain: Domain) -> bool:
+        return domain.allow_unauthenticated or is_authenticated(
+            self.findings, entry.identity
+        )
+
+    def _by_score(self, recipient: str, threshold: float, ignored: str) -> Fate:
+        """Sum and threshold, S11 and S12."""
+        score = self.score
+        if score < threshold:
+            reason = f"{ignored}score {score:g} is below the threshold {threshold:g}"
             return Fate(
-                recipient, Disposition.QUARANTINE, "blocked", ignored + entry.reason
+                recipient, Disposition.DELIVER, "clean", reason, score, threshold
             )
-        if _counts(entry, domain, findings):  # S7
-            return Fate(recipient, Disposition.DELIVER, "allowed", entry.reason)
-        # C9: whoever writes a trusted name into From is not trusted for it.
-        ignored = "an allow entry was ignored: the sender is unauthenticated; "
-    if broken is not None:
-        return Fate(recipient, Disposition.DEFER, "deferred", ignored + broken.reason)
-    return _by_score(recipient, domain.threshold, findings, score, ignored)
-
-
-def _counts(entry: Listed, domain: Domain, findings: Sequence[Finding]) -> bool:
-    return domain.allow_unauthenticated or is_authenticated(findings, entry.identity)
-
-
-def _by_score(
-    recipient: str,
-    threshold: float,
-    findings: Sequence[Finding],
-    score: float,
-    ignored: str,
-) -> Fate:
-    """Sum and threshold, S11 and S12."""
-    if score < threshold:
-        reason = f"{ignored}score {score:g} is below the threshold {threshold:g}"
-        return Fate(recipient, Disposition.DELIVER, "clean", reason, score, threshold)
-    scored = [f for f in findings if f.score is not None and f.score > 0]
-    scored.sort(key=lambda f: -(f.score or 0))
-    because = "; ".join(f.reason or f.symbol for f in scored[:3])
-    reason = f"{ignored}score {score:g} reaches the threshold {threshold:g}: {because}"
-    return Fate(recipient, Disposition.QUARANTINE, "spam", reason, score, threshold)
+        scored = [f for f in self.findings if f.score is not None and f.score > 0]
+        scored.sort(key=lambda f: -(f.score or 0))
+        because = "; ".join(f.reason or f.symbol for f in scored[:3])
+        reason = (
+            f"{ignored}score {score:g} reaches the threshold {threshold:g}: {because}"
+        )
+        return Fate(recipient, Disposition.QUARANTINE, "spam", reason, score, threshold)
 
 
 def _one_reply(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:

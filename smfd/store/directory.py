@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
@@ -22,7 +22,7 @@ from smfd.store import directory_schema as schema
 from smfd.store.directory_cache import Cache
 from smfd.store.directory_database import Database
 from smfd.store.directory_pages import Page
-from smfd.store.directory_rows import Doing
+from smfd.store.directory_rows import Changes, Doing
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -176,7 +176,7 @@ class Directory(Service):
     # What people change.
 
     def add_domain(
-        self, name: str, threshold: float = 5.0, *, actor: str
+        self, name: str, threshold: float | None = None, *, actor: str
     ) -> Deferred[Domain]:
         """Host a domain; postmaster@ it has a mailbox from then on."""
         return self._write(actor, directory_rows.add_domain, name, threshold)
@@ -184,15 +184,12 @@ class Directory(Service):
     def set_domain(
         self,
         name: str,
-        threshold: float | None = None,
-        allow_unauthenticated: bool | None = None,
         *,
         actor: str,
+        **changes: Unpack[Changes],
     ) -> Deferred[Domain]:
-        """Change what is not None."""
-        return self._write(
-            actor, directory_rows.set_domain, name, threshold, allow_unauthenticated
-        )
+        """Change what is named; a threshold of None is that of the settings."""
+        return self._write(actor, directory_rows.set_domain, name, **changes)
 
     def remove_domain(
         self, name: str, force: bool = False, *, actor: str

@@ -9,6 +9,7 @@ raises L{Refused} and changes nothing, or returns when it is on the disk.
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypedDict, Unpack
 
 from attrs import evolve, frozen
 
@@ -27,6 +28,13 @@ class Doing:
 
     actor: str
     now: float
+
+
+class Changes(TypedDict, total=False):
+    """What may be changed of a domain; a threshold of None is the default's."""
+
+    threshold: float | None
+    allow_unauthenticated: bool
 
 
 @contextmanager
@@ -94,13 +102,14 @@ def entry(connection: sqlite3.Connection, number: int) -> ListEntry | None:
 
 
 def add_domain(
-    connection: sqlite3.Connection, doing: Doing, name: str, threshold: float
+    connection: sqlite3.Connection,
+    doing: Doing,
+    name: str,
+    threshold: float | None = None,
 ) -> Domain:
     """Host a domain; its postmaster has a mailbox from then on."""
     made = Domain(rules.domain_name(name), threshold=rules.threshold(threshold))
-    with transaction(
-        connection, doing, "domain add", made.name, f"threshold={made.threshold:g}"
-    ):
+    with transaction(connection, doing, "domain add", made.name, _threshold_text(made)):
         try:
             connection.execute(
                 "INSERT INTO domains VALUES (?,?,?,?)",
@@ -120,18 +129,13 @@ def set_domain(
     connection: sqlite3.Connection,
     doing: Doing,
     name: str,
-    threshold: float | None,
-    allow_unauthenticated: bool | None,
+    **changes: Unpack[Changes],
 ) -> Domain:
-    """Change what is not None."""
-    found = hosted(connection, rules.domain_name(name))
-    if threshold is not None:
-        found = evolve(found, threshold=rules.threshold(threshold))
-    if allow_unauthenticated is not None:
-        found = evolve(found, allow_unauthenticated=allow_unauthenticated)
+    """Change what is named."""
+    found = evolve(hosted(connection, rules.domain_name(name)), **changes)
+    rules.threshold(found.threshold)
     detail = (
-        f"threshold={found.threshold:g}"
-        f" allow_unauthenticated={found.allow_unauthenticated}"
+        f"{_threshold_text(found)} allow_unauthenticated={found.allow_unauthenticated}"
     )
     with transaction(connection, doing, "domain set", found.name, detail):
         connection.execute(
@@ -241,7 +245,12 @@ def _mailbox(connection: sqlite3.Connection, address: str) -> Account:
     return mailbox(connection, rules.address(address)[0])
 
 
-def domain_of(row: tuple[str, str, float, int]) -> Domain:
+def _threshold_text(domain: Domain) -> str:
+    own = domain.threshold
+    return "threshold=default" if own is None else f"threshold={own:g}"
+
+
+def domain_of(row: tuple[str, str, float | None, int]) -> Domain:
     """A row of the table, as a value."""
     name, kind, threshold, unauthenticated = row
     return Domain(name, kind, threshold, bool(unauthenticated))

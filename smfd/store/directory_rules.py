@@ -47,8 +47,10 @@ def address(text: str) -> tuple[str, str]:
     return f"{local}@{name}", name
 
 
-def threshold(value: float) -> float:
-    """A score at which mail is spam."""
+def threshold(value: float | None) -> float | None:
+    """A score at which mail is spam; None is the one of the settings."""
+    if value is None:
+        return None
     if not 0.1 <= value <= 1000:
         raise Refused(
             "invalid", "A threshold lies between 0.1 and 1000.", "5 is usual."

@@ -4,15 +4,19 @@ import sqlite3
 from pathlib import Path
 
 #: What C{PRAGMA user_version} says of a file that we can read.
-VERSION = 1
+VERSION = 2
 
-_TABLES = """
-CREATE TABLE domains (
+_DOMAINS = """
+CREATE TABLE {name} (
     name TEXT PRIMARY KEY,
     kind TEXT NOT NULL,
-    threshold REAL NOT NULL,
+    threshold REAL,
     allow_unauthenticated INTEGER NOT NULL
 ) WITHOUT ROWID;
+"""
+
+_TABLES = f"""
+{_DOMAINS.format(name="domains")}
 CREATE TABLE accounts (
     address TEXT PRIMARY KEY,
     domain TEXT NOT NULL REFERENCES domains(name),
@@ -44,6 +48,19 @@ CREATE TRIGGER acts_are_written_once BEFORE UPDATE ON acts
 """
 
 
+#: What makes a file of one version that of the next.  Version 1 wrote 5 for
+#: everybody who had said nothing.
+_STEPS = {
+    1: f"""
+{_DOMAINS.format(name="domains_2")}
+INSERT INTO domains_2
+    SELECT name, kind, nullif(threshold, 5.0), allow_unauthenticated FROM domains;
+DROP TABLE domains;
+ALTER TABLE domains_2 RENAME TO domains;
+""",
+}
+
+
 class WrongVersion(Exception):
     """The file was made by another smfd, or is not a directory."""
 
@@ -58,8 +75,9 @@ def writer(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA foreign_keys=ON")
+        # Before foreign keys count: a table that is made anew is gone for a moment.
         _prepare(connection, path)
+        connection.execute("PRAGMA foreign_keys=ON")
     except BaseException:
         connection.close()
         raise
@@ -83,8 +101,25 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if not version and not tables:
-        connection.executescript(
-            f"BEGIN; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;"
-        )
-    elif version != VERSION:
+        _become(connection, _TABLES, VERSION)
+        return
+    while version in _STEPS:
+        try:
+            _become(connection, _STEPS[version], version + 1)
+        except sqlite3.OperationalError as error:
+            raise WrongVersion(f"{path} cannot be taken over: {error}") from None
+        version += 1
+    if version != VERSION:
         raise WrongVersion(f"{path} has version {version}, this smfd reads {VERSION}")
+
+
+def _become(connection: sqlite3.Connection, script: str, version: int) -> None:
+    """Another version, wholly or not at all."""
+    try:
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {script} PRAGMA user_version={version}; COMMIT;"
+        )
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

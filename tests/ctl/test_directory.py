@@ -28,6 +28,29 @@ class DirectoryTests(CtlTestCase):
         self.assertIn("home.example has 2 users.", said.err)
         await self.done("domain", "remove", "home.example", "--force")
 
+    async def test_threshold(self) -> None:
+        """Who names no threshold has the default one, and can go back to it."""
+        await self.open()
+        await self.done("domain", "add", "b.example")
+        stored = await self.house.directory.domain("b.example")
+        assert stored is not None
+        self.assertIsNone(stored.threshold)
+        shown = await self.run_ctl("domain", "show", "b.example")
+        self.assertIn("threshold              5 (default)\n", shown.out)
+        changed = await self.done("domain", "set", "b.example", "--threshold", "5")
+        self.assertEqual(
+            (5.0, False), (changed["threshold"], changed["default_threshold"])
+        )
+        shown = await self.run_ctl("domain", "list")
+        self.assertRegex(shown.out, r"b\.example +5\n")
+        self.assertRegex(shown.out, r"home\.example +5 \(default\)\n")
+        changed = await self.done(
+            "domain", "set", "b.example", "--threshold", "default"
+        )
+        self.assertTrue(changed["default_threshold"])
+        wrong = await self.run_ctl("domain", "set", "b.example", "--threshold", "much")
+        self.assertEqual(2, wrong.code)
+
     async def test_user(self) -> None:
         """A password is made and shown once, or read from a pipe."""
         await self.open()

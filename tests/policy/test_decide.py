@@ -150,6 +150,16 @@ class ScoreTests(SynchronousTestCase):
         self.assertEqual(5.0, at.score)
         self.assertIn("it looks like A", at.fates[0].reason)
 
+    def test_threshold_of_the_settings(self) -> None:
+        """A domain that set no threshold has the one of the settings."""
+        judged = sample.transaction(recipients=[ANN], findings=[sample.scored(6.0)])
+        domains = {"example.test": Domain("example.test")}
+        for threshold, category in ((6.5, "clean"), (6.0, "spam")):
+            (fate,) = Policy(threshold=threshold).decide(judged, domains).fates
+            self.assertEqual((category, threshold), (fate.category, fate.threshold))
+        (fate,) = Policy(threshold=6.5).decide(judged, HERE).fates
+        self.assertEqual(("spam", 5.0), (fate.category, fate.threshold))
+
     def test_threshold_of_the_domain(self) -> None:
         """One message may be spam for one domain and clean for another."""
         transaction = sample.transaction(

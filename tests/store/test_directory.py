@@ -8,7 +8,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from smfd.model.directory import ListEntry, Refused
+from smfd.model.directory import Domain, ListEntry, Refused
 from smfd.store import directory_rules as rules
 from smfd.store.directory import Directory
 from smfd.store.directory_cache import Cache
@@ -139,8 +139,11 @@ class WriteTests(DirectoryTestCase):
             ("conflict", directory.add_domain("home.example", **by)),
             ("invalid", directory.add_domain("ho me", **by)),
             ("invalid", directory.add_domain("new.example", threshold=0.0, **by)),
-            ("invalid", directory.set_domain("home.example", float("nan"), **by)),
-            ("unknown", directory.set_domain("else.example", 5.0, **by)),
+            (
+                "invalid",
+                directory.set_domain("home.example", threshold=float("nan"), **by),
+            ),
+            ("unknown", directory.set_domain("else.example", threshold=5.0, **by)),
             ("unknown", directory.remove_domain("else.example", **by)),
             ("conflict", directory.remove_domain("home.example", **by)),
             ("conflict", directory.add_account("ANN@home.example", **by)),
@@ -270,8 +273,29 @@ class WriteTests(DirectoryTestCase):
         self.assertIsNotNone(await again.account("ann@home.example"))
 
 
-class FileTests(SynchronousTestCase):
-    """Files that are not ours."""
+#: What the first smfd wrote, as far as it has to do with domains.
+_VERSION_1 = """
+CREATE TABLE domains (
+    name TEXT PRIMARY KEY, kind TEXT NOT NULL, threshold REAL NOT NULL,
+    allow_unauthenticated INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE accounts (
+    address TEXT PRIMARY KEY, domain TEXT NOT NULL REFERENCES domains(name),
+    password TEXT NOT NULL, created REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE acts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, actor TEXT NOT NULL,
+    act TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL
+);
+INSERT INTO domains VALUES ('five.example', 'local', 5.0, 0);
+INSERT INTO domains VALUES ('own.example', 'local', 7.5, 1);
+INSERT INTO accounts VALUES ('ann@own.example', 'own.example', '', 0);
+PRAGMA user_version=1;
+"""
+
+
+class FileTests(TestCase):
+    """Files that are not ours, or not of today."""
 
     def test_other_version(self) -> None:
         """A file of a later smfd is left alone."""
@@ -280,6 +304,48 @@ class FileTests(SynchronousTestCase):
             made.execute("PRAGMA user_version=99")
         made.close()
         self.assertRaises(WrongVersion, Directory(path, reactor).startService)
+
+    async def test_version_1(self) -> None:
+        """A file of the first smfd is taken over; its 5 meant nothing was said."""
+        path = Path(self.mktemp())
+        with sqlite3.connect(path) as made:
+            made.executescript(_VERSION_1)
+        made.close()
+        directory = Directory(path, reactor)
+        self.addCleanup(directory.stopService)
+        for _ in range(2):  # the second start finds it done
+            directory.startService()
+            found = (await directory.domains()).items
+            self.assertEqual(
+                [
+                    Domain("five.example", threshold=None),
+                    Domain("own.example", "local", 7.5, True),
+                ],
+                list(found),
+            )
+            self.assertIsNotNone(await directory.account("ann@own.example"))
+            directory.stopService()
+        directory.startService()
+        # Who has users is still held by them.
+        with sqlite3.connect(path) as looked:
+            self.assertEqual([], looked.execute("PRAGMA foreign_key_check").fetchall())
+        looked.close()
+        await directory.add_account("bob@five.example", actor="uid:test")
+
+    async def test_version_1_broken(self) -> None:
+        """A file that cannot be taken over stays as it was."""
+        path = Path(self.mktemp())
+        with sqlite3.connect(path) as made:
+            made.executescript("CREATE TABLE domains (x); PRAGMA user_version=1")
+        made.close()
+        before = path.read_bytes()
+        self.assertRaises(WrongVersion, Directory(path, reactor).startService)
+        with sqlite3.connect(path) as looked:
+            (version,) = looked.execute("PRAGMA user_version").fetchone()
+            tables = looked.execute("SELECT name FROM sqlite_schema").fetchall()
+        looked.close()
+        self.assertEqual((1, [("domains",)]), (version, tables))
+        self.assertEqual(before[100:], path.read_bytes()[100:])
 
     def test_other_tables(self) -> None:
         """Somebody else's database is not filled with our tables."""
