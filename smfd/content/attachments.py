@@ -49,7 +49,7 @@ _MAGIC = (
 )
 
 _MACRO = re.compile(rb"V\0B\0A\0|_VBA_PROJECT|vbaProject\.bin", re.IGNORECASE)
-_ACTIVE = re.compile(rb"/(?:JavaScript|JS|Launch|OpenAction|EmbeddedFile)\b")
+_ACTIVE = re.compile(rb"/(?:JavaScript|Launch|EmbeddedFile)\b")
 _EXTENSION = re.compile(r"\.([A-Za-z0-9-]{1,20})[\s.]*$")
 _INNOCENT = r"\.(?:pdf|docx?|xlsx?|pptx?|txt|jpe?g|png|gif|html?|mp[34]|avi|zip|rtf)"
 _DOUBLE = re.compile(_INNOCENT + r"[\s._-]{0,200}\.[A-Za-z0-9-]{1,20}\s*$", re.I)

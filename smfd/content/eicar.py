@@ -10,7 +10,6 @@ import binascii
 import bz2
 import gzip
 import lzma
-import re
 import tarfile
 import zipfile
 import zlib
@@ -35,7 +34,8 @@ _DEPTH = 8
 _FILES = 2000
 _OCTETS = 128 << 20
 
-_SPACE = re.compile(rb"[\s>|]+")
+#: What may stand between the pieces of a string that was broken into lines.
+_BETWEEN = b" \t\r\n\v\f>|"
 
 #: What may hide parts from us that a reader shows.
 _DOUBTFUL = (
@@ -109,9 +109,10 @@ class _Search:
     def message(self, data: bytes) -> None:
         """Look through a message, however broken its structure is."""
         self._look(data)
-        packed = _SPACE.sub(b"", data)
+        packed = data.translate(None, _BETWEEN)
         if any(needle in packed for needle in _NEEDLES):
             raise _Found
+        del packed  # the message may be large, and we are not
         if b"=" in data and SIGNATURE in binascii.a2b_qp(data):
             raise _Found
         parts = read_parts(data)
