@@ -109,7 +109,7 @@ class Master:
     Forks children, and again when they end.
 
     It reads commands from its standard input: C{kill PID}, a line each.  When
-    that ends, so does everything here.
+    that ends, so does everything here, and the socket's folder is removed.
 
     @ivar size: how many children.
     """
@@ -144,6 +144,10 @@ class Master:
         for pid in self.children:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+        # A daemon that was killed could not do this itself.
+        with suppress(OSError):
+            os.unlink(self.child.address)
+            os.rmdir(os.path.dirname(self.child.address))
 
     def _fork(self) -> None:
         """Make a child; later, when children die as soon as they live."""

@@ -1,6 +1,8 @@
 """Workers do their jobs, die alone, and can do nothing else."""
 
 import os
+import socket
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +10,14 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+import smfd
 from smfd.model.transaction import Body
 from smfd.scan.workers import Busy, JobFailed, Overdue, WorkerDied, Workers
 
+ROOT = str(Path(smfd.__file__).parents[1])
 PROBES = (sys.executable, str(Path(__file__).with_name("probes.py")))
 
 
@@ -116,6 +121,27 @@ class JobTests(WorkersTestCase):
         while again["pid"] == first["pid"]:
             again = await workers.submit("echo", small(b"x"), {})
         self.assertEqual(again["size"], 1)
+
+    async def test_daemon_killed(self) -> None:
+        """When the daemon is killed, its workers end and leave nothing behind."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir()
+        with socket.socket(socket.AF_UNIX) as listening:
+            address = os.path.relpath(folder / "socket")
+            listening.bind(address)
+            listening.listen()
+            line = [*PROBES, "--socket", address, "--size", "1"]
+            master = subprocess.Popen(
+                line, stdin=subprocess.PIPE, env={"PYTHONPATH": ROOT}
+            )
+            connection, _ = await deferToThread(listening.accept)
+            with connection:
+                assert master.stdin is not None
+                master.stdin.close()
+                self.assertEqual(await deferToThread(master.wait), 0)
+                while connection.recv(4096):
+                    pass
+        self.assertFalse(folder.exists())
 
     async def test_stopped(self) -> None:
         """After the service stopped, no process is left and no job hangs."""
