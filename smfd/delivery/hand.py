@@ -55,20 +55,23 @@ class Hand:
         """One less; may wake those who wait."""
         self._total -= self._octets.pop(key, 0)
         if self._waiters and not self.heavy:
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                waiter.callback(None)
+            self.release_all()
 
     def lighter(self) -> "Deferred[None] | None":
         """None when there is room; else fires when there is."""
         if not self.heavy:
             return None
-        waiter: Deferred[None] = Deferred()
+        waiter: Deferred[None] = Deferred(self._forget)
         self._waiters.append(waiter)
         return waiter
 
     def release_all(self) -> None:
-        """Wake everybody: the end has come."""
+        """Wake everybody who waits."""
         waiters, self._waiters = self._waiters, []
         for waiter in waiters:
             waiter.callback(None)
+
+    def _forget(self, waiter: "Deferred[None]") -> None:
+        """Somebody waits no longer."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)

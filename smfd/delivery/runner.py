@@ -86,6 +86,7 @@ class Runner(Service):
         }
         self._settling: set[Deferred[None]] = set()
         self._sweeping: Deferred[None] | None = None
+        self._tidying: Deferred[None] | None = None
         self._missed: Key | None = None
         self._timer: IDelayedCall | None = None
         ledger.freed = leftovers
@@ -98,7 +99,7 @@ class Runner(Service):
     def startService(self) -> None:
         """Take up what an earlier run left."""
         super().startService()
-        d = Deferred.fromCoroutine(self._tidy())
+        d = self._tidying = Deferred.fromCoroutine(self._tidy())
         d.addErrback(lambda f: self._log.failure("cannot tidy the spool", failure=f))
         self._sweep()
 
@@ -217,7 +218,7 @@ class Runner(Service):
             lighter = self._hand.lighter()
             if lighter is not None and self.running:
                 await lighter
-        next_try = await self._ledger.next_try()
+        next_try = await self._ledger.next_try() if self.running else None
         if next_try is not None:
             self._wake_at(next_try)
 
@@ -254,7 +255,7 @@ class Runner(Service):
     async def _tidy(self) -> None:
         """What no row names was never acknowledged (architecture: states)."""
         wanted = await self._ledger.bodies()
-        gone = await self._spool.sweep(wanted)
+        gone = await self._spool.sweep(wanted) if self.running else 0
         if gone:
             self._log.info("removed {n} bodies that were never ours", n=gone)
 
@@ -262,6 +263,9 @@ class Runner(Service):
         await gatherResults([lane.close() for lane in self._lanes.values()])
         while self._settling:
             await gatherResults([_ended(d) for d in self._settling])
+        for d in (self._sweeping, self._tidying):
+            if d is not None:
+                await _ended(d)
 
 
 def _ended(d: "Deferred[None]") -> "Deferred[None]":

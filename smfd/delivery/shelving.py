@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from smfd.model.entry import Consignment, Outcome, State
 from smfd.store.atomic import Disk
 from smfd.store.place import Unplaceable
-from smfd.store.shelf import Draft, Shelf, write
+from smfd.store.shelf import Draft, Shelf, publish, write
 
 
 @define(eq=False)
@@ -100,7 +100,7 @@ class Shelving:
         return self._take(batch, [draft], write, self.disk, self.shelf, draft, sync)
 
     def _named(self, batch: "_Batch", draft: Draft) -> bool:
-        return self._take(batch, [draft], self.disk.rename, draft.part, draft.path)
+        return self._take(batch, [draft], publish, self.disk, self.shelf, draft)
 
     def _take(
         self,

@@ -15,7 +15,8 @@ from smfd.store.atomic import Disk, make_folders
 from smfd.store.place import file_part, split_mailbox
 from smfd.store.shelf import Draft
 
-FOLDERS = ("tmp", "new", "cur")
+#: In the order they are made: where there is a C{tmp} the others are, too.
+FOLDERS = ("cur", "new", "tmp")
 
 
 class Maildir:

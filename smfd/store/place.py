@@ -23,7 +23,7 @@ def folder_name(text: str) -> str:
 
     @raise Unplaceable: it is empty or too long.
     """
-    octets = text.lower().encode("utf-8", "surrogateescape")
+    octets = text.lower().encode("utf-8", "surrogatepass")
     name = "".join(chr(o) if o in _SAFE else f"%{o:02X}" for o in octets)
     if name.startswith("."):
         # A hidden folder, or the way up.

@@ -82,3 +82,17 @@ def write(disk: Disk, shelf: Shelf, draft: Draft, sync: bool) -> None:
         raise
     finally:
         os.close(fd)
+
+
+def publish(disk: Disk, shelf: Shelf, draft: Draft) -> None:
+    """
+    Give a synced part its name; the folder is not synced yet.
+
+    @raise OSError: it has not got it.
+    """
+    try:
+        disk.rename(draft.part, draft.path)
+    except FileNotFoundError:
+        # Somebody tidied the folder away.
+        shelf.make_room(draft)
+        disk.rename(draft.part, draft.path)

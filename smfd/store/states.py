@@ -11,10 +11,10 @@ from attrs import frozen
 @frozen
 class DurableState:
     """
-    One thing that may be on the disk.
+    What may be on the disk of one recipient's message.
 
-    @ivar body: a body is in a file of the spool, or in the row.
-    @ivar due: the ledger has a row that is due to somebody.
+    @ivar body: the body is in a file of the spool, or in the ledger.
+    @ivar due: the ledger says that the recipient waits for it.
     @ivar whole: the destination has the file under its name.
     @ivar settled: the ledger says that it is delivered or held.
     @ivar means: what it is.
@@ -62,8 +62,8 @@ DURABLE_STATES = (
         False,
         True,
         True,
-        "done; the spool file is of no use",
-        "removed when it is a day old",
+        "done; the body is there for others, or of no use",
+        "goes with the last recipient, at the latest when it is a day old",
     ),
     DurableState(
         False,

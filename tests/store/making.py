@@ -195,9 +195,12 @@ class SmallHouse:
         self.runner.take(entry)
 
     async def settled(self) -> None:
-        """Wait until nothing is due."""
-        while self.runner.backlog or (await self.reader.counts())["due"]:
+        """Wait until nothing is due; give up when it never is."""
+        for _ in range(1500):
+            if not self.runner.backlog and not (await self.reader.counts())["due"]:
+                return
             await pause()
+        raise AssertionError("something is due for ever")
 
     def messages(self, kind: str = "mail") -> list[bytes]:
         """Every whole message below a folder of the home."""

@@ -1,0 +1,143 @@
+"""What people read in the ledger."""
+
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from smfd.model.entry import Entry, Outcome, Recipient, State
+from smfd.store.ledger import Ledger
+from smfd.store.reader import Reader
+from smfd.store.record_json import record_document, record_from
+from tests.store.making import REACTOR, held, mailbox, make_entry, make_record
+
+
+class RecordDocumentTests(SynchronousTestCase):
+    """Records as JSON."""
+
+    def test_there_and_back(self) -> None:
+        """A record comes back as it was, with the kinds of its findings."""
+        record = make_record("x")
+        self.assertEqual(record, record_from(record_document(record)))
+
+    def test_other_versions(self) -> None:
+        """Fields that are new or missing do not hide a record."""
+        document = record_document(make_record("x"))
+        document["later"] = 1
+        del document["subject"]
+        self.assertEqual("", record_from(document).subject)
+
+
+class ReaderTests(TestCase):
+    """Looking beside the writer."""
+
+    def setUp(self) -> None:
+        home = Path(self.mktemp())
+        self.ledger = Ledger(home, REACTOR, REACTOR, patience=0.01)
+        self.reader = Reader(home, REACTOR)
+        self.ledger.startService()
+        self.reader.startService()
+        self.addCleanup(self.ledger.stopService)
+        self.addCleanup(self.reader.stopService)
+
+    async def hold(self, subject: str, *addresses: str) -> Entry:
+        """An entry held for some addresses."""
+        recipients: list[Recipient] = [held(n, a) for n, a in enumerate(addresses, 1)]
+        entry = make_entry(recipients=recipients, subject=subject)
+        await self.ledger.commit(entry)
+        await self.ledger.settle(
+            [Outcome(entry.id, r.number, State.HELD, "q/x") for r in recipients]
+        )
+        return entry
+
+    async def test_record(self) -> None:
+        """A message is shown with its recipients and what people did."""
+        entry = make_entry(recipients=[mailbox(1), held(2)])
+        await self.ledger.commit(entry)
+        await self.ledger.settle([Outcome(entry.id, 2, State.HELD, "q/x")])
+        await self.ledger.audit("anna", "look", entry.id, "")
+        await self.ledger.audit("anna", "delete", f"{entry.id}-2", "")
+        await self.ledger.audit("anna", "delete", f"{entry.id}x", "")
+        found = await self.reader.record(entry.id)
+        assert found is not None
+        self.assertEqual(entry.record, record_from(found["record"]))
+        self.assertEqual(
+            [(1, "due", 0), (2, "held", 1)],
+            [(r["number"], r["state"], r["attempts"]) for r in found["recipients"]],
+        )
+        self.assertEqual(["look", "delete"], [a["act"] for a in found["acts"]])
+        self.assertIsNone(await self.reader.record("unknown"))
+
+    async def test_held(self) -> None:
+        """Held items are listed, the newest first, by whatever is asked."""
+        await self.hold("Cheap 100% pills", "u@d.example", "v@d.example")
+        last = await self.hold("Invoice", "u@e.example")
+        everything = await self.reader.held()
+        self.assertEqual(3, everything["total"])
+        self.assertEqual(f"{last.id}-1", everything["items"][0]["id"])
+        questions: list[tuple[dict[str, Any], int]] = [
+            ({"domain": "d.example"}, 2),
+            ({"recipient": "u@e.example"}, 1),
+            ({"category": "spam"}, 3),
+            ({"category": "virus"}, 0),
+            ({"words": "pills v@d"}, 1),
+            ({"words": "0%"}, 2),
+            ({"words": "_"}, 0),
+            ({"words": "' OR 1"}, 0),
+        ]
+        for asked, total in questions:
+            self.assertEqual(total, (await self.reader.held(**asked))["total"], asked)
+        page = await self.reader.held(limit=1, offset=1)
+        self.assertEqual((3, 1), (page["total"], len(page["items"])))
+        self.assertEqual(
+            {"d.example": 2, "e.example": 1}, await self.reader.domains_held()
+        )
+
+    async def test_item(self) -> None:
+        """One item has what people need, until it is decided."""
+        entry = await self.hold("Invoice", "u@d.example")
+        item = f"{entry.id}-1"
+        found = await self.reader.held_item(item)
+        self.assertEqual(
+            {
+                "id": item,
+                "recipient": "u@d.example",
+                "domain": "d.example",
+                "sender": "a@b.example",
+                "subject": "Invoice",
+                "class": "spam",
+                "reason": "too much",
+                "score": 9.0,
+                "received": entry.received,
+                "size": 10,
+                "path": "q/x",
+            },
+            found,
+        )
+        await self.ledger.decide_held(item, State.DELETED, "anna")
+        self.assertIsNone(await self.reader.held_item(item))
+        self.assertIsNone(await self.reader.held_item("nonsense"))
+
+    async def test_in_order(self) -> None:
+        """A search that fills itself sees every record once, in order."""
+        for n in range(5):
+            await self.ledger.commit(make_entry(subject=str(n)))
+        first = await self.reader.records_after(0, 3)
+        second = await self.reader.records_after(first[-1][0], 3)
+        self.assertEqual(
+            ["0", "1", "2", "3", "4"], [r["subject"] for _, r in first + second]
+        )
+
+    async def test_counts(self) -> None:
+        """How the house is doing, in four numbers."""
+        self.assertEqual(
+            {"due": 0, "held": 0, "records": 0, "oldest_due": None},
+            await self.reader.counts(),
+        )
+        await self.hold("x", "u@d.example")
+        due = make_entry()
+        await self.ledger.commit(due)
+        self.assertEqual(
+            {"due": 1, "held": 1, "records": 2, "oldest_due": due.received},
+            await self.reader.counts(),
+        )
