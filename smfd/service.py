@@ -28,10 +28,8 @@ from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.runner import Runner
 from smfd.net.listener import Listener
 from smfd.net.tls import ServerTLS
-from smfd.policy.decide import Policy
 from smfd.proto.limits import Limits
-from smfd.scan.chain import Chain
-from smfd.scan.stages import Scan, stages
+from smfd.scan.stages import Scan, chain, policy, stages
 from smfd.scan.virus import VirusStage
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.factory import SMTPFactory
@@ -101,37 +99,28 @@ def _stock(config: Config, reactor: Any) -> Stock:
     )
 
 
-def _acceptance(config: Config, stock: Stock, scan: Scan, reactor: Any) -> Acceptance:
-    chain = Chain(
-        scan.stages,
-        config.scan.deadline,
-        reactor,
-        {"virus": config.virus.deadline + 5.0},
-    )
-    return Acceptance(
-        chain,
-        Policy(config.scan.on_error.deferring, config.scores, config.content.threshold),
+def _door(config: Config, stock: Stock, scan: Scan, reactor: Any) -> MX:
+    settings = config.mx
+    recorder = Recorder(stock.ledger, stock.maillog, reactor)
+    acceptance = Acceptance(
+        chain(config, scan, reactor),
+        policy(config),
         stock.directory,
         stock.spool,
         stock.ledger,
         stock.runner,
         Tracer(config.hostname),
-        Recorder(stock.ledger, stock.maillog, reactor),
+        recorder,
         reactor,
-        config.mx.header_size,
-        config.mx.header_fields,
+        settings.header_size,
+        settings.header_fields,
     )
-
-
-def _door(config: Config, stock: Stock, scan: Scan, reactor: Any) -> MX:
-    settings = config.mx
     return MX(
         config.hostname,
         stock.directory,
         stock.spool,
-        stock.ledger,
-        stock.maillog,
-        _acceptance(config, stock, scan, reactor),
+        recorder,
+        acceptance,
         reactor,
         partial(_new_id, reactor),
         settings.connections,

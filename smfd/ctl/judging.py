@@ -17,11 +17,9 @@ from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Verdict
-from smfd.policy.decide import Policy
 from smfd.proto.address import Address, parse_path
 from smfd.proto.reply import Malformed
-from smfd.scan.chain import Chain
-from smfd.scan.stages import stages
+from smfd.scan.stages import chain, policy, stages
 from smfd.store.directory import Directory
 
 _RECIPIENT = Address("recipient", "scan.invalid")
@@ -101,14 +99,12 @@ async def _judge(
     for service in scan.services:
         service.setServiceParent(house)
     house.startService()
-    chain = Chain(scan.stages, config.scan.deadline, clock)
-    policy = Policy(
-        config.scan.on_error.deferring, config.scores, config.content.threshold
-    )
+    judging = policy(config)
     try:
-        transaction = policy.weigh(await chain.run(letter.transaction()))
+        looked = await chain(config, scan, clock).run(letter.transaction())
     finally:
         stopped = house.stopService()
         if stopped is not None:
             await stopped
-    return transaction, policy.decide(transaction, {})
+    transaction = judging.weigh(looked)
+    return transaction, judging.decide(transaction, {})

@@ -7,12 +7,15 @@ from typing import Any
 from attrs import frozen
 from publicsuffixlist import PublicSuffixList
 from twisted.application.service import IService
+from twisted.internet.interfaces import IReactorTime
 
 from smfd.config.schema import Config
 from smfd.interfaces import IStage
 from smfd.net.clamd import Clamd
 from smfd.net.dns import Resolver
+from smfd.policy.decide import Policy
 from smfd.policy.scores import SCORES
+from smfd.scan.chain import Chain
 from smfd.scan.content import ContentStage
 from smfd.scan.dkim import DKIMStage
 from smfd.scan.dmarc import DMARCStage
@@ -62,6 +65,18 @@ def stages(config: Config, directory: Directory, reactor: Any) -> Scan:
     needed = working & set(chosen)
     services = (*scanners, *((workers,) if needed else ()))
     return Scan(chosen, services)
+
+
+def chain(config: Config, scan: Scan, clock: IReactorTime) -> Chain:
+    """The stages with their deadlines; clamd's own is told to us in time."""
+    patience = config.virus.deadline + 5.0
+    return Chain(scan.stages, config.scan.deadline, clock, {"virus": patience})
+
+
+def policy(config: Config) -> Policy:
+    """What the settings say of judging."""
+    deferring, threshold = config.scan.on_error.deferring, config.content.threshold
+    return Policy(deferring, config.scores, threshold)
 
 
 def _resolver(config: Config, reactor: Any) -> Resolver:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from time import perf_counter
 
 from attrs import evolve, frozen
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -34,8 +34,8 @@ from smfd.store.spool import Spool
 
 LOCAL_ERROR = "Local error, try again later"
 
-#: RFC 5321 §6.3: more than these many hops are a loop.
-HOPS = 50
+#: RFC 5321 §6.3: so many Received fields are no loop yet.
+HOPS = 100
 
 
 @frozen
@@ -61,9 +61,9 @@ class Acceptance:
 
     _log = Logger()
 
-    def turn(self) -> Deferred[None]:
-        """Fires when delivery keeps up, and another message may come."""
-        return self.runner.pressure() or succeed(None)
+    def turn(self) -> Deferred[None] | None:
+        """None while delivery keeps up; else fires when a message may come."""
+        return self.runner.pressure()
 
     def message(
         self, session: Session, envelope: Envelope, body: Body
@@ -128,8 +128,13 @@ class Acceptance:
         record = self.recorder.record(transaction, verdict, said, begun)
         entry = self.tracer.entry(transaction, verdict, record)
         await self.ledger.commit(entry)
-        self.runner.take(entry)
-        self.recorder.log(record)
+        # It is ours from here on, whatever fails: no fault may throw the body
+        # away, or have the client send it again.
+        try:
+            self.runner.take(entry)
+            self.recorder.log(record)
+        except Exception:
+            self._log.failure("{id}: a fault behind the commit", id=entry.id)
         return said
 
     def _refuse(

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
 
-from attrs import define, field
+from attrs import define, evolve, field
+from twisted.internet import defer
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -19,14 +20,12 @@ from zope.interface import implementer
 from smfd.interfaces import IDoor, IIncoming
 from smfd.model.directory import Account, Domain
 from smfd.model.envelope import Envelope, Forward
-from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body
 from smfd.proto.reply import Reply, reply
 from smfd.smtpd.accept import Acceptance
+from smfd.smtpd.recorder import Recorder
 from smfd.store.directory import Directory
-from smfd.store.ledger import Ledger
-from smfd.store.maillog import MailLog
 from smfd.store.spool import Spool
 
 Networks = Sequence[IPv4Network | IPv6Network]
@@ -34,6 +33,11 @@ Networks = Sequence[IPv4Network | IPv6Network]
 OK_MAIL = reply(250, "2.1.0", "Sender OK")
 OK_RCPT = reply(250, "2.1.5", "Recipient OK")
 FULL = reply(452, "4.3.1", "Insufficient system storage, try again later")
+BEHIND = reply(451, "4.3.2", "Delivery is behind, try again later")
+
+#: Seconds that DATA waits for a turn; RFC 5321 §4.5.3.2.4 has the client wait
+#: for two minutes.
+PATIENCE = 60.0
 
 
 @implementer(IDoor)
@@ -49,8 +53,7 @@ class MX:
     hostname: str
     directory: Directory
     spool: Spool
-    ledger: Ledger
-    maillog: MailLog
+    recorder: Recorder
     acceptance: Acceptance
     clock: IReactorTime
     ids: Callable[[], str]
@@ -78,7 +81,7 @@ class MX:
     def _turn_away(self, session: Session, why: str) -> Deferred[Reply]:
         text = f"{self.hostname} {why}, try again later id={session.id}"
         said = reply(421, "4.7.0", text, closes=True)
-        self._refused(session, session.id, said)
+        self.recorder.refused(session.id, session, None, said)
         return succeed(said)
 
     def hello(self, session: Session) -> Deferred[Reply]:
@@ -89,7 +92,7 @@ class MX:
         """Any sender, as long as there is room for his message."""
         if not self.spool.has_room(envelope.size or 0):
             # RFC 1870 §6.1: say so before the message is sent.
-            return succeed(FULL)
+            return self.refused(session, envelope, FULL)
         return succeed(OK_MAIL)
 
     def rcpt(
@@ -128,22 +131,43 @@ class MX:
             said = reply(550, "5.7.1", f"We do not relay for that domain id={name}")
         else:
             said = reply(550, "5.1.1", f"No such mailbox here id={name}")
-        self._refused(session, name, said, envelope, forward)
+        asked = evolve(envelope, recipients=(forward,))
+        self.recorder.refused(name, session, asked, said)
         return said
 
     def data(self, session: Session, envelope: Envelope) -> Deferred[Reply | IIncoming]:
         """Where the message goes, if there is room; it may wait for a turn."""
+        turn = self.acceptance.turn()
+        if turn is None and self.spool.has_room(envelope.size or 0):
+            return succeed(self.spool.receive(envelope.id))
+        return Deferred.fromCoroutine(self._data(session, envelope, turn))
+
+    async def _data(
+        self, session: Session, envelope: Envelope, turn: Deferred[None] | None
+    ) -> Reply | IIncoming:
+        try:
+            if turn is not None:
+                await turn.addTimeout(PATIENCE, self.clock)
+        except defer.TimeoutError:
+            return await self.refused(session, envelope, BEHIND)
         if not self.spool.has_room(envelope.size or 0):
-            return succeed(FULL)
-        return self.acceptance.turn().addCallback(
-            lambda _: self.spool.receive(envelope.id)
-        )
+            return await self.refused(session, envelope, FULL)
+        return self.spool.receive(envelope.id)
 
     def message(
         self, session: Session, envelope: Envelope, body: Body
     ) -> Deferred[Reply]:
         """Judge it, and make it ours or not."""
         return self.acceptance.message(session, envelope, body)
+
+    def refused(
+        self, session: Session, envelope: Envelope, refusal: Reply
+    ) -> Deferred[Reply]:
+        """A message that did not come so far is written down too."""
+        text = f"{refusal.lines[0]} id={envelope.id}"
+        said = evolve(refusal, lines=(text,))
+        self.recorder.refused(envelope.id, session, envelope, said)
+        return succeed(said)
 
     def closed(self, session: Session, why: str) -> None:
         """Forget the connection; note an end that is not a good-bye."""
@@ -152,43 +176,4 @@ class MX:
         if not self._from[session.client]:
             del self._from[session.client]
         if why:
-            self.maillog.line(
-                session.id, client=session.client, helo=session.helo, closed=why
-            )
-
-    def _refused(
-        self,
-        session: Session,
-        name: str,
-        said: Reply,
-        envelope: Envelope | None = None,
-        forward: Forward | None = None,
-    ) -> None:
-        """Everything refused can be found: a record and a line in the log."""
-        sender = envelope.sender if envelope else None
-        recipient = str(forward.address) if forward else ""
-        text = f"{said.code} {said.status} {said.lines[0]}"
-        self.ledger.note(
-            Record(
-                id=name,
-                kind="refusal",
-                time=self.clock.seconds(),
-                flow="inbound",
-                client=session.client,
-                helo=session.helo,
-                tls=session.tls,
-                sender=str(sender or ""),
-                recipients=(recipient,) if recipient else (),
-                verdict="refused",
-                reply=text,
-            )
-        )
-        self.maillog.line(
-            name,
-            client=session.client,
-            helo=session.helo,
-            **{"from": f"<{sender or ''}>" if envelope else ""},
-            to=f"<{recipient}>" if recipient else "",
-            status="refused",
-            reply=text,
-        )
+            self.recorder.closed(session, why)

@@ -2,7 +2,7 @@
 
 from time import perf_counter
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.format.header import Header
@@ -11,7 +11,7 @@ from smfd.format.words import decode_words
 from smfd.model.envelope import Envelope
 from smfd.model.record import Record
 from smfd.model.session import Session
-from smfd.model.transaction import Body, Transaction
+from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Verdict
 from smfd.proto.reply import Reply
 from smfd.store.ledger import Ledger
@@ -54,7 +54,7 @@ class Recorder:
             sender=str(envelope.sender or ""),
             recipients=tuple(str(f.address) for f in envelope.recipients),
             verdict=verdict.category if verdict else _UNJUDGED[said.code // 100],
-            reply=f"{said.code} {said.status} {said.lines[0]}",
+            reply=_shown(said),
             subject=_words(transaction.header, "subject"),
             header_from=author(transaction.header)
             or _words(transaction.header, "from"),
@@ -70,25 +70,61 @@ class Recorder:
         self, session: Session, envelope: Envelope, body: Body, said: Reply
     ) -> None:
         """A fault of ours: the sender comes again, and it can be found."""
-        record = Record(
-            id=envelope.id,
-            kind="message",
-            time=self.clock.seconds(),
-            flow="inbound",
-            client=session.client,
-            helo=session.helo,
-            tls=session.tls,
-            sender=str(envelope.sender or ""),
-            recipients=tuple(str(f.address) for f in envelope.recipients),
-            verdict="deferred",
-            reply=f"{said.code} {said.status} {said.lines[0]}",
-            size=body.size,
-        )
+        record = self._unjudged(session, envelope, said)
+        record = evolve(record, id=envelope.id, kind="message", size=body.size)
         self.ledger.note(record)
         self.log(record)
 
+    def refused(
+        self, name: str, session: Session, envelope: Envelope | None, said: Reply
+    ) -> None:
+        """
+        What never became a message can be found too.
+
+        @param name: the id in the reply.
+        @param envelope: with the recipient that was refused; None when it did
+            not come so far.
+        """
+        record = self._unjudged(session, envelope, said)
+        record = evolve(record, id=name)
+        self.ledger.note(record)
+        self.maillog.line(
+            name,
+            client=record.client,
+            helo=record.helo,
+            **{"from": f"<{record.sender}>" if envelope else ""},
+            to=" ".join(f"<{r}>" for r in record.recipients),
+            status=record.verdict,
+            reply=record.reply,
+        )
+
+    def closed(self, session: Session, why: str) -> None:
+        """A connection that ended without a good-bye: one line."""
+        self.maillog.line(
+            session.id, client=session.client, helo=session.helo, closed=why
+        )
+
+    def _unjudged(
+        self, session: Session, envelope: Envelope | None, said: Reply
+    ) -> Record:
+        """What is known of what nobody judged."""
+        recipients = envelope.recipients if envelope else ()
+        return Record(
+            id=session.id,
+            kind="refusal",
+            time=self.clock.seconds(),
+            flow=Flow.INBOUND.value,
+            client=session.client,
+            helo=session.helo,
+            tls=session.tls,
+            sender=str((envelope and envelope.sender) or ""),
+            recipients=tuple(str(f.address) for f in recipients),
+            verdict=_UNJUDGED[said.code // 100],
+            reply=_shown(said),
+        )
+
     def log(self, record: Record) -> None:
-        """One line."""
+        """One line for a message."""
         fates = " ".join(f"<{f.recipient}>={f.category}" for f in record.fates[:20])
         self.maillog.line(
             record.id,
@@ -103,6 +139,10 @@ class Recorder:
             delay=f"{record.ms / 1000:.3f}",
             reply=record.reply,
         )
+
+
+def _shown(said: Reply) -> str:
+    return f"{said.code} {said.status} {said.lines[0]}"
 
 
 def _words(header: Header, name: str) -> str:
