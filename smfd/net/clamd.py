@@ -26,6 +26,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
+from smfd.config.value import split_clamd
 from smfd.model.transaction import Body
 
 #: A verdict is a line; a longer one is none.
@@ -59,15 +60,11 @@ def address(text: str) -> Address:
 
     @raise ValueError: it is neither C{unix:/path} nor C{tcp:host:port}.
     """
-    kind, _, rest = text.partition(":")
-    if kind == "unix" and rest.startswith("/"):
-        return Address(text, socket.AF_UNIX, rest)
-    host, colon, port = rest.rpartition(":")
-    host = host.strip("[]")
-    if kind == "tcp" and colon and host and port.isdecimal():
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return Address(text, family, (host, int(port)))
-    raise ValueError(f"{text!r} is neither unix:/path nor tcp:host:port")
+    scheme, where, port = split_clamd(text)
+    if scheme == "unix":
+        return Address(text, socket.AF_UNIX, where)
+    family = socket.AF_INET6 if ":" in where else socket.AF_INET
+    return Address(text, family, (where, port))
 
 
 class _Wire:

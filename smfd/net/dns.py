@@ -18,7 +18,9 @@ import dns.nameserver
 import dns.resolver
 from attrs import define
 from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
+from twisted.logger import Logger
 
+from smfd.config.value import split_server
 from smfd.net.dns_answer import (
     IMPOSSIBLE,
     Answer,
@@ -38,6 +40,8 @@ __all__ = ["Answer", "Budget", "DNSTrouble", "Lookup", "Resolver", "Static"]
 
 class Resolver:
     """Asks the servers it is given, and remembers what they said."""
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -134,6 +138,10 @@ class Resolver:
             answer = await self._slots.run(self._resolve, *key)
         except DNSTrouble as e:
             why = e
+        except Exception as e:
+            # Whoever waits must hear of it, and the next may ask anew.
+            self._log.failure("{name}: a fault of ours", name=key[0])
+            why = DNSTrouble(f"{key[0]} {key[1]}: {type(e).__name__}")
         self._cache.put(key, answer, self._reactor.seconds())
         for d in self._asking.pop(key):
             if answer is None:
@@ -236,14 +244,7 @@ def _server(text: str) -> dns.nameserver.Nameserver:
 
     @raise ValueError: it is none of these.
     """
-    host, port = text, "53"
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or port
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    address = ipaddress.ip_address(host)
-    return dns.nameserver.Do53Nameserver(str(address), int(port))
+    return dns.nameserver.Do53Nameserver(*split_server(text))
 
 
 def _loopback(server: Any) -> bool:

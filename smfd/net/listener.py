@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 
+from smfd.config.value import split_address
 from smfd.net.eager import EagerPort
 
 #: Connections the kernel keeps for us while we are busy.
@@ -35,10 +36,8 @@ class Listener(Service):
         @raise SystemExit: a port cannot be had.
         """
         for address in self._addresses:
-            host, _, port = address.rpartition(":")
-            listening = EagerPort(
-                int(port), self._factory, BACKLOG, host.strip("[]"), self._reactor
-            )
+            host, port = split_address(address)
+            listening = EagerPort(port, self._factory, BACKLOG, host, self._reactor)
             try:
                 listening.startListening()
             except CannotListenError as error:

@@ -36,11 +36,18 @@ class Policy:
     threshold: float = 5.0
 
     def weigh(self, transaction: Transaction) -> Transaction:
-        """The same findings with the scores of the settings."""
+        """
+        The same findings with the scores of the settings.
+
+        A symbol counts once, however many findings have it: a message must
+        not become spam by its tenth broken signature, nor ham by its tenth
+        good one.
+        """
         if not self.scores:
             return transaction
+        left = dict(self.scores)
         weighed = tuple(
-            evolve(f, score=self.scores[f.symbol]) if f.symbol in self.scores else f
+            evolve(f, score=left[f.symbol]) if f.symbol in self.scores else f
             for f in transaction.findings
         )
         return evolve(transaction, findings=weighed)

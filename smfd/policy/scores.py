@@ -2,7 +2,8 @@
 What a symbol of the sender's authentication is worth.
 
 None is terminal alone (S9): together with something else they count.  The
-rules carry their own scores; the settings overrule both.
+rules carry their own scores; the settings overrule both, in
+L{Policy.weigh <smfd.policy.decide.Policy.weigh>}.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """
 How long we go on with a client that gets nothing done.
 
-Standards: RFC 5321 §4.5.3, §7.7.
+Standards: RFC 5321 §4.5.3, §7.8.
 """
 
 from smfd.proto import phrase

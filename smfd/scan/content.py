@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from attrs import Factory, define
+from attrs import define
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
@@ -31,19 +31,16 @@ class ContentStage:
 
     Reports a finding for every rule that hit, and in any case one called
     CONTENT that names the version of the rules.
-
-    @ivar scores: of symbols, instead of what the rules say.
     """
 
     name: ClassVar[str] = "content"
 
     workers: Pool
-    scores: Mapping[str, float] = Factory(dict)
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
         """Fails when no worker could tell."""
         d = self.workers.submit("content", transaction.body, _known(transaction))
-        return d.addCallback(_findings, self.scores)
+        return d.addCallback(_findings)
 
 
 def _known(transaction: Transaction) -> dict[str, Any]:
@@ -58,11 +55,9 @@ def _known(transaction: Transaction) -> dict[str, Any]:
     }
 
 
-def _findings(
-    said: Mapping[str, Any], scores: Mapping[str, float]
-) -> Sequence[Finding]:
+def _findings(said: Mapping[str, Any]) -> Sequence[Finding]:
     """The findings that a worker's answer means."""
-    hits = [_finding(hit, scores) for hit in said["hits"][:_HITS]]
+    hits = [_finding(hit) for hit in said["hits"][:_HITS]]
     aside = ", ".join(map(str, said.get("aside", ())))[:_EVIDENCE]
     evidence = f"rules={said['rules']}" + (f" too slow: {aside}" if aside else "")
     count = len(said["hits"])
@@ -75,9 +70,9 @@ def _findings(
     return (*hits, summary)
 
 
-def _finding(hit: Mapping[str, Any], scores: Mapping[str, float]) -> Finding:
+def _finding(hit: Mapping[str, Any]) -> Finding:
     """One rule that hit."""
-    score = scores.get(str(hit["symbol"]), float(hit["score"]))
+    score = float(hit["score"])
     return Finding(
         "content",
         str(hit["symbol"])[:128],

@@ -49,14 +49,13 @@ def stages(config: Config, directory: Directory, reactor: Any) -> Scan:
     )
     resolver = _resolver(config, reactor)
     look_ups = config.dns.per_message
-    scores = {**SCORES, **config.scores}
     virus, scanners = _virus(config, workers, reactor)
     every: dict[str, IStage] = {
         "virus": virus,
         "lists": ListsStage(directory, reactor),
-        "spf": SPFStage(resolver, scores, look_ups, config.hostname),
-        "dkim": DKIMStage(resolver, workers, scores, look_ups),
-        "dmarc": DMARCStage(resolver, PublicSuffixList(), scores),
+        "spf": SPFStage(resolver, SCORES, look_ups, config.hostname),
+        "dkim": DKIMStage(resolver, workers, SCORES, look_ups),
+        "dmarc": DMARCStage(resolver, PublicSuffixList(), SCORES),
         "identity": IdentityStage(directory.is_hosted),
         "content": ContentStage(workers),
     }

