@@ -23,11 +23,13 @@ class Load:
     What became of a load.
 
     @ivar refused: replies to a command or a message that were not positive.
+    @ivar answers: the name and the reply of each message that was sent whole.
     @ivar delays: seconds from the final dot to the reply, one a message.
     """
 
     accepted: int = 0
     refused: list[str] = field(factory=list)
+    answers: list[tuple[str, str]] = field(factory=list)
     broken: int = 0
     delays: list[float] = field(factory=list)
     seconds: float = 0.0
@@ -45,6 +47,7 @@ class Letter:
     sender: str
     recipients: Sequence[str]
     data: bytes
+    name: str = ""
 
     def dialogue(self) -> Iterator[bytes]:
         """What is said, a reply awaited after each."""
@@ -117,6 +120,8 @@ class Connection:
     def _answered(self, reply: bytes) -> bool:
         if self.said is self.letter.data:
             self.load.delays.append(time.perf_counter() - self.dotted)
+            said = reply.decode("latin-1").strip()
+            self.load.answers.append((self.letter.name, said))
             if reply.startswith(b"2"):
                 self.load.accepted += 1
         if reply[:1] not in b"23":
@@ -138,12 +143,13 @@ def run(
     letters: Iterator[Letter],
     connections: int = 20,
     progress: Callable[[Load], None] = lambda _: None,
+    limit: float = LIMIT,
 ) -> Load:
     """Send all letters over so many connections at a time."""
     load, selector = Load(), selectors.DefaultSelector()
     begun = time.perf_counter()
     active = 0
-    while time.perf_counter() - begun < LIMIT:
+    while time.perf_counter() - begun < limit:
         while active < connections and (letter := next(letters, None)) is not None:
             connection = Connection(port, letter, load)
             selector.register(connection.socket, selectors.EVENT_READ, connection)

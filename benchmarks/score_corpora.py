@@ -6,7 +6,6 @@ of other filters are taken out first.  Prints, for each archive, what is called
 spam among ham and not among spam, and what single rules do.
 """
 
-import re
 import sys
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -14,24 +13,7 @@ from typing import Any
 
 from smfd.content.judge import Judge
 from smfd.content.rules.compile import load_rules
-
-_VERDICT = re.compile(
-    rb"^(?:x-spam|x-bogosity|x-virus|x-ms-exchange-organization-scl|x-ironport"
-    rb"|x-microsoft-antispam|x-sid-result|x-forefront|authentication-results)"
-    rb"[^\n]*\n(?:[ \t][^\n]*\n)*",
-    re.IGNORECASE | re.MULTILINE,
-)
-_MARK = re.compile(rb"^(Subject: )\{Spam\?\} ", re.MULTILINE)
-
-
-def cleaned(data: bytes) -> bytes:
-    """A message as a server would meet it, with CRLF."""
-    data = data.replace(b"\r\n", b"\n")
-    if data.startswith(b"From "):
-        data = data.partition(b"\n")[2]
-    header, empty, body = data.partition(b"\n\n")
-    header = _MARK.sub(rb"\1", _VERDICT.sub(b"", header + b"\n"))
-    return (header + empty[1:] + body).replace(b"\n", b"\r\n")
+from tests.system.corpora import cleaned
 
 
 def main(folder: str, threshold: float = 5.0) -> None:
