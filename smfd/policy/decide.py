@@ -47,7 +47,7 @@ class Policy:
             return transaction
         left = dict(self.scores)
         weighed = tuple(
-            evolve(f, score=left[f.symbol]) if f.symbol in self.scores else f
+            evolve(f, score=left.pop(f.symbol, 0.0)) if f.symbol in self.scores else f
             for f in transaction.findings
         )
         return evolve(transaction, findings=weighed)
