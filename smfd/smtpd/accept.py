@@ -95,7 +95,6 @@ class Acceptance:
         begun = perf_counter()
         # The disk works while the stages look.
         synced = self.spool.sync(body)
-        synced.addErrback(lambda failure: failure)
         head = body.data
         if head is None:
             head = await self.spool.head(body, self.header_size + 1)
@@ -153,7 +152,12 @@ class Acceptance:
         return said
 
     async def _to_mailboxes(self, envelope: Envelope) -> Envelope:
-        """The mailboxes behind the recipients, each of them once."""
+        """
+        The mailboxes behind the recipients, each of them once.
+
+        None at all when one is gone since its RCPT was answered: the client
+        comes again and learns which.
+        """
         found: dict[str, Forward] = {}
         for forward in envelope.recipients:
             name = str(forward.address)
@@ -161,7 +165,7 @@ class Acceptance:
                 name = await self._postmaster()
             account = await self.directory.account(name)
             if account is None:
-                continue
+                return evolve(envelope, recipients=())
             if account.address != name or not forward.address.domain:
                 forward = evolve(forward, address=_address(account.address))
             found.setdefault(account.address, forward)
@@ -198,7 +202,7 @@ def _unacceptable(header: Header, envelope: Envelope) -> Reply | None:
     if len(header.all("received")) > HOPS:
         return _said(554, "5.4.6", "Too many hops, this is a loop", envelope)
     if not envelope.recipients:
-        return _said(450, "4.2.1", "The mailboxes are gone, try again", envelope)
+        return _said(450, "4.2.1", "A mailbox is gone since, try again", envelope)
     return None
 
 
