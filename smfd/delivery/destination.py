@@ -3,20 +3,15 @@
 from collections.abc import Sequence
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from smfd.delivery.shelving import Shelving
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome
 from smfd.store.atomic import make_folders
-
-
-class Closed(Exception):
-    """Asked before the start or after the end; what was asked is still due."""
+from smfd.store.threads import Threads
 
 
 @implementer(IDestination)
@@ -33,29 +28,21 @@ class FileDestination(Service):
     ) -> None:
         self.name = name
         self._shelving = shelving
-        self._reactor = reactor
-        self._pool: ThreadPool | None = None
+        self._threads = Threads(reactor, f"delivery-{name}")
 
     def startService(self) -> None:
         """Make the root folder and start the thread."""
         make_folders(self._shelving.disk, self._shelving.shelf.root)
-        self._pool = ThreadPool(0, 1, name=f"delivery-{self.name}")
-        self._pool.start()
+        self._threads.start()
         super().startService()
 
     def stopService(self) -> None:
         """Finish the batch in hand."""
         super().stopService()
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool = None
+        self._threads.stop()
 
     def deliver(
         self, consignments: Sequence[Consignment]
     ) -> "Deferred[Sequence[Outcome]]":
         """Fires when what is done is synced, with one outcome for each."""
-        if self._pool is None:
-            return fail(Closed(self.name))
-        return deferToThreadPool(
-            self._reactor, self._pool, self._shelving.deliver, consignments
-        )
+        return self._threads.run(self._shelving.deliver, consignments)

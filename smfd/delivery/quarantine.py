@@ -3,11 +3,10 @@
 import os
 from pathlib import Path
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.threads import deferToThreadPool
 
-from smfd.delivery.destination import Closed, FileDestination
+from smfd.delivery.destination import FileDestination
 from smfd.delivery.shelving import Shelving
 from smfd.model.entry import State
 from smfd.store.atomic import Disk
@@ -28,9 +27,7 @@ class QuarantineDestination(FileDestination):
 
     def remove(self, path: str) -> "Deferred[None]":
         """Take a held message away; nobody is waiting for it any more."""
-        if self._pool is None:
-            return fail(Closed(self.name))
-        return deferToThreadPool(self._reactor, self._pool, self.shelf.remove, path)
+        return self._threads.run(self.shelf.remove, path)
 
     def read(self, path: str, octets: int = -1) -> "Deferred[bytes]":
         """
@@ -38,8 +35,4 @@ class QuarantineDestination(FileDestination):
 
         @param path: absolute.
         """
-        if self._pool is None:
-            return fail(Closed(self.name))
-        return deferToThreadPool(
-            self._reactor, self._pool, self.shelf.read, path, octets
-        )
+        return self._threads.run(self.shelf.read, path, octets)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import evolve
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -70,12 +70,14 @@ class Runner(Service):
         delay: float = 0.05,
         window: int = 20_000,
         memory: int = 67_108_864,
+        pause: Callable[[int], float] = backoff,
     ) -> None:
         """
         @param batch: the most consignments that are synced together.
         @param delay: seconds that the first of a batch waits for others.
         @param window: the most consignments in memory.
         @param memory: the most octets of bodies in memory.
+        @param pause: seconds to wait after so many tries.
         """
         self._ledger = ledger
         self._spool = spool
@@ -87,6 +89,8 @@ class Runner(Service):
         self._settling: set[Deferred[None]] = set()
         self._sweeping: Deferred[None] | None = None
         self._tidying: Deferred[None] | None = None
+        self._dozing: set[Deferred[None]] = set()
+        self._pause = pause
         self._missed: Key | None = None
         self._timer: IDelayedCall | None = None
         ledger.freed = leftovers
@@ -108,6 +112,8 @@ class Runner(Service):
         super().stopService()
         self._sleep()
         self._hand.release_all()
+        for doze in list(self._dozing):
+            doze.cancel()
         d = Deferred.fromCoroutine(self._finish())
         self._ledger.outlive(d)
         return d
@@ -167,7 +173,7 @@ class Runner(Service):
     def _timed(self, outcome: Outcome, attempts: int) -> Outcome:
         if outcome.next_try:
             return outcome
-        return evolve(outcome, next_try=self._clock.seconds() + backoff(attempts))
+        return evolve(outcome, next_try=self._clock.seconds() + self._pause(attempts))
 
     async def _settle(self, outcomes: Sequence[Outcome]) -> None:
         """
@@ -184,10 +190,23 @@ class Runner(Service):
                 self._log.error("cannot settle yet: {why}", why=error)
                 if not self.running:
                     return
-            await deferLater(self._clock, _SETTLE_AGAIN)
+            if not await self._doze():
+                return
         for outcome in outcomes:
             self._hand.remove((outcome.entry_id, outcome.number))
         self._look_ahead(outcomes)
+
+    async def _doze(self) -> bool:
+        """Wait a little; whether we still run."""
+        doze = deferLater(self._clock, _SETTLE_AGAIN)
+        self._dozing.add(doze)
+        try:
+            await doze
+        except CancelledError:
+            return False
+        finally:
+            self._dozing.discard(doze)
+        return True
 
     def _look_ahead(self, outcomes: Sequence[Outcome]) -> None:
         self._catch_up()
@@ -224,7 +243,7 @@ class Runner(Service):
 
     def _swept_in_vain(self, failure: Failure) -> None:
         self._log.failure("cannot read what is due", failure=failure)
-        self._wake_at(self._clock.seconds() + backoff(2))
+        self._wake_at(self._clock.seconds() + self._pause(2))
 
     def _swept(self, _: None) -> None:
         self._sweeping = None

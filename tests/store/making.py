@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from twisted.internet.task import deferLater
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.quarantine import QuarantineDestination
-from smfd.delivery.runner import Runner
+from smfd.delivery.runner import Runner, backoff
 from smfd.model.entry import Consignment, Entry, Recipient
 from smfd.model.finding import Finding, Listed, Result
 from smfd.model.record import Record
@@ -124,6 +124,7 @@ class SmallHouse:
     home: Path
     disk: Disk = field(factory=Disk)
     inline: int = 1000
+    pause: Callable[[int], float] = backoff
     ledger: Ledger = field(init=False)
     reader: Reader = field(init=False)
     spool: Spool = field(init=False)
@@ -147,6 +148,7 @@ class SmallHouse:
             Leftovers(self.spool, self.quarantine),
             REACTOR,
             delay=0.005,
+            pause=self.pause,
         )
 
     def start(self) -> None:
@@ -193,6 +195,10 @@ class SmallHouse:
         """Commit an entry and hand it on, as a door does."""
         await self.ledger.commit(entry)
         self.runner.take(entry)
+
+    def accept_later(self, entry: Entry) -> "Deferred[None]":
+        """The same, beside others."""
+        return Deferred.fromCoroutine(self.accept(entry))
 
     async def settled(self) -> None:
         """Wait until nothing is due; give up when it never is."""
