@@ -8,12 +8,14 @@ defers.  Found, clean and too large are findings; everything else is not known.
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
-from attrs import define, frozen
+from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from smfd.format.authres import evidence
+from smfd.format.header import Header
+from smfd.format.parameters import read_parameters
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Body, Transaction
@@ -70,19 +72,23 @@ def _builtin(said: Mapping[str, str]) -> str:
 
 
 @implementer(IStage)
-@frozen
+@define(eq=False)
 class VirusStage:
     """
     Has every message scanned, once (S4 to S6).
 
     @ivar max_size: octets; a larger message is not sent to the scanner, which
         would not take it, but is reported as unscanned.
+    @ivar proven: the scanner found the test virus; as long as it did not, it
+        is tested before a message, and "clean" is not believed.
     """
 
     name: ClassVar[str] = "virus"
 
     scanner: Scanner
     max_size: int = 26_214_400
+    proven: bool = False
+    _waiting: "list[Deferred[bool]]" = field(factory=list, init=False)
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
         """Report VIRUS_CLEAN, VIRUS_FOUND or VIRUS_UNSCANNED; else fail."""
@@ -90,8 +96,35 @@ class VirusStage:
         if size > self.max_size:
             why = f"{size} octets, larger than the scanner takes ({self.max_size})"
             return succeed(_unscanned(why))
+        if self.proven:
+            return self._scan(transaction)
+        return self._proof().addCallback(self._proved, transaction)
+
+    def _scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
         d = self.scanner.scan(transaction.body)
-        return d.addCallbacks(_report, _unscannable)
+        return d.addCallbacks(
+            _report, _unscannable, callbackArgs=(_doubt(transaction.header),)
+        )
+
+    def _proved(
+        self, proven: bool, transaction: Transaction
+    ) -> Deferred[Sequence[Finding]]:
+        if not proven:
+            raise CouldNotScan("the scanner does not find the test virus")
+        return self._scan(transaction)
+
+    def _proof(self) -> Deferred[bool]:
+        """One test for all who wait for it."""
+        waiter: Deferred[bool] = Deferred(self._waiting.remove)
+        self._waiting.append(waiter)
+        if len(self._waiting) == 1:
+            self.self_test().addBoth(self._tell)
+        return waiter
+
+    def _tell(self, passed: "bool | Failure") -> None:
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            waiter.callback(passed is True)
 
     def self_test(self) -> Deferred[bool]:
         """
@@ -107,8 +140,10 @@ class VirusStage:
             found = await self.scanner.scan(_message(test_virus()))
             clean = await self.scanner.scan(_message(b"Nothing to see here."))
         except (CouldNotScan, Unscannable, OSError):
+            # It says of every message that it cannot, too: nothing is passed.
             return False
-        return bool(found) and not clean
+        self.proven = bool(found) and not clean
+        return self.proven
 
 
 def test_virus() -> bytes:
@@ -126,7 +161,34 @@ def _message(content: bytes) -> Body:
     return Body(len(data), data)
 
 
-def _report(name: str) -> Sequence[Finding]:
+#: RFC 2046 §5.2.2 and §5.2.3: the rest of it is elsewhere.
+_PIECES = ("message/partial", "message/external-body")
+
+#: What tells a reader how to read the body.
+_HOW = ("content-type", "content-transfer-encoding")
+
+
+def _doubt(header: Header) -> str:
+    """
+    Why a scanner that finds nothing has not seen what a reader would see.
+
+    A piece of a message is put together behind it, and of two types or two
+    encodings it believed one.
+    """
+    kind = header.first("content-type")[:1000]
+    if b"message" in kind.lower() and read_parameters(kind).word in _PIECES:
+        return "it is not all of a message"
+    for name in _HOW:
+        if f"duplicate-{name}" not in header.defects:
+            continue
+        if len({field.value.strip().lower() for field in header.all(name)}) > 1:
+            return f"it has more than one {name}"
+    return ""
+
+
+def _report(name: str, doubt: str = "") -> Sequence[Finding]:
+    if not name and doubt:
+        return _unscanned(doubt)
     if not name:
         return (Finding("virus", "VIRUS_CLEAN", Result.PASS, reason="no virus found"),)
     why = "contains a virus"
