@@ -80,6 +80,14 @@ class IDoor(Interface):
     def message(session: Session, envelope: Envelope, body: Body) -> Deferred[Reply]:
         """The whole message is here; the reply says whose it is now."""
 
+    def refused(
+        session: Session, envelope: Envelope, refusal: Reply
+    ) -> Deferred[Reply]:
+        """
+        The message was refused before the door saw all of it; the reply may
+        name what is written down of it.
+        """
+
     def closed(session: Session, why: str) -> None:
         """The connection is gone, for the reason given."""
 

@@ -5,6 +5,7 @@ The only module that knows every other; nothing imports it but twistd's plug-in
 and smfdctl.
 """
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -12,7 +13,9 @@ from ipaddress import ip_network
 from typing import Any
 
 from attrs import frozen
+from OpenSSL import SSL
 from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 
 import smfd
@@ -22,21 +25,25 @@ from smfd.control.house import Facts, House
 from smfd.control.housekeeping import Housekeeping
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
+from smfd.control.selftest import SelfTest
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.runner import Runner
-from smfd.net.listener import Listener
-from smfd.net.tls import ServerTLS
+from smfd.net.hangup import Hangup
+from smfd.net.systemd import READY, STOPPING, notify
+from smfd.net.tls import ServerTLS, explained
 from smfd.proto.limits import Limits
 from smfd.scan.stages import Scan, chain, policy, stages
 from smfd.scan.virus import VirusStage
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.factory import SMTPFactory
 from smfd.smtpd.mx import MX
+from smfd.smtpd.reception import Reception
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.trace import Tracer
 from smfd.store.directory import Directory
+from smfd.store.directory_schema import WrongVersion
 from smfd.store.ids import new_id
 from smfd.store.ledger import AlreadyRunning, Ledger, LedgerTrouble
 from smfd.store.maillog import MailLog
@@ -152,9 +159,15 @@ def _limits(config: Config) -> Limits:
 def _certificate(config: Config) -> ServerTLS | None:
     if not config.tls.certificate:
         return None
-    return ServerTLS(
-        config.resolve(config.tls.certificate), config.resolve(config.tls.key)
-    )
+    certificate = config.resolve(config.tls.certificate)
+    key = config.resolve(config.tls.key)
+    try:
+        return ServerTLS(certificate, key)
+    except (OSError, SSL.Error) as trouble:
+        raise SystemExit(
+            f"smfd: cannot use the certificate {certificate} with the key {key}:"
+            f" {explained(trouble)}"
+        ) from None
 
 
 def _off(config: Config) -> tuple[str, ...]:
@@ -170,7 +183,7 @@ def _off(config: Config) -> tuple[str, ...]:
 
 
 def _house(config: Config, stock: Stock, scan: Scan, reactor: Any) -> House:
-    has_virus = "virus" in scan.stages
+    virus = scan.stages.get("virus")
     return House(
         home=str(config.home),
         directory=stock.directory,
@@ -180,22 +193,31 @@ def _house(config: Config, stock: Stock, scan: Scan, reactor: Any) -> House:
         spool=stock.spool,
         passwords=Passwords(reactor),
         take=stock.runner.take,
-        virus=scan.stages.get("virus"),
+        virus=virus,
         clock=reactor,
         ids=partial(_new_id, reactor),
         facts=Facts(
             hostname=config.hostname,
             version=smfd.__version__,
             started=time.time(),
-            engine=config.virus.engine if has_virus else "",
+            engine=config.virus.engine if virus else "",
             threshold=config.content.threshold,
             off=_off(config),
         ),
+        pulse=Pulse(reactor),
+        self_test=SelfTest(virus, reactor) if isinstance(virus, VirusStage) else None,
     )
 
 
 class Daemon(MultiService):
     """Everything; what keeps it from starting is said in a sentence."""
+
+    def __init__(self, reception: Reception) -> None:
+        """
+        @param reception: who is let in last and sent away first.
+        """
+        super().__init__()
+        self._reception = reception
 
     def startService(self) -> None:
         """
@@ -206,8 +228,19 @@ class Daemon(MultiService):
         """
         try:
             super().startService()
-        except (AlreadyRunning, LedgerTrouble, OSError) as trouble:
+        except _TROUBLE as trouble:
             raise SystemExit(f"smfd: cannot start: {trouble}") from None
+
+    def stopService(self) -> "Deferred[Any]":
+        """Finish what is under way, then stop all that it needs."""
+        notify(STOPPING)
+        d = maybeDeferred(self._reception.stopService)
+        d.addErrback(lambda failure: log.failure("the doors do not close", failure))
+        return d.addCallback(lambda _: super(Daemon, self).stopService())
+
+
+#: What keeps a home from being served.
+_TROUBLE = (AlreadyRunning, LedgerTrouble, WrongVersion, sqlite3.Error, OSError)
 
 
 def make_service(config: Config, reactor: Any) -> IService:
@@ -216,43 +249,51 @@ def make_service(config: Config, reactor: Any) -> IService:
 
     Services start in this order and stop in the other: what is on the disk
     outlives what writes to it.
+
+    @raise SystemExit: the certificate cannot be used.
     """
-    root = Daemon()
     stock = _stock(config, reactor)
     scan = stages(config, stock.directory, reactor)
     house = _house(config, stock, scan, reactor)
-    pulse = Pulse(reactor)
+    tls = _certificate(config)
     factory = SMTPFactory(
         _door(config, stock, scan, reactor),
         clock=reactor,
         ids=partial(_new_id, reactor),
         limits=_limits(config),
-        tls=_certificate(config),
+        tls=tls,
     )
+    reception = Reception(config.mx.listen, factory, reactor)
     services = (
         *stock.services(),
         *scan.services,
-        house.passwords,
-        pulse,
+        *house.services(),
         Housekeeping(stock.ledger, stock.search, reactor, config.store.retention_days),
-        API(house, pulse, config.resolve(config.control.socket), reactor),
-        Listener(config.mx.listen, factory, reactor),
+        API(house, config.resolve(config.control.socket), reactor),
+        Hangup(reactor, partial(_reload, tls)),
+        reception,
     )
+    root = Daemon(reception)
     for service in services:
         service.setServiceParent(root)
-    reactor.callWhenRunning(_ready, scan)
+    reactor.callWhenRunning(_ready)
     return root
 
 
-def _ready(scan: Scan) -> None:
+def _ready() -> None:
     log.info("smfd ready")
-    virus = scan.stages.get("virus")
-    if isinstance(virus, VirusStage):
-        virus.self_test().addCallback(_tested)
+    notify(READY)
 
 
-def _tested(found: bool) -> None:
-    if found:
-        log.info("the virus scanner finds the test virus")
+def _reload(tls: ServerTLS | None) -> None:
+    """Read the certificate again; all else is read at the start only."""
+    if tls is None:
+        log.info("SIGHUP: there is no certificate to be read again")
+        return
+    try:
+        tls.reload()
+    except (OSError, SSL.Error) as trouble:
+        why = explained(trouble)
+        log.error("SIGHUP: the old certificate stays, the new fails: {why}", why=why)
     else:
-        log.critical("the virus scanner does not find the test virus: mail is deferred")
+        log.info("SIGHUP: the certificate was read again")

@@ -13,7 +13,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -30,7 +29,6 @@ from smfd.console.request import BoundedRequest
 from smfd.console.router import Astray, Route, find
 from smfd.console.routes import ROUTES
 from smfd.control.house import Actor, House
-from smfd.control.pulse import Pulse
 from smfd.model.directory import Refused
 
 #: Seconds after which nobody waits for an answer any more.
@@ -109,13 +107,11 @@ class API(Service):
 
     name = "api"
 
-    def __init__(
-        self, house: House, pulse: Pulse | None, path: Path, reactor: Any
-    ) -> None:
+    def __init__(self, house: House, path: Path, reactor: Any) -> None:
         self._path = path
         self._reactor = reactor
         self._site = Site(
-            Answers(evolve(house, pulse=pulse), reactor),
+            Answers(house, reactor),
             requestFactory=BoundedRequest,
             timeout=60,
             reactor=reactor,

@@ -1,13 +1,15 @@
 """What the use cases work with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from attrs import frozen
+from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
+from smfd.control.selftest import SelfTest
 from smfd.interfaces import IStage
 from smfd.model.entry import Entry
 from smfd.store.directory import Directory
@@ -57,6 +59,7 @@ class House:
 
     @ivar take: gives a committed entry to the runner.
     @ivar virus: the virus stage; None when the settings leave it out.
+    @ivar self_test: tests it; None likewise.
     @ivar home: the folder that paths in the ledger are relative to.
     """
 
@@ -73,6 +76,15 @@ class House:
     ids: Callable[[], str]
     facts: Facts
     pulse: Pulse | None = None
+    self_test: SelfTest | None = None
+
+    def services(self) -> Iterator[IService]:
+        """Those that only the use cases need, not started."""
+        yield self.passwords
+        if self.pulse is not None:
+            yield self.pulse
+        if self.self_test is not None:
+            yield self.self_test
 
 
 Document = Mapping[str, Any]

@@ -7,6 +7,10 @@ NO_ANTIVIRUS = (
     "No antivirus is installed: the builtin engine knows the EICAR test string"
     " and nothing else."
 )
+BLIND = (
+    "The virus scanner does not find the test virus: mail is deferred until it"
+    " does. Look into the log of the scanner, and at its signatures."
+)
 NO_SCAN = "The virus stage is left out: nothing looks for viruses."
 
 
@@ -25,7 +29,13 @@ async def status(house: House, actor: Actor) -> Document:
         "records": counts["records"],
         "worst_ms": round(house.pulse.worst * 1000, 1) if house.pulse else 0.0,
         "virus_engine": facts.engine or "none",
-        "warnings": [*_virus(facts.engine), *facts.off, *_ledger(house)],
+        "virus_test": _tested(house),
+        "warnings": [
+            *_virus(facts.engine),
+            *([BLIND] if _tested(house) == "failed" else []),
+            *facts.off,
+            *_ledger(house),
+        ],
     }
 
 
@@ -39,6 +49,14 @@ def _virus(engine: str) -> list[str]:
     if engine == "builtin":
         return [NO_ANTIVIRUS]
     return [] if engine else [NO_SCAN]
+
+
+def _tested(house: House) -> str:
+    """What the scanner's self-test said: "passed", "failed", or nothing yet."""
+    test = house.self_test
+    if test is None:
+        return "none"
+    return {True: "passed", False: "failed", None: "none yet"}[test.passed]
 
 
 def _ledger(house: House) -> list[str]:

@@ -8,6 +8,12 @@ import click
 from smfd.ctl.client import asking
 from smfd.ctl.face import Face, verb
 
+_TESTED = {
+    "passed": ", finds the test virus",
+    "failed": ", DOES NOT FIND the test virus",
+    "none yet": ", not tested yet",
+}
+
 
 @click.command()
 @verb
@@ -25,7 +31,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"queue         {found['queue']}{oldest}"
     yield f"held          {found['held']}"
     yield f"records       {found['records']}"
-    yield f"virus engine  {found['virus_engine']}"
+    tested = _TESTED.get(found["virus_test"], "")
+    yield f"virus engine  {found['virus_engine']}{tested}"
     yield f"worst stall   {found['worst_ms']:g} ms"
     for warning in found["warnings"]:
         yield f"WARNING: {warning}"

@@ -6,6 +6,8 @@ the kernel twice for it.  A mail session is a score of short replies to a client
 that waits for each: sending at once saved a fifth of the whole time.
 """
 
+import socket
+
 from twisted.internet.tcp import Port, Server
 
 
@@ -27,6 +29,17 @@ class EagerServer(Server):
 
 
 class EagerPort(Port):
-    """Accepts L{EagerServer} connections."""
+    """
+    Accepts L{EagerServer} connections.
+
+    An IPv6 address is only that: C{[::]:25} stands beside C{0.0.0.0:25}.
+    """
 
     transport = EagerServer
+
+    def createInternetSocket(self) -> socket.socket:
+        """A socket of one family."""
+        made: socket.socket = super().createInternetSocket()
+        if self.addressFamily == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        return made

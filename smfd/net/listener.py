@@ -1,5 +1,6 @@
 """The ports we listen on."""
 
+import errno
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,13 @@ from smfd.net.eager import EagerPort
 
 #: Connections the kernel keeps for us while we are busy.
 BACKLOG = 1024
+
+_MEND = {
+    errno.EADDRINUSE: " Another program has it, another mail server perhaps.",
+    errno.EACCES: " Ports below 1024 need CAP_NET_BIND_SERVICE, or root.",
+    errno.EADDRNOTAVAIL: " This machine has no such address.",
+    errno.EAFNOSUPPORT: " This machine has no IPv6: take it out of [mx] listen.",
+}
 
 
 class Listener(Service):
@@ -41,15 +49,19 @@ class Listener(Service):
             try:
                 listening.startListening()
             except CannotListenError as error:
+                self._close()
+                why = error.socketError
                 raise SystemExit(
-                    f"smfd: cannot listen on {address}: {error.socketError.strerror}."
-                    " Is another mail server running, or is the port below 1024"
-                    " and we are not root?"
+                    f"smfd: cannot listen on {address}: {why.strerror}."
+                    f"{_MEND.get(why.errno, '')}"
                 ) from None
             self._ports.append(listening)
 
     def stopService(self) -> Deferred[Any]:
         """Take no more connections."""
         super().stopService()
+        return self._close()
+
+    def _close(self) -> Deferred[Any]:
         ports, self._ports = self._ports, []
         return gatherResults([maybeDeferred(port.stopListening) for port in ports])

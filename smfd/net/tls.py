@@ -99,6 +99,14 @@ def make_self_signed(hostname: str) -> tuple[bytes, bytes]:
     )
 
 
+def explained(trouble: Exception) -> str:
+    """What OpenSSL or the disk said of files that cannot be used, in words."""
+    if isinstance(trouble, OSError):
+        return trouble.strerror or str(trouble)
+    reasons = [reason for _, _, reason in trouble.args[0]] if trouble.args else []
+    return "; ".join(dict.fromkeys(reasons)) or "a file is not there"
+
+
 def _context(certificate: Path, key: Path) -> SSL.Context:
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)

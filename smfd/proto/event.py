@@ -6,6 +6,8 @@ Standards: RFC 5321 §4.1.1.
 
 from enum import Enum
 
+from attrs import frozen
+
 from smfd.proto.command import Hello, Mail, Rcpt
 from smfd.proto.reply import Reply
 
@@ -26,6 +28,19 @@ class Signal(Enum):
     STARTTLS = "starttls"
 
 
+@frozen
+class Refusal:
+    """
+    The machine refuses a message; the answer is this reply, or this reply with
+    the name of a record.
+
+    @ivar mail: what was said, when the message was refused at MAIL.
+    """
+
+    reply: Reply
+    mail: Mail | None = None
+
+
 #: A L{Reply} is the machine's own answer and is answered with itself; octets
 #: are a piece of the body and need no answer.
-Event = Signal | Hello | Mail | Rcpt | Reply | bytes
+Event = Signal | Hello | Mail | Rcpt | Refusal | Reply | bytes

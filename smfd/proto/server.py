@@ -25,7 +25,7 @@ from smfd.proto.command import (
     split,
 )
 from smfd.proto.data import TOO_BIG, ChunkReader, DataReader, Swallow
-from smfd.proto.event import Event, Signal
+from smfd.proto.event import Event, Refusal, Signal
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Limits
 from smfd.proto.line import NOT_SMTP, LineBuffer
@@ -242,11 +242,12 @@ class ServerMachine:
                 return None
         self._reader = None
         if isinstance(reader, Swallow):
-            return self._patience.mistake(reader.answer)
+            said = reader.answer
+            return Refusal(said) if said is TOO_BIG else self._patience.mistake(said)
         flaw = reader.scrutiny.flaw()
         if flaw is not None:
             self._end()
-            return self._patience.mistake(flaw)
+            return Refusal(flaw)
         if self._bdat is not None and not self._bdat.last:
             # RFC 3030 §4.2.
             return reply(250, "2.0.0", f"{self._bdat.size} octets received")
@@ -274,7 +275,7 @@ class ServerMachine:
         mail = parse_mail(argument, self._offer.dsn, self._offer.smtputf8)
         # RFC 1870 §6.1.
         if (mail.size or 0) > self._limits.message_size:
-            return TOO_BIG
+            return Refusal(TOO_BIG, mail)
         return mail
 
     def _rcpt(self, argument: str) -> Event:

@@ -17,6 +17,7 @@ from twisted.internet.protocol import ServerFactory
 from smfd.interfaces import IDoor
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
+from smfd.smtpd.connections import Connections
 from smfd.smtpd.post import Post
 from smfd.smtpd.protocol import SMTPProtocol
 
@@ -24,7 +25,11 @@ __all__ = ["Budget", "Limits", "Offer", "SMTPFactory"]
 
 
 class SMTPFactory(ServerFactory):
-    """Makes a connection's protocol for everybody who comes."""
+    """
+    Makes a connection's protocol for everybody who comes.
+
+    @ivar connections: those that are open now.
+    """
 
     noisy = False
 
@@ -46,6 +51,7 @@ class SMTPFactory(ServerFactory):
             C{limits.memory} octets.
         """
         limits = limits or Limits()
+        self.connections = Connections(clock)
         self.post = Post(
             door=door,
             limits=limits,
@@ -54,6 +60,7 @@ class SMTPFactory(ServerFactory):
             ids=ids,
             tls=tls,
             budget=budget or Budget(limits.memory),
+            connections=self.connections,
         )
 
     def buildProtocol(self, addr: IAddress | None) -> SMTPProtocol:

@@ -5,7 +5,7 @@ It is given to the door whole or given up; nothing is left behind.
 """
 
 from attrs import define
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
 from smfd.interfaces import IIncoming
@@ -44,9 +44,12 @@ class Intake:
         self._incoming = incoming
 
     def write(self, octets: bytes) -> Deferred[None] | None:
-        """Put some there; see L{IIncoming}."""
+        """Put some there; see L{IIncoming}.  It fails, but does not raise."""
         assert self._incoming is not None
-        return self._incoming.write(octets)
+        try:
+            return self._incoming.write(octets)
+        except Exception:
+            return fail()
 
     def finish(self) -> Deferred[Body]:
         """It is whole."""

@@ -164,9 +164,10 @@ class MX:
         self, session: Session, envelope: Envelope, refusal: Reply
     ) -> Deferred[Reply]:
         """A message that did not come so far is written down too."""
-        text = f"{refusal.lines[0]} id={envelope.id}"
-        said = evolve(refusal, lines=(text,))
-        self.recorder.refused(envelope.id, session, envelope, said)
+        # Not the envelope's id: what was refused at DATA may be tried once more.
+        name = self.ids()
+        said = evolve(refusal, lines=(f"{refusal.lines[0]} id={name}",))
+        self.recorder.refused(name, session, envelope, said)
         return succeed(said)
 
     def closed(self, session: Session, why: str) -> None:

@@ -1,19 +1,18 @@
-"""What all connections of one role share, and what we say when we fail them."""
+"""What all connections of one role share."""
 
 from collections.abc import Callable
 
 from attrs import frozen
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
+from twisted.logger import Logger
 
 from smfd.interfaces import IDoor
+from smfd.model.envelope import Envelope
+from smfd.model.session import Session
+from smfd.proto.command import Mail
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
-from smfd.proto.reply import reply
-
-FAULT = reply(451, "4.3.0", "Local error, try again later")
-FAULT_AT_ONCE = reply(421, "4.3.0", "Local error, try again later", closes=True)
-FULL = reply(452, "4.3.1", "Too many messages at once, try again later")
-TOO_SLOW = reply(421, "4.4.2", "Timeout, closing the connection", closes=True)
+from smfd.smtpd.connections import Connections
 
 #: Seconds a client has to take the last reply and go.
 LINGER = 10.0
@@ -27,6 +26,7 @@ class Post:
     @ivar ids: makes the ids of sessions and of envelopes.
     @ivar tls: what STARTTLS starts, or None.
     @ivar budget: octets of messages in memory, over all connections.
+    @ivar connections: those that are open now.
     """
 
     door: IDoor
@@ -36,6 +36,9 @@ class Post:
     ids: Callable[[], str]
     tls: IOpenSSLServerConnectionCreator | None
     budget: Budget
+    connections: Connections
+
+    _log = Logger()
 
     @property
     def beat(self) -> float:
@@ -43,4 +46,23 @@ class Post:
         limits = self.limits
         return min(
             limits.command_timeout, limits.data_timeout, limits.message_timeout, LINGER
+        )
+
+    def closed(self, session: Session, why: str) -> None:
+        """Tell the door that a connection is gone."""
+        try:
+            self.door.closed(session, why)
+        except Exception:
+            self._log.failure("session {id}", id=session.id)
+
+    def envelope(self, mail: Mail) -> Envelope:
+        """A new transaction, without recipients."""
+        return Envelope(
+            id=self.ids(),
+            sender=mail.sender,
+            size=mail.size,
+            body=mail.body,
+            smtputf8=mail.smtputf8,
+            ret=mail.ret,
+            envid=mail.envid,
         )

@@ -22,13 +22,14 @@ from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body
 from smfd.proto.command import Hello, Mail, Rcpt
-from smfd.proto.event import Event, Signal
+from smfd.proto.event import Event, Refusal, Signal
 from smfd.proto.phrase import READY_FOR_TLS
 from smfd.proto.reply import Reply
 from smfd.proto.server import ServerMachine
+from smfd.smtpd import phrase
 from smfd.smtpd.deadline import Deadline
 from smfd.smtpd.intake import Intake
-from smfd.smtpd.post import FAULT, FAULT_AT_ONCE, FULL, LINGER, TOO_SLOW, Post
+from smfd.smtpd.post import LINGER, Post
 from smfd.smtpd.wire import Wire
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class SMTPProtocol(Protocol):
     _ended = False  # the client sends nothing more
     _over = False
     _running = False
+    _retiring = False
 
     def __init__(self, post: Post) -> None:
         self._post = post
@@ -71,6 +73,7 @@ class SMTPProtocol(Protocol):
     def connectionMade(self) -> None:
         """Somebody came; under implicit TLS he is heard after the handshake."""
         post = self._post
+        post.connections.add(self)
         self._wire = Wire(self.transport, self._unblocked)
         self._deadline = Deadline(post.clock, post.beat, self._late)
         self._deadline.expect(post.limits.command_timeout)
@@ -105,6 +108,7 @@ class SMTPProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave nothing behind, and tell the door once."""
         self._over = True
+        self._post.connections.remove(self)
         self._machine.close()
         self._wire.lost()
         self._deadline.stop()
@@ -114,12 +118,14 @@ class SMTPProtocol(Protocol):
         self._intake.drop()
         if self._known:
             self._known = False
-            try:
-                self._post.door.closed(self._session, self._why)
-            except Exception:
-                self._log.failure("session {id}", id=self._session.id)
+            self._post.closed(self._session, self._why)
 
     # The conversation.
+
+    def retire(self) -> None:
+        """Say good-bye as soon as no message is under way."""
+        self._retiring = True
+        self._unblocked()
 
     def _run(self) -> None:
         # A loop, not callbacks: a flood of commands must not cost stack.
@@ -129,14 +135,14 @@ class SMTPProtocol(Protocol):
         moved = False
         try:
             while self._pending is None and not self._wire.blocked:
-                event = self._machine.next_event()
+                event = self._next()
                 if event is None:
                     break
                 moved = True
                 self._meet(event)
         except Exception:
             self._log.failure("session {id}: it failed", id=self._session.id)
-            self._abort("fault")
+            self.abort("fault")
         finally:
             self._running = False
         self._wire.flush()
@@ -144,6 +150,12 @@ class SMTPProtocol(Protocol):
         self._watch(moved)
         if self._ended:
             self._leave()
+
+    def _next(self) -> Event | None:
+        machine = self._machine
+        if self._retiring and not (machine.reading or machine.receiving):
+            self._dismiss(phrase.CLOSING, "shutdown", polite=True)
+        return machine.next_event()
 
     def _meet(self, event: Event) -> None:
         _MEET[event if type(event) is Signal else type(event)](self, event)
@@ -212,11 +224,11 @@ class SMTPProtocol(Protocol):
 
     def _failed(self, failure: Failure) -> None:
         self._intake.drop()
-        self._say(FAULT if self._greeted else FAULT_AT_ONCE)
+        self._say(phrase.FAULT if self._greeted else phrase.FAULT_AT_ONCE)
 
     def _broken(self, failure: Failure) -> None:
         self._log.failure("session {id}: it failed", failure, id=self._session.id)
-        self._abort("fault")
+        self.abort("fault")
 
     # One event each.
 
@@ -240,15 +252,7 @@ class SMTPProtocol(Protocol):
         self._ask(answered, self._post.door.hello, self._session)
 
     def _mail(self, mail: Mail) -> None:
-        self._envelope = Envelope(
-            id=self._post.ids(),
-            sender=mail.sender,
-            size=mail.size,
-            body=mail.body,
-            smtputf8=mail.smtputf8,
-            ret=mail.ret,
-            envid=mail.envid,
-        )
+        self._envelope = self._post.envelope(mail)
         self._ask(self._say, self._post.door.mail, self._session, self._envelope)
 
     def _rcpt(self, rcpt: Rcpt) -> None:
@@ -268,7 +272,7 @@ class SMTPProtocol(Protocol):
         if self._intake.reserve(self._post.limits.message_memory):
             self._ask(self._began, self._post.door.data, self._session, self._envelope)
         else:
-            self._say(FULL)
+            self._refused(Refusal(phrase.FULL))
 
     def _began(self, result: Reply | IIncoming) -> None:
         if isinstance(result, Reply):
@@ -279,17 +283,14 @@ class SMTPProtocol(Protocol):
         self._wire.write(self._machine.go_ahead())
 
     def _body(self, octets: bytes) -> None:
-        try:
-            room = self._intake.write(octets)
-        except Exception:
-            room = fail()
+        room = self._intake.write(octets)
         if room is not None:
-            self._await(room, _nothing, self._unwritten)
+            self._await(room, lambda _: None, self._unwritten)
 
     def _unwritten(self, failure: Failure) -> None:
         # The rest of the body still comes: it is taken, and answered then.
         self._intake.drop()
-        self._machine.spoil(FAULT)
+        self._machine.spoil(phrase.FAULT)
 
     def _end(self, event: Event) -> None:
         self._ask(self._whole, self._intake.finish)
@@ -303,6 +304,12 @@ class SMTPProtocol(Protocol):
         self._intake.drop()
         self._envelope = None
         self._say(answer)
+
+    def _refused(self, refusal: Refusal) -> None:
+        if refusal.mail is not None:
+            self._envelope = self._post.envelope(refusal.mail)
+        refused, envelope = self._post.door.refused, self._envelope
+        self._ask(self._say, refused, self._session, envelope, refusal.reply)
 
     def _starttls(self, event: Event) -> None:
         self._say(READY_FOR_TLS)
@@ -337,19 +344,26 @@ class SMTPProtocol(Protocol):
             self._deadline.expect(limits.command_timeout)
 
     def _late(self) -> None:
-        handshake = self._machine.secure and not self._session.tls
-        if self._machine.closed or self._wire.blocked or handshake:
-            self._abort(self._why if self._machine.closed else "timeout")
-            return
-        self._wire.write(bytes(TOO_SLOW))
-        self._machine.close()
-        self._intake.drop()
-        self._hang_up("timeout")
+        if self._machine.closed:
+            self.abort(self._why)
+        else:
+            self._dismiss(phrase.TOO_SLOW, "timeout")
 
-    def _hang_up(self, why: str) -> None:
+    def _dismiss(self, last: Reply, why: str, polite: bool = False) -> None:
+        """End it from our side, with a last word where it can be heard."""
+        handshake = self._machine.secure and not self._session.tls
+        if self._wire.blocked or handshake:
+            self.abort(why)
+        elif not self._machine.closed:
+            self._wire.write(bytes(last))
+            self._machine.close()
+            self._intake.drop()
+            self._hang_up(why, polite)
+
+    def _hang_up(self, why: str, polite: bool = False) -> None:
         """Close after what was said; "" means the client asked for it."""
         self._why = why
-        self._wire.hang_up(polite=not why)
+        self._wire.hang_up(polite=polite or not why)
         self._deadline.expect(LINGER)
 
     def _leave(self) -> None:
@@ -360,7 +374,8 @@ class SMTPProtocol(Protocol):
             self._wire.hang_up(polite=True)
             self._deadline.expect(LINGER)
 
-    def _abort(self, why: str) -> None:
+    def abort(self, why: str) -> None:
+        """Close at once, whatever is under way."""
         self._why = why
         self._machine.close()
         self._wire.abort()
@@ -372,12 +387,9 @@ _MEET: dict[object, Callable[[SMTPProtocol, Any], None]] = {
     Hello: SMTPProtocol._hello,
     Mail: SMTPProtocol._mail,
     Rcpt: SMTPProtocol._rcpt,
+    Refusal: SMTPProtocol._refused,
     Signal.OPENED: SMTPProtocol._opened,
     Signal.BEGIN: SMTPProtocol._begin,
     Signal.END: SMTPProtocol._end,
     Signal.STARTTLS: SMTPProtocol._starttls,
 }
-
-
-def _nothing(result: object) -> None:
-    """There is room again."""

@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import CannotListenError
 from twisted.internet.threads import deferToThread
@@ -28,7 +29,8 @@ class APITestCase(HouseTestCase):
         house = await self.build()
         path = self.home / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        API(house, Pulse(reactor), path, reactor).setServiceParent(self.services)
+        house = evolve(house, pulse=Pulse(reactor))
+        API(house, path, reactor).setServiceParent(self.services)
         self.path = path
         return path
 
@@ -261,13 +263,13 @@ class SocketTests(APITestCase):
             left.bind(f"/proc/self/fd/{folder}/stale.sock")
         os.close(folder)
         self.assertTrue(path.exists())
-        API(house, None, path, reactor).setServiceParent(self.services)
+        API(house, path, reactor).setServiceParent(self.services)
         self.path = path
         self.assertEqual(200, (await self.ask("GET", "/v1/status"))[0])
 
     async def test_taken(self) -> None:
         """A socket that somebody listens on is not taken away."""
         path = await self.open()
-        second = API(self.house, None, path, reactor)
+        second = API(self.house, path, reactor)
         self.assertRaises(CannotListenError, second.startService)
         self.assertEqual(200, (await self.ask("GET", "/v1/status"))[0])

@@ -42,7 +42,7 @@ class CtlTestCase(HouseTestCase):
         self.config.write_text("[server]\nhostname = 'mx.home.example'\n")
         socket = self.home / "run" / "control.sock"
         socket.parent.mkdir(mode=0o700)
-        API(house, None, socket, reactor).setServiceParent(self.services)
+        API(house, socket, reactor).setServiceParent(self.services)
 
     async def run_ctl(self, *arguments: str, piped: str = "") -> Said:
         """Run it, with something to read."""

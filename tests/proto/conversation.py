@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from attrs import Factory, define
 
 from smfd.proto.command import Hello, Mail, Rcpt
-from smfd.proto.event import Event, Signal
+from smfd.proto.event import Event, Refusal, Signal
 from smfd.proto.phrase import READY_FOR_TLS
 from smfd.proto.reply import Reply
 from smfd.proto.server import ServerMachine
@@ -58,6 +58,8 @@ class Conversation:
 def _answer(event: Event) -> Reply:
     if isinstance(event, Reply):
         return event
+    if isinstance(event, Refusal):
+        return event.reply
     if isinstance(event, Hello):
         return HELLO
     if isinstance(event, Mail):

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.proto.command import Hello, Mail, Rcpt
-from smfd.proto.event import Signal
+from smfd.proto.event import Refusal, Signal
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
 from smfd.proto.reply import Reply, reply
@@ -152,7 +152,7 @@ class MachineTests(SynchronousTestCase):
         self.assertEqual(b"one", machine.next_event())
         machine.spoil(reply(451, "4.3.0", "Oh"))
         machine.receive(b"two\r\n.\r\nNOOP\r\n")
-        self.assertEqual(reply(451, "4.3.0", "Oh"), machine.next_event())
+        self.assertEqual(Refusal(reply(451, "4.3.0", "Oh")), machine.next_event())
         self.assertFalse(machine.receiving)
 
     def test_starttls_forgets(self) -> None:

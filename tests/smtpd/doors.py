@@ -106,6 +106,12 @@ class PlainDoor:
         self.bodies.append(body.data or b"")
         return self._answer("message", TAKEN)  # type: ignore[return-value]
 
+    def refused(
+        self, session: Session, envelope: Envelope, refusal: Reply
+    ) -> Deferred[Reply]:
+        self.envelopes.append(envelope)
+        return self._answer("refused", refusal)  # type: ignore[return-value]
+
     def closed(self, session: Session, why: str) -> None:
         self.sessions.append(session)
         self.ends.append(why)

@@ -255,6 +255,24 @@ class BodyTests(ProtocolTestCase):
         """A message with a bare LF is abandoned."""
         self.abandoned(OPEN + b"DATA\r\na\nb\r\n.\r\n")
 
+    def test_refusals_are_told(self) -> None:
+        """The door is told whose message it was that it never saw."""
+        self.limits = Limits(message_size=100, message_memory=100)
+        long = b"x" * 100 + b"\r\n"
+        for octets, code, recipients in (
+            (b"DATA\r\na\nb\r\n.\r\n", "550", 1),
+            (b"DATA\r\n\0\r\n.\r\n", "550", 1),
+            (b"DATA\r\n" + long + b".\r\n", "552", 1),
+            (b"BDAT 102 LAST\r\n" + long, "552", 1),
+            (b"RSET\r\nMAIL FROM:<a@b.example> SIZE=101\r\n", "552", 0),
+        ):
+            door = PlainDoor()
+            self.connect(door).dataReceived(OPEN + octets)
+            self.assertEqual(code, self.replies()[-1])
+            (envelope,) = door.envelopes
+            self.assertEqual("a@b.example", str(envelope.sender))
+            self.assertEqual(recipients, len(envelope.recipients))
+
     def test_chunks_ended(self) -> None:
         """RSET, EHLO and QUIT between chunks abandon what came."""
         for verb in (b"RSET", b"EHLO x.example", b"QUIT", b"GET / HTTP/1.1"):
