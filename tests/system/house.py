@@ -50,8 +50,13 @@ class House:
         settings: str = "",
         *,
         home: Path | None = None,
+        init: Sequence[str] = (),
     ) -> None:
-        """C{smfdctl init}, and the settings appended to what it wrote."""
+        """
+        C{smfdctl init}, and the settings appended to what it wrote.
+
+        @param init: more that init is told.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="smfd-test-"))
         self.home = home or self.folder / "home"
         self.base = free_base()
@@ -64,7 +69,7 @@ class House:
         made = subprocess.run(
             [*command, "--hostname", "mx.example.test"]
             + [*("--domain", "example.test", "--port-base", str(self.base)), *wanted]
-            + ["--json"],
+            + [*init, "--json"],
             capture_output=True,
             check=True,
         )
