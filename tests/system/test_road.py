@@ -4,6 +4,7 @@ import atexit
 import hashlib
 import random
 from functools import cache
+from smtplib import SMTP
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -179,8 +180,6 @@ class RoadTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """A mailbox that is not here is refused at RCPT, and can be found."""
-        from smtplib import SMTP
-
         with SMTP("127.0.0.1", self.house.port) as client:
             client.ehlo("mail.sender.test")
             client.mail("alice@sender.test")
@@ -195,6 +194,25 @@ class RoadTests(SynchronousTestCase):
         self.assertEqual("refused", found["record"]["verdict"])
         items = self.house.ctl("trace", "search", "--recipient", "nobody@example.test")
         self.assertIn(refused, [item["id"] for item in items["items"]])
+
+    def test_bare_line_ends(self) -> None:
+        """A message refused for its octets can be found by the id in the reply."""
+        with SMTP("127.0.0.1", self.house.port) as client:
+            client.ehlo("mail.sender.test")
+            client.mail("alice@sender.test")
+            client.rcpt(ANN)
+            client.putcmd("data")
+            client.getreply()
+            client.send(plain(b"bare") + b"\n\r\n.\r\n")
+            code, text = client.getreply()
+            self.assertEqual(550, code)
+            code, size = client.docmd("MAIL", "FROM:<alice@sender.test> SIZE=99999999")
+            self.assertEqual(552, code)
+        found = self.house.ctl("trace", "show", id_of(text.decode()))["record"]
+        self.assertEqual([ANN], found["recipients"])
+        self.assertIn("Bare CR or bare LF", found["reply"])
+        found = self.house.ctl("trace", "show", id_of(size.decode()))["record"]
+        self.assertEqual("alice@sender.test", found["sender"])
 
     def test_forged_fields(self) -> None:
         """Fields only we may write are taken out; all others stay (R59)."""
