@@ -1,9 +1,11 @@
 """Fit a TOML document to the schema, and note what does not fit."""
 
 import re
+from collections.abc import Iterator
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
+import attrs
 from attrs import define, field
 
 from smfd.config.lines import Path
@@ -31,6 +33,7 @@ class Reading:
     """
 
     wrong: list[tuple[Path, str]] = field(factory=list)
+    _root: type | None = None
 
     def table(
         self, cls: type[T], node: Any, place: Path, given: dict[str, Any]
@@ -44,10 +47,11 @@ class Reading:
         if not isinstance(node, dict):
             self._note(place, f"This is a table; write [{place[-1]}].")
             return None
+        self._root = self._root or cls
         before = len(self.wrong)
         keys = [key for key in declared(cls) if key.name not in given]
         for name in node.keys() - {key.name for key in keys}:
-            self._note((*place, name), _unknown((*place, name), keys, place))
+            self._note((*place, name), self._unknown((*place, name), keys))
         for key in keys:
             if key.name in node:
                 given[key.name] = self._value(key, node[key.name], (*place, key.name))
@@ -93,14 +97,28 @@ class Reading:
     def _note(self, place: Path, said: str) -> None:
         self.wrong.append((place, said))
 
+    def _unknown(self, place: Path, keys: list[Declared]) -> str:
+        if said := _NEVER.get(place):
+            return said
+        name = str(place[-1])
+        names = [key.name for key in keys]
+        close = get_close_matches(name.lower(), names, 1, 0.6)
+        if close:
+            return f'There is no such setting. Did you mean "{close[0]}"?'
+        assert self._root is not None
+        if tables := [t for t in _tables_with(name, self._root, "") if t]:
+            # Most often the header of the table still has its # before it.
+            return f"This belongs below {' or '.join(tables)}, a line of its own."
+        kind = "setting" if len(place) > 1 else "table"
+        return f"There is no such {kind}. There are: {', '.join(names)}."
 
-def _unknown(place: Path, keys: list[Declared], table: Path) -> str:
-    if said := _NEVER.get(place):
-        return said
-    name = str(place[-1])
-    names = [key.name for key in keys]
-    close = get_close_matches(name.lower(), names, 1, 0.6)
-    if close:
-        return f'There is no such setting. Did you mean "{close[0]}"?'
-    kind = "setting" if table else "table"
-    return f"There is no such {kind}. There are: {', '.join(names)}."
+
+def _tables_with(name: str, cls: type, header: str) -> Iterator[str]:
+    """The headers of the tables that have a key."""
+    for key in declared(cls):
+        if key.name == name and key.setting is not None:
+            yield header
+        elif attrs.has(key.kind):
+            path = f"{header.strip('[]')}.{key.name}".lstrip(".")
+            below = f"[[{path}]]" if key.many else f"[{path}]"
+            yield from _tables_with(name, key.kind, below)

@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from textwrap import wrap
 from typing import Any
 
@@ -151,8 +152,12 @@ def _limits(known: Setting) -> str:
     """The unit and the limits: C{"seconds, 1 to 3600"}."""
     limits = ""
     if known.low is not None and known.high is not None:
-        limits = f"{known.low:.15g} to {known.high:.15g}"
+        limits = f"{_number(known.low)} to {_number(known.high)}"
     return ", ".join(part for part in (known.unit, limits) if part).capitalize()
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:g}"
 
 
 def toml(value: Any) -> str:
@@ -213,5 +218,16 @@ def describe(name: str) -> list[str]:
     return lines[:-1]
 
 
+def unknown(name: str) -> str:
+    """A sentence about a table or setting that there is not."""
+    names = [page.name for page in pages()]
+    names += [f"{page.name}.{key.name}" for page in pages() for key in page.keys]
+    close = get_close_matches(name.lower(), names, 1, 0.6)
+    # Who knows the key and not its table is helped too.
+    close += [known for known in names if known.endswith(f".{name.lower()}")]
+    said = f" Did you mean {' or '.join(dict.fromkeys(close))}?" if close else ""
+    return f'There is no setting "{name}".{said}'
+
+
 def _indented(text: str) -> list[str]:
-    return ["    " + line.removeprefix("# ") for line in _prose(text)]
+    return [("    " + line.removeprefix("#")[1:]).rstrip() for line in _prose(text)]

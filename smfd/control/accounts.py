@@ -5,6 +5,7 @@ from smfd.control.passwords import acceptable, generated
 from smfd.control.times import utc
 from smfd.model.directory import Account, Refused
 from smfd.store.directory_rules import address as checked
+from smfd.store.directory_rules import domain_name
 
 
 async def add(
@@ -32,6 +33,7 @@ async def page(
     offset: int = 0,
 ) -> Document:
     """Some of the mailboxes."""
+    domain = domain and domain_name(domain)
     found = await house.directory.accounts(domain, search, limit, offset)
     return {"items": [_shown(a) for a in found.items], "total": found.total}
 

@@ -4,8 +4,11 @@ from typing import Any
 
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import utc
+from smfd.control.words import one_of
 from smfd.model.directory import Refused
 from smfd.model.entry import State
+from smfd.model.verdict import CATEGORIES
+from smfd.store.directory_rules import domain_name
 
 _SHOWN = (
     "id",
@@ -33,11 +36,12 @@ async def page(
     offset: int = 0,
 ) -> Document:
     """Some of the held items, the newest first."""
+    one_of(category, CATEGORIES, "class")
     found = await house.reader.held(
-        domain=domain.lower(),
+        domain=domain and domain_name(domain),
         recipient=recipient.lower(),
         words=search,
-        category=category.lower(),
+        category=category,
         limit=limit,
         offset=offset,
     )
@@ -75,7 +79,8 @@ async def existing(house: House, item: str) -> dict[str, Any]:
         raise Refused(
             "unknown",
             f"Nothing is held as {item[:40]!r}.",
-            "It may be released, deleted, or past its retention.",
+            "It may be released, deleted, or past its retention;"
+            " quarantine list names what is held.",
         )
     return found
 

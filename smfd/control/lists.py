@@ -3,6 +3,8 @@
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import moment, utc
 from smfd.model.directory import ListEntry, Refused
+from smfd.store.directory_rules import pattern as pattern_name
+from smfd.store.directory_rules import scope as scope_name
 
 
 async def add(
@@ -17,7 +19,7 @@ async def add(
     locked: bool = False,
 ) -> Document:
     """Put an entry on a list; the same again replaces its note and end."""
-    end = moment(expires, house.clock.seconds())
+    end = moment(expires, house.clock.seconds(), ahead=True)
     entry = ListEntry(0, scope, allow, pattern, locked, end, note)
     return _shown(await house.directory.add_entry(entry, actor=actor.name))
 
@@ -33,6 +35,8 @@ async def page(
     offset: int = 0,
 ) -> Document:
     """Some of the entries, expired ones too, the newest first."""
+    scope = scope and scope_name(scope)
+    pattern = pattern and str(pattern_name(pattern))
     found = await house.directory.entries(scope, pattern, search, limit, offset)
     return {"items": [_shown(e) for e in found.items], "total": found.total}
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from smfd.model.directory import Refused
 
-_AGO = re.compile(r"(\d{1,6})\s*([smhdw])\Z")
+_SPAN = re.compile(r"(\d{1,6})\s*([smhdw])\Z")
 _UNITS = {
     "s": "seconds",
     "m": "minutes",
@@ -28,21 +28,22 @@ def utc(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def moment(text: str, now: float) -> float | None:
+def moment(text: str, now: float, *, ahead: bool = False) -> float | None:
     """
     Read a time: C{2026-03-30T12:00:00Z}, C{2026-03-30}, or C{2h} ago.
 
     Without a zone it is UTC.
 
+    @param ahead: C{2h} is in two hours.
     @return: seconds since the epoch, or None when nothing is written.
     """
     written = text.strip()
     if not written:
         return None
-    ago = _AGO.match(written)
-    if ago:
-        span = timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-        return now - span.total_seconds()
+    span = _SPAN.match(written)
+    if span:
+        seconds = timedelta(**{_UNITS[span[2]]: int(span[1])}).total_seconds()
+        return now + seconds if ahead else now - seconds
     try:
         read = datetime.fromisoformat(written)
         if read.tzinfo is None:
@@ -52,5 +53,6 @@ def moment(text: str, now: float) -> float | None:
         raise Refused(
             "invalid",
             f"{text[:80]!r} is not a time.",
-            "Write 2026-03-30, 2026-03-30T12:00:00Z, or 2h, 3d for how long ago.",
+            "Write 2026-03-30, 2026-03-30T12:00:00Z, or 2h, 3d for "
+            + ("how long from now." if ahead else "how long ago."),
         ) from None

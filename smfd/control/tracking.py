@@ -4,7 +4,9 @@ from typing import Any
 
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import moment, utc
+from smfd.control.words import one_of
 from smfd.model.directory import Refused
+from smfd.model.verdict import VERDICTS
 from smfd.store.search_criteria import Criteria, Unsearchable
 from smfd.store.search_shelf import TooBroad
 
@@ -25,6 +27,7 @@ async def search(
 ) -> Document:
     """Records that match, the newest first, and up to when that is complete."""
     now = house.clock.seconds()
+    one_of(verdict, VERDICTS, "verdict")
     criteria = Criteria(
         sender=sender,
         recipient=recipient,
@@ -49,7 +52,12 @@ async def search(
 
 
 async def show(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A002
-    """Everything that is known about one message or refusal."""
+    """
+    Everything that is known about one message or refusal.
+
+    @param id: a record's, or that of an item held in the quarantine.
+    """
+    id = id.partition("-")[0]  # noqa: A001
     found = await house.reader.record(id)
     if found is None:
         # A refusal is noted when it suits the ledger; asking it anything

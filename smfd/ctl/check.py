@@ -62,4 +62,8 @@ def _lines(reports: list[Report], errors: int) -> Iterator[str]:
         yield f"{_MARKS[report.state]:<8} {report.name}: {report.text}"
     warnings = sum(report.state is State.WARNING for report in reports)
     yield ""
-    yield f"{errors} errors, {warnings} warnings"
+    yield f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -96,8 +96,8 @@ class Client:
 
     def _down(self) -> str:
         return (
-            "smfd is not running.\n"
-            f"Start it with: twistd -n --pidfile= smfd --config {self._config}"
+            f"smfd is not running with {self._config}.\n"
+            f"Start it with: {Face(self._config).daemon}"
         )
 
 

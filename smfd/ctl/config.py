@@ -5,6 +5,7 @@ import click
 from smfd.config.render import describe as described
 from smfd.config.render import manual as whole_manual
 from smfd.config.render import sample as whole_sample
+from smfd.config.render import unknown
 from smfd.ctl.face import Face, verb
 
 
@@ -20,7 +21,7 @@ def describe(face: Face, key: str) -> None:
     """Say what a setting is for: KEY is a table, table.key, or left out."""
     lines = described(key)
     if not lines:
-        face.refuse(f'There is no setting "{key}"; "smfdctl config describe" has all.')
+        face.refuse(unknown(key))
     face.show({"text": lines}, lines)
 
 

@@ -49,7 +49,7 @@ def send(face: Face) -> None:
             sent.append(submit(letter, host, port))
         except (OSError, SMTPException) as failure:
             face.later(
-                f"Nobody takes mail at {host}:{port} ({failure}). "
+                f"Nobody takes mail at {host}:{port} ({_why(failure)}). "
                 'Start the demonstration with "make run", then try again.'
             )
     # Here: "make run" asks for the hints before anything else is there.
@@ -58,6 +58,11 @@ def send(face: Face) -> None:
     client = Client(face.config)
     ends = [(one, come_to_rest(client, one.id)) for one in sent]
     face.show({"sent": [_document(*end) for end in ends]}, _lines(face, ends))
+
+
+def _why(failure: OSError | SMTPException) -> str:
+    strerror = getattr(failure, "strerror", None)
+    return str(strerror or failure)
 
 
 class Asked(Protocol):
@@ -87,10 +92,17 @@ class Sent:
 
 
 def _load(face: Face) -> Config:
+    """The settings of a demonstration; sample mail is for nobody else."""
     try:
-        return load(face.config)
+        config = load(face.config)
     except Unusable as unusable:
         face.refuse(str(unusable))
+    if DOMAIN not in {record.name for record in config.dns.record}:
+        face.refuse(
+            f"{short(config.home)} is no demonstration.\n"
+            "Make one with: init demo --demo --port-base 20000"
+        )
+    return config
 
 
 def _where(config: Config) -> tuple[str, int]:

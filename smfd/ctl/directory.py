@@ -12,8 +12,8 @@ from smfd.ctl.table import table
 
 _PAGE = (
     click.option("--search", default="", help="Only those that contain this."),
-    click.option("--limit", type=int, default=100, show_default=True),
-    click.option("--offset", type=int, default=0),
+    click.option("--limit", type=click.IntRange(1), default=100, show_default=True),
+    click.option("--offset", type=click.IntRange(0), default=0),
 )
 
 
@@ -207,7 +207,7 @@ def list_() -> None:
 @click.option("--scope", required=True, help="An address, a domain, or operator.")
 @click.option("--allow", "allow", metavar="PATTERN", help="Let this sender in.")
 @click.option("--block", "block", metavar="PATTERN", help="Hold this sender's mail.")
-@click.option("--expires", default="", help="A date, 2026-12-31.")
+@click.option("--expires", default="", help="2026-12-31, or 30d for in 30 days.")
 @click.option("--note", default="", help="Why.")
 @click.option("--locked", is_flag=True, help="Operator only: nobody overrules it.")
 @verb
@@ -240,7 +240,7 @@ def list_add(
                 "locked": locked,
             },
         )
-    face.show(made, [f"{made['scope']} {made['kind']}s {made['pattern']}."])
+    face.show(made, [f"{_said(made)} (entry {made['id']})."])
 
 
 @list_.command("list")
@@ -263,7 +263,9 @@ def list_list(face: Face, scope: str, search: str, limit: int, offset: int) -> N
 @click.option("--scope", default="", help="Then ENTRY is the pattern on this list.")
 @verb
 def list_remove(face: Face, entry: str, scope: str) -> None:
-    """Take an entry off its list, by its number or its pattern."""
+    """Take an entry off its list, by its number, or by its pattern and --scope."""
+    if not scope and not entry.isdecimal():
+        raise click.UsageError(f"Say whose: --scope SCOPE {entry}, or its number.")
     with asking(face) as client:
         numbers = [entry]
         if scope:
@@ -276,6 +278,10 @@ def list_remove(face: Face, entry: str, scope: str) -> None:
         f"{one['scope']} no longer {one['kind']}s {one['pattern']}." for one in gone
     ]
     face.show({"removed": gone}, lines)
+
+
+def _said(entry: dict[str, Any]) -> str:
+    return f"{entry['scope']} {entry['kind']}s {entry['pattern']}"
 
 
 def _once(document: dict[str, Any]) -> list[str]:
@@ -307,5 +313,7 @@ def _facts(document: dict[str, Any]) -> Iterator[str]:
 def _page(page: dict[str, Any], names: tuple[str, ...]) -> Iterator[str]:
     rows = [[item.get(name) for name in names] for item in page["items"]]
     yield from table([name.replace("_", " ") for name in names], rows)
-    if len(rows) < page["total"]:
+    if not page["total"]:
+        yield "There are none."
+    elif len(rows) < page["total"]:
         yield f"{len(rows)} of {page['total']}; --limit and --offset show others."

@@ -65,6 +65,13 @@ class Face:
         """How this program was called for these settings, to be typed again."""
         return f"{short(Path(sys.argv[0]))} --config {short(self.config)}"
 
+    @property
+    def daemon(self) -> str:
+        """How the daemon is started with these settings."""
+        twistd = Path(sys.argv[0]).with_name("twistd")
+        name = short(twistd) if twistd.exists() else "twistd"
+        return f"{name} -n --pidfile= smfd --config {short(self.config)}"
+
     def show(self, document: Any, lines: Iterable[str]) -> None:
         """
         Print the document under C{--json}, else the lines.

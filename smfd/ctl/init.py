@@ -1,7 +1,6 @@
 """C{smfdctl init}: make a new home."""
 
 import socket
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import click
 
 from smfd.config.value import hostname as wrong_hostname
 from smfd.ctl import sample
-from smfd.ctl.face import Face, short, verb
+from smfd.ctl.face import Face, verb
 from smfd.ctl.foundation import HIGHEST_BASE, OPERATOR, PORTS, Foundation
 from smfd.model.directory import Refused
 from smfd.store.directory_rules import address, domain_name
@@ -103,6 +102,5 @@ def _lines(made: Foundation) -> Iterator[str]:
     yield f"SMTP will be on port {PORTS['mx'] + made.base}, {where}."
     yield ""
     yield "Next:"
-    twistd = short(Path(sys.argv[0]).with_name("twistd"))
     yield f"  {Face(made.config).command} check"
-    yield f"  {twistd} -n --pidfile= smfd --config {short(made.config)}"
+    yield f"  {Face(made.config).daemon}"

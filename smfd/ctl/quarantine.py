@@ -18,10 +18,12 @@ def quarantine() -> None:
 @quarantine.command("list")
 @click.option("--domain", default="", help="Only those for this domain.")
 @click.option("--recipient", default="", help="Only those for this address.")
-@click.option("--class", "category", default="", help="spam, virus, blocked, ...")
+@click.option(
+    "--class", "category", default="", help="spam, virus, blocked or unscanned."
+)
 @click.option("--search", default="", help="Words in subject or addresses.")
-@click.option("--limit", type=int, default=100, show_default=True)
-@click.option("--offset", type=int, default=0)
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0)
 @verb
 def held(face: Face, /, **wanted: Any) -> None:
     """Show held messages, the newest first."""

@@ -8,6 +8,7 @@ import click
 from smfd.ctl.client import asking, segment
 from smfd.ctl.face import Face, verb
 from smfd.ctl.table import table
+from smfd.model.verdict import VERDICTS
 
 
 @click.group()
@@ -22,9 +23,9 @@ def trace() -> None:
 @click.option("--client", "address", default="", help="An IP address, or 192.0.2.*")
 @click.option("--since", default="", help="2026-03-30, 2026-03-30T12:00:00Z, 2h, 3d.")
 @click.option("--until", default="", help="Likewise.")
-@click.option("--verdict", default="", help="clean, spam, virus, blocked, refused, ...")
-@click.option("--limit", type=int, default=50, show_default=True)
-@click.option("--offset", type=int, default=0)
+@click.option("--verdict", default="", help=", ".join(VERDICTS))
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0)
 @verb
 def search(face: Face, /, address: str, **wanted: Any) -> None:
     """Find messages and refusals, the newest first."""

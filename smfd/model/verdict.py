@@ -4,6 +4,11 @@ from enum import Enum
 
 from attrs import frozen
 
+#: The words for what became of a message, for one recipient.
+CATEGORIES = ("clean", "allowed", "blocked", "spam", "virus", "unscanned", "deferred")
+#: And for a message as a whole.
+VERDICTS = (*CATEGORIES, "mixed", "refused")
+
 
 class Disposition(Enum):
     """What is done, for one recipient."""
@@ -21,8 +26,7 @@ class Fate:
     What is decided for one recipient.
 
     @ivar recipient: the mailbox, as text.
-    @ivar category: "clean", "allowed", "blocked", "spam", "virus",
-        "unscanned": the word people see and search for.
+    @ivar category: one of L{CATEGORIES}, the word people see and search for.
     @ivar reason: the sentence an administrator reads.
     @ivar score: the sum that counted for this recipient, None when no sum did.
     @ivar threshold: what the sum was compared with.

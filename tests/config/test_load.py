@@ -92,6 +92,12 @@ class FaultTests(SynchronousTestCase):
         self.assertFault("[viruses]", 1, "viruses", 'Did you mean "virus"?')
         self.assertFault("[mx]\nxyzzy = 1", 2, "mx.xyzzy", "There are: listen")
 
+    def test_below_another_header(self) -> None:
+        """A key whose own header still has its # is told where it belongs."""
+        text = "[server]\nhostname = 'a.example'\n#[tls]\ncertificate = 'a.pem'\n"
+        self.assertFault(text, 4, "server.certificate", "below [tls]")
+        self.assertFault("[server]\nvalue = 'x'", 2, "server.value", "[[dns.record]]")
+
     def test_types(self) -> None:
         """A text is no number, a number no text, true is not 1."""
         for value in ("'5'", "true", "5.0", "[5]", "2026-01-01", "{}"):

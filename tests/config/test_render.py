@@ -7,7 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.config.load import read
-from smfd.config.render import describe, pages, sample
+from smfd.config.render import describe, pages, sample, unknown
 from smfd.config.schema import Config
 
 HERE = Path("/etc/smfd/smfd.toml")
@@ -86,5 +86,15 @@ class DescribeTests(SynchronousTestCase):
         self.assertNotIn("mx.", text)
 
     def test_unknown(self) -> None:
-        """There is nothing to say of what is no setting."""
+        """There is nothing to say of what is no setting, but what is like it."""
         self.assertEqual([], describe("mx.nope"))
+        self.assertIn("Did you mean mx.recipients?", unknown("mx.recipient"))
+        self.assertIn("Did you mean virus.engine?", unknown("engine"))
+        self.assertTrue(unknown("xyzzy").endswith('"xyzzy".'))
+
+    def test_readable(self) -> None:
+        """No comment signs of the sample, and whole numbers in full."""
+        lines = describe("")
+        self.assertEqual([], [line for line in lines if "#" in line])
+        text = " ".join(" ".join(lines).split())
+        self.assertIn("0 to 1125899906842624", text)

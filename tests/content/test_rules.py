@@ -149,6 +149,13 @@ class LanguageTests(SynchronousTestCase):
         self.assertEqual(found["A"].describe, "It has an e")
         self.assertIn("e", found["A"].evidence)
 
+    def test_evidence_of_whole_characters(self) -> None:
+        """A match that ends within a character shows the characters before it."""
+        rules = compiled("header A Subject =~ /\\xf0\\x9f/")
+        message = "Subject: Grüße 🎉\r\n\r\n".encode()
+        (hit,) = Matcher(rules).run(read_features(message))
+        self.assertEqual("Grüße", hit.evidence)
+
     def test_eval(self) -> None:
         """Functions are called with their arguments."""
         self.assertHits(

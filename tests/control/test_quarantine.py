@@ -262,12 +262,15 @@ class PageTests(HouseTestCase):
             (0, {"domain": "else.example"}),
             (1, {"recipient": "bob@home.example"}),
             (1, {"category": "virus"}),
+            (0, {"category": "unscanned"}),
             (4, {"search": "pills"}),
             (0, {"search": "other"}),
         ):
             page = await held.page(house, OPERATOR, limit=2, **wanted)  # type: ignore[arg-type]
             self.assertEqual(total, page["total"], wanted)
             self.assertLessEqual(len(page["items"]), 2)
+        nope = held.page(house, OPERATOR, category="nope")
+        await self.assert_refused("invalid", nope)
 
     async def test_show(self) -> None:
         """One item comes with the record of its message."""

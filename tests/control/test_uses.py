@@ -108,8 +108,13 @@ class DirectoryTests(HouseTestCase):
         self.assertEqual(
             ("allow", "2099-01-01T00:00:00Z"), (made["kind"], made["expires"])
         )
-        page = await lists.page(house, OPERATOR, search="offers")
-        self.assertEqual([made], page["items"])
+        for wanted in (
+            {"search": "offers"},
+            {"scope": "Ann+x@HOME.example"},
+            {"pattern": "*@SHOP.example"},
+        ):
+            page = await lists.page(house, OPERATOR, **wanted)  # type: ignore[arg-type]
+            self.assertEqual([made], page["items"], wanted)
         for bad in "x", "-1", "1e3", "9" * 20, "²":
             await self.assert_refused("invalid", lists.remove(house, OPERATOR, id=bad))
         gone = await lists.remove(house, OPERATOR, id=str(made["id"]))
@@ -158,7 +163,12 @@ class TrackingTests(HouseTestCase):
     async def test_search_refused(self) -> None:
         """A search that cannot be has a sentence."""
         house = await self.build()
-        for wanted in ({"since": "soon"}, {"subject": "!!!"}, {"offset": 99_999}):
+        for wanted in (
+            {"since": "soon"},
+            {"subject": "!!!"},
+            {"offset": 99_999},
+            {"verdict": "nope"},
+        ):
             await self.assert_refused(
                 "invalid",
                 tracking.search(house, OPERATOR, **wanted),
@@ -172,6 +182,8 @@ class TrackingTests(HouseTestCase):
         self.assertRegex(trace["record"]["time"], r"Z$")
         (recipient,) = trace["recipients"]
         self.assertEqual("delivered", recipient["state"])
+        held = await tracking.show(house, OPERATOR, id=f"{name}-1")
+        self.assertEqual(trace, held)
         self.assertTrue((self.home / recipient["detail"]).exists())
 
     async def test_refusal_at_once(self) -> None:
@@ -272,6 +284,7 @@ class TimeTests(SynchronousTestCase):
             ("", None),
         ):
             self.assertEqual(expected, moment(text, NOW), text)
+        self.assertEqual(NOW + 7200, moment("2h", NOW, ahead=True))
 
     def test_mistakes(self) -> None:
         """Anything else is refused with a sentence."""

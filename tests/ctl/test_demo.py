@@ -83,6 +83,15 @@ class RestTests(SynchronousTestCase):
         self.assertEqual([], come_to_rest(_Asked(), ""))
 
 
+#: What makes a home a demonstration.
+DEMO = """
+[[dns.record]]
+name = "demo.example"
+type = "A"
+value = "192.0.2.1"
+"""
+
+
 class VerbTests(SynchronousTestCase):
     """smfdctl demo."""
 
@@ -95,16 +104,24 @@ class VerbTests(SynchronousTestCase):
 
     def test_hints(self) -> None:
         """A newcomer is told what to type, and where mail goes."""
-        code, said = self.run_verb('[mx]\nlisten = ["0.0.0.0:20025"]', "hints")
+        code, said = self.run_verb('[mx]\nlisten = ["0.0.0.0:20025"]' + DEMO, "hints")
         self.assertEqual(0, code)
         self.assertIn("127.0.0.1 port 20025", said)
         self.assertIn("demo send", said)
 
     def test_not_running(self) -> None:
         """Without a server: try again, and how to start one."""
-        code, said = self.run_verb('[mx]\nlisten = ["127.0.0.1:1"]', "send")
+        code, said = self.run_verb('[mx]\nlisten = ["127.0.0.1:1"]' + DEMO, "send")
         self.assertEqual(75, code)
         self.assertIn("make run", said)
+        self.assertIn("(Connection refused)", said)
+
+    def test_no_demonstration(self) -> None:
+        """Sample mail is not sent to a real server."""
+        for verb in "hints", "send":
+            code, said = self.run_verb('[mx]\nlisten = ["127.0.0.1:1"]', verb)
+            self.assertEqual(1, code)
+            self.assertIn("is no demonstration", said)
 
     def test_settings(self) -> None:
         """Broken settings are told as everywhere."""

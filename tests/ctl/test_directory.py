@@ -89,6 +89,10 @@ class DirectoryTests(CtlTestCase):
         await self.done("list", "remove", str(entry["id"]))
         await self.done("list", "remove", "a.example", "--scope", "ann@home.example")
         self.assertEqual(0, (await self.done("list", "list"))["total"])
+        self.assertIn("There are none.", (await self.run_ctl("list", "list")).out)
+        said = await self.run_ctl("list", "remove", "a.example")
+        self.assertEqual(2, said.code)
+        self.assertIn("--scope", said.err)
         said = await self.run_ctl("list", "remove", "a.example", "--scope", "operator")
         self.assertEqual(1, said.code)
 

@@ -97,7 +97,9 @@ class Matcher:
             times = value if "multiple" in text.tflags.get(name, ()) else 1
             found = evidence.get(name, b"").decode("utf-8", "replace")
             describe = text.describe.get(name, name)
-            yield Hit(name, score * times, describe, " ".join(found.split()))
+            # A character that was cut at an end is none.
+            found = " ".join(found.strip("\ufffd").split())
+            yield Hit(name, score * times, describe, found)
 
     def _octets(self, target: Target, seen: Features) -> list[bytes]:
         """What a target's patterns look at."""
