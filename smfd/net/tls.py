@@ -102,12 +102,15 @@ def make_self_signed(hostname: str) -> tuple[bytes, bytes]:
 def explained(trouble: Exception) -> str:
     """What OpenSSL or the disk said of files that cannot be used, in words."""
     if isinstance(trouble, OSError):
-        return trouble.strerror or str(trouble)
+        return f"{trouble.filename}: {trouble.strerror}"
     reasons = [reason for _, _, reason in trouble.args[0]] if trouble.args else []
-    return "; ".join(dict.fromkeys(reasons)) or "a file is not there"
+    return "; ".join(dict.fromkeys(filter(None, reasons))) or str(trouble)
 
 
 def _context(certificate: Path, key: Path) -> SSL.Context:
+    # OpenSSL does not say which file is not there.
+    for path in (certificate, key):
+        path.open("rb").close()
     context = SSL.Context(SSL.TLS_SERVER_METHOD)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
     context.set_options(_OPTIONS)

@@ -78,6 +78,9 @@ def writer(path: Path) -> sqlite3.Connection:
         # Before foreign keys count: a table that is made anew is gone for a moment.
         _prepare(connection, path)
         connection.execute("PRAGMA foreign_keys=ON")
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise WrongVersion(f"{path}: {error}") from error
     except BaseException:
         connection.close()
         raise

@@ -1,0 +1,110 @@
+"""What is switched off is said; what keeps us from starting is said in a sentence."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.config.load import load, read
+from smfd.ctl.foundation import Foundation
+from smfd.service import _off, _reload
+from tests.test_tap import twistd
+
+
+def off(text: str) -> tuple[str, ...]:
+    """What the settings of a text leave off."""
+    return _off(read(text, Path("smfd.toml")))
+
+
+class OffTests(SynchronousTestCase):
+    """Everything protective that is off, a sentence each."""
+
+    def test_nothing(self) -> None:
+        """As shipped, with DNS, nothing is off."""
+        self.assertEqual((), off(""))
+
+    def test_stages(self) -> None:
+        """Each stage that is left out is named; the virus stage elsewhere."""
+        said = off('[scan]\nstages = ["virus", "lists", "dkim", "identity"]\n')
+        self.assertEqual(
+            (
+                "The content stage is off.",
+                "The dmarc stage is off.",
+                "The spf stage is off.",
+            ),
+            said,
+        )
+
+    def test_doors(self) -> None:
+        """No DNS and no TLS are said too."""
+        said = off('[dns]\noffline = true\n[tls]\ncertificate = ""\nkey = ""\n')
+        self.assertEqual(
+            ["DNS is off", "STARTTLS is off"], [s[: s.index(":")] for s in said]
+        )
+
+
+class StartTests(SynchronousTestCase):
+    """A home with something wrong in it."""
+
+    def setUp(self) -> None:
+        """A new home for each."""
+        self.home = Path(self.mktemp()).absolute()
+        made = Foundation(self.home, "mx.example.test", ["example.test"], {}, "x", 1)
+        made.lay()
+        self.addCleanup(shutil.rmtree, self.home)
+        self.config = made.config
+        text = self.config.read_text().replace("127.0.0.1:26", "127.0.0.1:0")
+        self.config.write_text(text)
+
+    def fails(self, words: str) -> None:
+        """It does not start, and the last line it says has these words."""
+        ran = twistd("-n", "--pidfile=", "smfd", "--config", str(self.config))
+        said = ran.stdout + ran.stderr
+        # twistd logs what is said on standard error.
+        said = said.replace("[stderr#error] smfd: ", "\nsmfd: ")
+        self.assertEqual(1, ran.returncode, said)
+        self.assertNotIn("Traceback", said)
+        (line,) = [line for line in said.splitlines() if line.startswith("smfd: ")]
+        self.assertIn(words, line)
+
+    def test_certificate(self) -> None:
+        """A certificate that is no certificate."""
+        (self.home / "tls" / "cert.pem").write_text("hello")
+        self.fails(f"cannot use the certificate {self.home}/tls/cert.pem")
+
+    def test_no_certificate(self) -> None:
+        """One that is not there."""
+        (self.home / "tls" / "key.pem").unlink()
+        self.fails("tls/key.pem: No such file or directory")
+
+    def test_directory(self) -> None:
+        """A directory that is no database."""
+        (self.home / "directory.db").write_bytes(b"x" * 8192)
+        self.fails(f"cannot start: {self.home}/directory.db: file is not a database")
+
+    def test_later_directory(self) -> None:
+        """A directory of a later smfd."""
+        with sqlite3.connect(self.home / "directory.db") as made:
+            made.execute("PRAGMA user_version=99")
+        made.close()
+        self.fails("has version 99")
+
+    def test_port(self) -> None:
+        """A port that is not ours to have."""
+        text = self.config.read_text().replace("127.0.0.1:0", "192.0.2.1:2525")
+        self.config.write_text(text)
+        self.fails("cannot listen on 192.0.2.1:2525")
+
+    def test_threshold(self) -> None:
+        """The threshold of the settings reaches who decides and who shows it."""
+        from smfd.scan.stages import policy
+
+        self.config.write_text(
+            self.config.read_text() + "\n[content]\nthreshold = 7.5\n"
+        )
+        self.assertEqual(7.5, policy(load(self.config)).threshold)
+
+    def test_reload_without_tls(self) -> None:
+        """SIGHUP does no harm where there is no certificate."""
+        _reload(None)
