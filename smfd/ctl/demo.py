@@ -53,10 +53,10 @@ def send(face: Face) -> None:
                 'Start the demonstration with "make run", then try again.'
             )
     # Here: "make run" asks for the hints before anything else is there.
-    from smfd.ctl.client import Client
+    from smfd.ctl.client import asking
 
-    client = Client(face.config)
-    ends = [(one, come_to_rest(client, one.id)) for one in sent]
+    with asking(face) as client:
+        ends = [(one, come_to_rest(client, one.id)) for one in sent]
     face.show({"sent": [_document(*end) for end in ends]}, _lines(face, ends))
 
 
