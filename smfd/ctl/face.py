@@ -48,6 +48,12 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+class Faint(str):
+    """A line of less weight than the others; a terminal may dim it."""
+
+    __slots__ = ()
+
+
 @frozen
 class Face:
     """
@@ -81,8 +87,12 @@ class Face:
         if self.as_json:
             print(json.dumps(document, indent=2))
             return
+        # https://no-color.org: who sets NO_COLOR wants plain text.
+        plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
         for line in lines:
-            print(printable(line))
+            text = printable(line)
+            faint = isinstance(line, Faint) and not plain
+            print(f"\x1b[2m{text}\x1b[0m" if faint else text)
 
     def refuse(self, sentence: str) -> NoReturn:
         """Say why not, and exit 1: refused, or not found."""

@@ -7,6 +7,7 @@ import click
 
 from smfd.ctl.client import asking, segment
 from smfd.ctl.face import Face, verb
+from smfd.ctl.story import story
 from smfd.ctl.table import table
 from smfd.model.verdict import VERDICTS
 
@@ -41,7 +42,7 @@ def show(face: Face, id: str) -> None:  # noqa: A002
     """Show everything about one: stages, findings, and where it is."""
     with asking(face) as client:
         found = client.get(f"/v1/trace/{segment(id)}")
-    face.show(found, _trace(found, face.command))
+    face.show(found, story(found, f"{face.command} quarantine release"))
 
 
 def _found(found: dict[str, Any]) -> Iterator[str]:
@@ -54,80 +55,3 @@ def _found(found: dict[str, Any]) -> Iterator[str]:
         rows.append([item[n] if n != "recipients" else first for n in names])
     yield from table(names, rows)
     yield f"Complete up to {found['complete_up_to']}."
-
-
-def _trace(found: dict[str, Any], command: str) -> Iterator[str]:
-    record = found["record"]
-    yield from _head(record)
-    yield ""
-    yield from _findings(record)
-    yield ""
-    yield from _fates(found, command)
-    for act in found["acts"]:
-        yield f"{act['time']}  {act['actor']}  {act['act']}  {act['detail']}"
-
-
-def _head(record: dict[str, Any]) -> Iterator[str]:
-    tls = record.get("tls") or "in the clear"
-    yield f"{record['id']}  {record['time']}  {record.get('flow', '')}"
-    yield f"  client   {record['client']} ({record['helo']}), {tls}"
-    yield f"  sender   <{record['sender']}>"
-    for name in ("header_from", "subject", "message_id"):
-        if record.get(name):
-            label = {"header_from": "from", "message_id": "message"}.get(name, name)
-            yield f"  {label:<8} {record[name]}"
-    score = record.get("score")
-    total = "" if score is None else f", score {score:g}"
-    ms = f", judged in {record['ms']:g} ms" if record.get("ms") else ""
-    yield f"  verdict  {record['verdict']}{total}{ms}"
-    if record.get("size"):
-        yield f"  size     {record['size']} octets"
-    if record.get("reply"):
-        yield f"  reply    {record['reply']}"
-
-
-def _findings(record: dict[str, Any]) -> Iterator[str]:
-    findings = record.get("findings") or []
-    if not findings:
-        yield "No stage looked at it."
-        return
-    rows = [
-        [f["stage"], f["symbol"], f["result"], _points(f["score"]), f["ms"], _why(f)]
-        for f in findings
-    ]
-    names = ("stage", "symbol", "result", "score", "ms", "reason")
-    yield from table(names, rows)
-
-
-def _points(score: float | None) -> str:
-    return "" if score is None else f"{score:+g}"
-
-
-def _why(finding: dict[str, Any]) -> str:
-    who = f"{finding['recipient']}: " if finding.get("recipient") else ""
-    seen = f"  [{finding['evidence']}]" if finding.get("evidence") else ""
-    return f"{who}{finding['reason']}{seen}"
-
-
-def _fates(found: dict[str, Any], command: str) -> Iterator[str]:
-    """What was decided for each, and where it is now."""
-    id_ = found["record"]["id"]
-    now = {r["address"]: r for r in found["recipients"]}
-    for fate in found["record"].get("fates") or []:
-        yield f"{fate['recipient']}: {fate['disposition']}, {fate['category']}"
-        yield f"  because {fate['reason']}"
-        recipient = now.pop(fate["recipient"], None)
-        if recipient is not None:
-            yield from _place(f"{command} quarantine release {id_}", recipient)
-    for address, recipient in now.items():
-        yield f"{address}: {recipient['category']}"
-        yield from _place(f"{command} quarantine release {id_}", recipient)
-
-
-def _place(release: str, recipient: dict[str, Any]) -> Iterator[str]:
-    state, detail = recipient["state"], recipient.get("detail")
-    yield f"  now {state}{f', {detail}' if detail else ''}"
-    if recipient.get("decided") and recipient.get("actor"):
-        yield f"  {state} {recipient['decided']} by {recipient['actor']}"
-    if state == "held":
-        yield f"  let it in with: {release}-{recipient['number']}"
