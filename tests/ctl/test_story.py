@@ -35,7 +35,7 @@ FOUND: dict[str, Any] = {
         "ms": 2.0,
         "findings": [
             finding("virus", "VIRUS_CLEAN"),
-            finding("lists", "LIST_ALLOW", recipient="a@b.example"),
+            finding("lists", "LIST_ALLOW", recipient="a@b.c"),
             finding("content", "PILLS", score=7.0, result="suspect", evidence="Pills!"),
             finding("content", "KNOWN", score=-0.5),
         ],
@@ -90,7 +90,7 @@ class StoryTests(SynchronousTestCase):
                 "",
                 "STAGE    SYMBOL       RESULT     SCORE       MS  FINDING",
                 "virus    VIRUS_CLEAN  pass                 0.50  so it is",
-                "lists    LIST_ALLOW   pass                 0.50  a@b.example: so it is",
+                "lists    LIST_ALLOW   pass                 0.50  a@b.c: so it is",
                 "content  PILLS        suspect       +7     0.50  so it is",
                 "           Pills!",
                 "         KNOWN        pass        -0.5     0.50  so it is",
