@@ -1,6 +1,7 @@
 """Holding messages back, and letting them go when all of it is decided."""
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from twisted.internet.defer import Deferred
@@ -29,10 +30,10 @@ class QuarantineDestination(FileDestination):
         """Take a held message away; nobody is waiting for it any more."""
         return self._threads.run(self.shelf.remove, path)
 
-    def read(self, path: str, octets: int = -1) -> "Deferred[bytes]":
+    def prune(self, before: float, wanted: Collection[str]) -> "Deferred[int]":
         """
-        The first octets of a held message, or all of it.
+        Remove files of days that ended before a time; how many went.
 
-        @param path: absolute.
+        @param wanted: absolute paths that are still needed.
         """
-        return self._threads.run(self.shelf.read, path, octets)
+        return self._threads.run(self.shelf.prune, before, wanted)

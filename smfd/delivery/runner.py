@@ -198,7 +198,7 @@ class Runner(Service):
 
     async def _doze(self) -> bool:
         """Wait a little; whether we still run."""
-        doze = deferLater(self._clock, _SETTLE_AGAIN)
+        doze: Deferred[None] = deferLater(self._clock, _SETTLE_AGAIN)
         self._dozing.add(doze)
         try:
             await doze

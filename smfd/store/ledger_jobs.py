@@ -115,9 +115,7 @@ class Commit(Job):
         sheet.records.append(rows.record_row(entry.record))
 
     def _released(self, connection: sqlite3.Connection, sheet: Sheet) -> bool:
-        path = decide(
-            connection, self.release, State.RELEASED, self.actor, sheet.now
-        )
+        path = decide(connection, self.release, State.RELEASED, self.actor, sheet.now)
         if path is None:
             return False
         sheet.loose.append(path)

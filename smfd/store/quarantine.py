@@ -7,13 +7,16 @@ header lines that all of them have.
 
 import contextlib
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from smfd.model.entry import Consignment
 from smfd.store.atomic import Disk, make_folders
 from smfd.store.place import folder_name, inside
 from smfd.store.shelf import Draft
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class Quarantine:
@@ -63,6 +66,29 @@ class Quarantine:
             path = os.path.dirname(path)
             with contextlib.suppress(OSError):
                 self._disk.remove_folder(path)
+
+    def prune(self, before: float, wanted: Collection[str]) -> int:
+        """
+        Remove what is left of days that ended before a time.
+
+        @param before: seconds since the epoch.
+        @param wanted: absolute paths that are still needed.
+        @return: how many files went.
+        """
+        first = datetime.fromtimestamp(before, UTC).date().isoformat()
+        gone = 0
+        for domain in os.listdir(self.root):
+            for day in os.listdir(f"{self.root}/{domain}"):
+                if _DAY.fullmatch(day) and day < first:
+                    gone += self._prune_day(f"{self.root}/{domain}/{day}", wanted)
+        return gone
+
+    def _prune_day(self, folder: str, wanted: Collection[str]) -> int:
+        paths = [f"{folder}/{name}" for name in os.listdir(folder)]
+        old = [path for path in paths if path not in wanted]
+        for path in old:
+            self.remove(path)
+        return len(old)
 
     def owns(self, path: str) -> bool:
         """Whether a path is inside."""

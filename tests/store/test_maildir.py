@@ -163,6 +163,10 @@ class AssemblyTests(SynchronousTestCase):
             self.assertTrue(at <= start < end <= len(data))
             at = end
 
+    def test_overlapping(self) -> None:
+        """Cuts that overlap leave nothing in twice."""
+        self.assertEqual([(0, 2), (8, 10)], list(kept(10, ((2, 8), (4, 6)))))
+
 
 class MailboxTests(SynchronousTestCase):
     """Maildir++ as readers expect it."""
