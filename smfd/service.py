@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -250,8 +251,9 @@ def make_service(config: Config, reactor: Any) -> IService:
     Services start in this order and stop in the other: what is on the disk
     outlives what writes to it.
 
-    @raise SystemExit: the certificate cannot be used.
+    @raise SystemExit: there are no mailboxes, or the certificate cannot be used.
     """
+    _check(config.home / "directory.db")
     stock = _stock(config, reactor)
     scan = stages(config, stock.directory, reactor)
     house = _house(config, stock, scan, reactor)
@@ -278,6 +280,15 @@ def make_service(config: Config, reactor: Any) -> IService:
         service.setServiceParent(root)
     reactor.callWhenRunning(_ready)
     return root
+
+
+def _check(directory: Path) -> None:
+    """An empty one in its place would refuse everybody's mail, for good."""
+    if not directory.exists():
+        raise SystemExit(
+            f"smfd: cannot start: {directory} is missing. Restore it from a backup, "
+            "or make a new home with smfdctl init."
+        )
 
 
 def _ready() -> None:

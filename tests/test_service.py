@@ -83,6 +83,12 @@ class StartTests(SynchronousTestCase):
         (self.home / "directory.db").write_bytes(b"x" * 8192)
         self.fails(f"cannot start: {self.home}/directory.db: file is not a database")
 
+    def test_no_directory(self) -> None:
+        """Without one all mail would be refused for good: no start."""
+        (self.home / "directory.db").unlink()
+        self.fails(f"{self.home}/directory.db is missing")
+        self.assertFalse((self.home / "directory.db").exists())
+
     def test_later_directory(self) -> None:
         """A directory of a later smfd."""
         with sqlite3.connect(self.home / "directory.db") as made:

@@ -32,8 +32,11 @@ def probe_certificate(config: Config) -> Iterator[Report]:
             f"{path} and {key} do not go together ({failure.reason or 'not PEM'}). "
             "The first must be the server's own certificate, in PEM.",
         )
-    except (OSError, ValueError) as failure:
-        yield error("certificate", f"{path}, {key}: {failure}. Mend [tls].")
+    except OSError as failure:
+        # OpenSSL does not say which of the two.
+        yield error("certificate", f"{path}, {key}: {failure.strerror}. Mend [tls].")
+    except ValueError as failure:
+        yield error("certificate", f"{path}: {failure}. Mend [tls].")
     else:
         yield _look(config, certificate, datetime.now(UTC))
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sqlite3
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.trial.unittest import SynchronousTestCase
 
+from smfd.control.bootstrap import found
 from smfd.ctl import main
 
 
@@ -48,6 +50,7 @@ class CheckTests(SynchronousTestCase):
         self.home.mkdir(mode=0o700)
         (self.home / "r.cf").write_text("body A /a/\n")
         self.certify("mx.example.org", 90)
+        found(self.home, "mx.example.org", ["example.org"], {})
 
     def certify(self, name: str, days: int) -> None:
         """Put a certificate where the settings look for it."""
@@ -80,6 +83,20 @@ class CheckTests(SynchronousTestCase):
         self.assertEqual({"virus", "dns"}, {n for n, s in states.items() if s != "ok"})
         self.assertState(found["virus"], "warning", "no antivirus is installed")
         self.assertState(found["dns"], "warning", "Offline")
+
+    def test_databases(self) -> None:
+        """No mailboxes, no domains, a file that is no database."""
+        found = self.check()
+        self.assertState(found["directory"], "ok", "domains: 1, mailboxes: 1")
+        with sqlite3.connect(self.home / "directory.db") as directory:
+            directory.execute("DELETE FROM domains")
+        directory.close()
+        (self.home / "ledger.db").write_bytes(b"x" * 8192)
+        found = self.check()
+        self.assertState(found["directory"], "warning", "No domain is hosted")
+        self.assertState(found["ledger"], "error", "not a database")
+        (self.home / "directory.db").unlink()
+        self.assertState(self.check()["directory"], "error", "is missing")
 
     def test_settings(self) -> None:
         """Settings that cannot be used are all told, and nothing else is tried."""
