@@ -143,7 +143,8 @@ class DNS:
     cache: int = setting("Answers that are remembered.", 10000, low=0, high=10000000)
     per_message: int = setting("Look-ups for one message.", 60, low=1, high=10000)
     offline: bool = setting(
-        "Ask nobody: what is not a record below does not exist.", False
+        "Ask nobody: every look-up but of a record below fails as if DNS were down.",
+        False,
     )
     record: tuple[DNSRecord, ...] = field(default=())
 
