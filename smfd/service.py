@@ -30,6 +30,7 @@ from smfd.control.selftest import SelfTest
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.quarantine import QuarantineDestination
+from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
 from smfd.net.hangup import Hangup
 from smfd.net.systemd import READY, STOPPING, notify
@@ -64,6 +65,7 @@ class Stock:
     directory: Directory
     spool: Spool
     runner: Runner
+    retention: Retention
     search: Search
     maillog: MailLog
     destinations: tuple[Any, ...]
@@ -101,6 +103,7 @@ def _stock(config: Config, reactor: Any) -> Stock:
         Directory(home / "directory.db", reactor),
         spool,
         Runner(ledger, spool, destinations, Leftovers(spool, quarantine), reactor),
+        Retention(ledger, quarantine),
         Search(home, reader, reactor, retention=config.store.retention_days),
         MailLog(None if mail == "-" else config.resolve(mail), reactor),
         destinations,
@@ -270,7 +273,9 @@ def make_service(config: Config, reactor: Any) -> IService:
         *stock.services(),
         *scan.services,
         *house.services(),
-        Housekeeping(stock.ledger, stock.search, reactor, config.store.retention_days),
+        Housekeeping(
+            stock.retention, stock.search, reactor, config.store.retention_days
+        ),
         API(house, config.resolve(config.control.socket), reactor),
         Hangup(reactor, partial(_reload, tls)),
         reception,

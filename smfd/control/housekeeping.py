@@ -6,7 +6,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from smfd.store.ledger import Ledger
+from smfd.delivery.retention import Retention
 from smfd.store.search import Search
 
 #: Seconds between two rounds.
@@ -21,12 +21,12 @@ class Housekeeping(Service):
     _log = Logger()
 
     def __init__(
-        self, ledger: Ledger, search: Search, clock: IReactorTime, days: int
+        self, retention: Retention, search: Search, clock: IReactorTime, days: int
     ) -> None:
         """
-        @param days: the retention.
+        @param days: how long things are kept.
         """
-        self._ledger = ledger
+        self._retention = retention
         self._search = search
         self._clock = clock
         self._kept = days * _DAY
@@ -53,11 +53,10 @@ class Housekeeping(Service):
 
     async def _round(self) -> None:
         before = self._clock.seconds() - self._kept
-        held = await self._ledger.expire_held(before)
-        records = await self._ledger.prune(before)
+        gone = await self._retention.prune(before)
         await self._search.drop(before)
         self._log.info(
-            "housekeeping: {held} held and {records} records deleted",
-            held=held,
-            records=records,
+            "housekeeping: {gone.items} held messages, {gone.records} records and"
+            " {gone.files} files of no use deleted",
+            gone=gone,
         )

@@ -1,74 +1,36 @@
-"""What is old goes: held messages first, then their records."""
+"""What is old goes: held messages first, then their records, then files."""
 
-from twisted.application.service import Service
+from attrs import frozen
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.store.ledger import Ledger
 
 
-class Retention(Service):
-    """
-    Looks every hour for what has been kept long enough.
+@frozen
+class Gone:
+    """How many held items, records and quarantine files were deleted."""
 
-    To be added to its parent after the ledger and the quarantine.
-    """
+    items: int
+    records: int
+    files: int
 
-    _log = Logger()
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        quarantine: QuarantineDestination,
-        clock: IReactorTime,
-        days: float = 30.0,
-        every: float = 3600.0,
-    ) -> None:
-        """
-        @param days: how long held messages and records are kept.
-        @param every: seconds between two looks.
-        """
-        self._ledger = ledger
-        self._quarantine = quarantine
-        self._clock = clock
-        self._kept = days * 86400.0
-        self._every = every
-        self._loop = LoopingCall(self._look)
-        self._loop.clock = clock
+@frozen
+class Retention:
+    """Forgets what has been kept long enough; what is due or held stays."""
 
-    def startService(self) -> None:
-        """Look now, then again and again."""
-        super().startService()
-        self._loop.start(self._every)
+    ledger: Ledger
+    quarantine: QuarantineDestination
 
-    def stopService(self) -> None:
-        """Look no more."""
-        super().stopService()
-        if self._loop.running:
-            self._loop.stop()
+    def prune(self, before: float) -> Deferred[Gone]:
+        """Delete everything from before a time, seconds since the epoch."""
+        return Deferred.fromCoroutine(self._prune(before))
 
-    def look(self) -> "Deferred[None]":
-        """Look once."""
-        return Deferred.fromCoroutine(self._prune())
-
-    def _look(self) -> "Deferred[None]":
-        return self.look().addErrback(
-            lambda failure: self._log.failure("cannot prune", failure=failure)
-        )
-
-    async def _prune(self) -> None:
-        before = self._clock.seconds() - self._kept
-        items = await self._ledger.expire_held(before)
-        records = await self._ledger.prune(before)
-        wanted = await self._ledger.bodies()
-        files = await self._quarantine.prune(before, wanted)
-        if items or records or files:
-            self._log.info(
-                "retention: {items} held items, {records} records, {files} files",
-                items=items,
-                records=records,
-                files=files,
-            )
+    async def _prune(self, before: float) -> Gone:
+        items = await self.ledger.expire_held(before)
+        records = await self.ledger.prune(before)
+        # A held message on its way out is a body, not garbage.
+        wanted = await self.ledger.bodies()
+        files = await self.quarantine.prune(before, wanted)
+        return Gone(items, records, files)

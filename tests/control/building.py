@@ -18,6 +18,7 @@ from smfd.control.passwords import Passwords
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.quarantine import QuarantineDestination
+from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
 from smfd.interfaces import IStage
 from smfd.model.directory import Refused
@@ -87,6 +88,7 @@ class HouseTestCase(TestCase):
             reactor,
             delay=0.0,
         )
+        self.retention = Retention(ledger, quarantine)
         self.house = House(
             home=str(self.home),
             directory=Directory(self.home / "directory.db", reactor),

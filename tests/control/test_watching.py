@@ -126,7 +126,7 @@ class HousekeepingTests(HouseTestCase):
         await self.receive("maildir", "clean")
         clock = Clock()
         clock.advance(reactor.seconds())
-        keeping = Housekeeping(house.ledger, house.search, clock, 30)
+        keeping = Housekeeping(self.retention, house.search, clock, 30)
         clock.advance(29 * 86_400)
         await keeping.round()
         counts = await house.reader.counts()
@@ -149,7 +149,7 @@ class HousekeepingTests(HouseTestCase):
         class Broken:
             """A ledger that is not there."""
 
-            def expire_held(self, before: float) -> Deferred[int]:
+            def prune(self, before: float) -> Deferred[int]:
                 """Fail."""
                 rounds.append(before)
                 return fail(OSError("gone"))

@@ -21,9 +21,8 @@ class RetentionTests(TestCase):
         self.house = SmallHouse(Path(self.mktemp()))
         self.house.start()
         self.addCleanup(lambda: Deferred.fromCoroutine(self.house.stop()))
-        self.retention = Retention(
-            self.house.ledger, self.house.quarantine, REACTOR, days=30
-        )
+        self.retention = Retention(self.house.ledger, self.house.quarantine)
+        self.before = REACTOR.seconds() - 30 * DAY
 
     async def test_old_and_young(self) -> None:
         """Old items and records go with their files, young ones stay."""
@@ -33,7 +32,7 @@ class RetentionTests(TestCase):
                 make_entry(recipients=[mailbox(1), held(2)], when=now - age * DAY)
             )
         await self.house.settled()
-        await self.retention.look()
+        await self.retention.prune(self.before)
         while len(self.house.files("quarantine")) != 1:
             await pause()
         counts = await self.house.reader.counts()
@@ -46,7 +45,7 @@ class RetentionTests(TestCase):
             folder = self.house.home / "quarantine" / "d.example" / name
             os.makedirs(folder)
             (folder / "x").write_text("x")
-        await self.retention.look()
+        await self.retention.prune(self.before)
         left = {path.parent.name for path in self.house.files("quarantine")}
         self.assertEqual({"2999-01-01", "notes"}, left)
 
@@ -57,5 +56,5 @@ class RetentionTests(TestCase):
         (folder / "x").write_text("x" * 5)
         body = type(make_entry().body)(5, path=os.path.abspath(folder / "x"))
         await self.house.ledger.commit(make_entry(body))
-        await self.retention.look()
+        await self.retention.prune(self.before)
         self.assertTrue((folder / "x").exists())
