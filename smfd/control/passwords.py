@@ -6,10 +6,9 @@ from typing import Any
 from argon2 import PasswordHasher
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
 from smfd.model.directory import Refused
+from smfd.store.threads import Threads
 
 _SHORTEST = 8
 _LONGEST = 256
@@ -44,26 +43,19 @@ class Passwords(Service):
     name = "passwords"
 
     def __init__(self, reactor: Any, threads: int = 2) -> None:
-        self._reactor = reactor
-        self._threads = threads
+        self._threads = Threads(reactor, "passwords", threads)
         self._hasher = PasswordHasher()
-        self._pool: ThreadPool | None = None
 
     def startService(self) -> None:
         """Start; threads come when there is work."""
-        self._pool = ThreadPool(0, self._threads, name="passwords")
-        self._pool.start()
+        self._threads.start()
         super().startService()
 
     def stopService(self) -> None:
         """Finish the hashes in hand."""
         super().stopService()
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool = None
+        self._threads.stop()
 
     def hashed(self, password: str) -> Deferred[str]:
         """The hash that the directory keeps."""
-        if self._pool is None:
-            raise RuntimeError("the hasher is not running")
-        return deferToThreadPool(self._reactor, self._pool, self._hasher.hash, password)
+        return self._threads.run(self._hasher.hash, password)

@@ -19,8 +19,8 @@ from smfd.policy.lists import Book, book, scopes
 from smfd.store import directory_entries, directory_pages, directory_rows
 from smfd.store import directory_rules as rules
 from smfd.store import directory_schema as schema
+from smfd.store.database import Database
 from smfd.store.directory_cache import Cache
-from smfd.store.directory_database import Database
 from smfd.store.directory_pages import Page
 from smfd.store.directory_rows import Changes, Doing
 

@@ -3,18 +3,22 @@ The mail log: one event a line, for eyes, grep, logwatch and fail2ban.
 
 C{TIME ID: key=value, key=value}: the id is the record's, the client's address
 stands where the client cannot move it, and no value can start a new line.
-Lines are gathered and written by a thread; losing the last of them in a crash
-loses no mail, the ledger has it all.
+Lines are gathered and written by a thread, a batch at a time; losing the last
+of them in a crash loses no mail, the ledger has it all.
 """
 
 import re
 import sys
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from time import gmtime, strftime
 
 from twisted.application.service import Service
-from twisted.internet.interfaces import IDelayedCall, IReactorThreads, IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
+
+from smfd.store.threads import Threads
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -25,7 +29,7 @@ PATIENCE = 0.2
 KEPT = 10_000
 
 
-class IClock(IReactorTime, IReactorThreads):
+class IClock(IReactorTime, IReactorFromThreads):
     """What the log needs of a reactor."""
 
 
@@ -40,6 +44,9 @@ class MailLog(Service):
     Appends lines to a file, or to standard output.
 
     The file is opened for each batch: whoever rotates it needs no signal.
+    Before the start and after the end a line is written at once.
+
+    @ivar dropped: lines that nobody will read, the disk did not take them.
     """
 
     _log = Logger()
@@ -50,7 +57,9 @@ class MailLog(Service):
         """
         self._path = path
         self._reactor = reactor
-        self._waiting: list[str] = []
+        self._threads = Threads(reactor, "mail-log")
+        self._waiting: deque[str] = deque()
+        self._writing = False
         self._due: IDelayedCall | None = None
         self.dropped = 0
 
@@ -66,8 +75,18 @@ class MailLog(Service):
             if value != "" and value is not None
         )
         self._waiting.append(f"{stamp} {id}: {text}\n")
-        if self._due is None:
-            self._due = self._reactor.callLater(PATIENCE, self._flush)
+        if not self.running:
+            self._append(self._take())
+            return
+        if len(self._waiting) > KEPT:
+            self._waiting.popleft()
+            self.dropped += 1
+        self._expect()
+
+    def startService(self) -> None:
+        """Start the thread."""
+        self._threads.start()
+        super().startService()
 
     def stopService(self) -> None:
         """Write what is left."""
@@ -75,22 +94,32 @@ class MailLog(Service):
         if self._due is not None:
             self._due.cancel()
             self._due = None
+        self._threads.stop()
         self._append(self._take())
 
-    def _take(self) -> str:
-        if len(self._waiting) > KEPT:
-            self.dropped += len(self._waiting) - KEPT
-            del self._waiting[:-KEPT]
-        lines, self._waiting = self._waiting, []
-        return "".join(lines)
+    def _expect(self) -> None:
+        """Write soon; while a batch is being written, the next waits for it."""
+        if self._due is None and not self._writing and self.running:
+            self._due = self._reactor.callLater(PATIENCE, self._flush)
+
+    def _take(self) -> Sequence[str]:
+        lines, self._waiting = self._waiting, deque()
+        return lines
 
     def _flush(self) -> None:
         self._due = None
-        self._reactor.callInThread(self._append, self._take())
+        self._writing = True
+        self._threads.run(self._append, self._take()).addBoth(self._written)
 
-    def _append(self, text: str) -> None:
-        if not text:
+    def _written(self, _: object) -> None:
+        self._writing = False
+        if self._waiting:
+            self._expect()
+
+    def _append(self, lines: Sequence[str]) -> None:
+        if not lines:
             return
+        text = "".join(lines)
         try:
             if self._path is None:
                 sys.stdout.write(text)
@@ -101,4 +130,5 @@ class MailLog(Service):
                 file.write(text)
         except OSError as problem:
             # R123: a full log disk does not stop the mail.
+            self.dropped += len(lines)
             self._log.warn("the mail log was not written: {problem}", problem=problem)

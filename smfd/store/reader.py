@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
 from smfd.store import reader_rows as rows
-from smfd.store.directory_database import Database
+from smfd.store.database import Database
 from smfd.store.ledger import FILE
 from smfd.store.ledger_schema import open_reader
 

@@ -6,8 +6,7 @@ whatever is missing or damaged is filled again.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -15,12 +14,12 @@ from attrs import evolve, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.python.threadpool import ThreadPool
+from twisted.python.failure import Failure
 
 from smfd.store.search_criteria import Criteria, Query, Unsearchable, query
 from smfd.store.search_shelf import Shelf
+from smfd.store.threads import Closed, Threads
 
 T = TypeVar("T")
 
@@ -82,7 +81,8 @@ class Search(Service):
         self._patience = patience
         self._retention = retention * 86_400
         self._shelf = Shelf(folder, patience)
-        self._pool: ThreadPool | None = None
+        # One thread: the files have one user, and mail has the other cores.
+        self._threads = Threads(reactor, "search")
         self._filling = LoopingCall(self._fill_behind)
         self._filling.clock = reactor
         self._every = every
@@ -92,9 +92,7 @@ class Search(Service):
 
     def startService(self) -> None:
         """Begin to fill."""
-        # One thread: the files have one user, and mail has the other cores.
-        self._pool = ThreadPool(0, 1, name="search")
-        self._pool.start()
+        self._threads.start()
         super().startService()
         self._filling.start(self._every, now=False)
 
@@ -103,11 +101,9 @@ class Search(Service):
         super().stopService()
         if self._filling.running:
             self._filling.stop()
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool = None
-            self._shelf.close()
-            self._filled = None
+        self._threads.stop()
+        self._shelf.close()
+        self._filled = None
 
     def search(
         self, criteria: Criteria, limit: int = 50, offset: int = 0
@@ -123,7 +119,7 @@ class Search(Service):
 
     def drop(self, before: float) -> Deferred[list[str]]:
         """Remove the months whose every record is older; fires with names."""
-        return self._thread(partial(self._shelf.drop, before))
+        return self._threads.run(self._shelf.drop, before)
 
     async def _search(self, criteria: Criteria, limit: int, offset: int) -> Found:
         limit, offset = max(0, min(limit, _LONGEST)), max(0, offset)
@@ -139,11 +135,11 @@ class Search(Service):
 
     async def _find(self, wanted: Query, limit: int) -> list[dict[str, Any]]:
         try:
-            return await self._thread(partial(self._shelf.find, wanted, limit))
+            return await self._threads.run(self._shelf.find, wanted, limit)
         except sqlite3.DatabaseError as error:
             await self._clear(error)
             await self._catch_up()
-            return await self._thread(partial(self._shelf.find, wanted, limit))
+            return await self._threads.run(self._shelf.find, wanted, limit)
 
     def _catch_up(self) -> Deferred[None]:
         return self._lock.run(lambda: Deferred.fromCoroutine(self._fill()))
@@ -162,7 +158,7 @@ class Search(Service):
         if not _is_damage(error):
             raise error
         self._log.warn("the search index is damaged, filling it again")
-        await self._thread(self._shelf.clear)
+        await self._threads.run(self._shelf.clear)
         self._filled = None
 
     async def _steps(self, end: float) -> None:
@@ -176,8 +172,8 @@ class Search(Service):
         now = self._reactor.seconds()
         batch = await self._records.records_after(self._filled, _STEP)
         if batch:
-            self._filled = await self._thread(
-                partial(self._shelf.fill, batch, self._filled)
+            self._filled = await self._threads.run(
+                self._shelf.fill, batch, self._filled
             )
             self._complete = max(self._complete, _time(batch))
         if len(batch) < _STEP:
@@ -185,28 +181,26 @@ class Search(Service):
         return len(batch) < _STEP
 
     async def _open(self) -> int:
-        filled = await self._thread(self._shelf.open)
+        filled = await self._threads.run(self._shelf.open)
         if not filled:
             return 0
         # A ledger that came back from a backup counts anew.
         last = await self._records.records_after(filled - 1, 1)
         if last and await self._has(*last[0]):
             return filled
-        await self._thread(self._shelf.clear)
+        await self._threads.run(self._shelf.clear)
         return 0
 
     def _has(self, seq: int, record: Mapping[str, Any]) -> Deferred[bool]:
-        return self._thread(partial(self._shelf.has, seq, str(record.get("id"))))
+        return self._threads.run(self._shelf.has, seq, str(record.get("id")))
 
     def _fill_behind(self) -> Deferred[None]:
-        return self._catch_up().addErrback(
-            lambda failure: self._log.failure("filling the search index", failure)
-        )
+        return self._catch_up().addErrback(self._not_filled)
 
-    def _thread(self, function: Callable[[], T]) -> Deferred[T]:
-        if self._pool is None:
-            raise RuntimeError("the search is not running")
-        return deferToThreadPool(self._reactor, self._pool, function)
+    def _not_filled(self, failure: Failure) -> None:
+        # What the end cut short is filled at the next start.
+        if not failure.check(Closed):
+            self._log.failure("filling the search index", failure)
 
 
 def _time(batch: Sequence[tuple[int, Mapping[str, Any]]]) -> float:

@@ -14,16 +14,15 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from smfd.interfaces import IIncoming
 from smfd.model.transaction import Body
 from smfd.store.atomic import Disk, NoSpace, is_full, make_folders
 from smfd.store.spool_file import SpoolFile
+from smfd.store.threads import Threads
 
 __all__ = ["NoSpace", "Spool", "SpoolTrouble"]
 
@@ -68,8 +67,7 @@ class Spool(Service):
         self._reactor = reactor
         self._clock = clock
         self._disk = disk or Disk()
-        self._threads = threads
-        self._pool: ThreadPool | None = None
+        self._threads = Threads(reactor, "spool", threads)
         self._unsynced: dict[str, SpoolFile] = {}
         self._free = 0
         self._measured = -_FRESH
@@ -77,16 +75,13 @@ class Spool(Service):
     def startService(self) -> None:
         """Make the folder and start the threads."""
         make_folders(self._disk, self.root)
-        self._pool = ThreadPool(0, self._threads, name="spool")
-        self._pool.start()
+        self._threads.start()
         super().startService()
 
     def stopService(self) -> None:
         """Finish the writes in hand; what was never synced is not ours."""
         super().stopService()
-        if self._pool is not None:
-            self._pool.stop()
-            self._pool = None
+        self._threads.stop()
 
     def receive(self, message_id: str) -> IIncoming:
         """Where a body goes while it arrives."""
@@ -163,9 +158,7 @@ class Spool(Service):
 
     def run(self, function: Callable[..., Any], *args: Any) -> "Deferred[Any]":
         """Call a function in one of the spool's threads."""
-        if self._pool is None:
-            return fail(SpoolTrouble("the spool is closed"))
-        return deferToThreadPool(self._reactor, self._pool, function, *args)
+        return self._threads.run(function, *args)
 
     def path(self, message_id: str) -> str:
         """Where the body of a message goes; the ends of ids are random."""

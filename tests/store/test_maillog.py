@@ -1,19 +1,14 @@
 """The mail log."""
 
+import os
 from pathlib import Path
 
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet import reactor
+from twisted.internet.task import Clock, deferLater
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from smfd.store.maillog import MailLog, shown
-
-
-class InlineClock(Clock):
-    """A clock whose threads run at once."""
-
-    def callInThread(self, f, *args):  # type: ignore[no-untyped-def]
-        """Call it here."""
-        f(*args)
+from smfd.store.maillog import KEPT, PATIENCE, MailLog, shown
 
 
 class MailLogTests(SynchronousTestCase):
@@ -22,13 +17,11 @@ class MailLogTests(SynchronousTestCase):
     def setUp(self) -> None:
         """A log in a folder that is not there yet."""
         self.path = Path(self.mktemp()) / "log" / "mail.log"
-        self.clock = InlineClock()
-        self.log = MailLog(self.path, self.clock)  # type: ignore[arg-type]
+        self.log = MailLog(self.path, Clock())  # type: ignore[arg-type]
 
     def test_line(self) -> None:
         """Time, id, and what is known; what is not known is left out."""
         self.log.line("01abc", client="192.0.2.1", helo="", score=0.0, to="<b@x>")
-        self.clock.advance(1)
         self.assertEqual(
             "1970-01-01T00:00:00.000Z 01abc: client=192.0.2.1, score=0.0, to=<b@x>\n",
             self.path.read_text(),
@@ -46,4 +39,36 @@ class MailLogTests(SynchronousTestCase):
         self.path.parent.parent.mkdir()
         self.path.parent.write_text("a file where the folder should be")
         self.log.line("1", a="b")
-        self.clock.advance(1)
+        self.assertEqual(1, self.log.dropped)
+
+
+class ThreadTests(TestCase):
+    """A disk that hangs, as a pipe that nobody reads from."""
+
+    def setUp(self) -> None:
+        """A running log, whose file is such a pipe."""
+        self.path = Path(self.mktemp())
+        os.mkfifo(self.path)
+        self.log = MailLog(self.path, reactor)  # type: ignore[arg-type]
+        self.log.startService()
+
+    async def names(self) -> list[str]:
+        """The names in the batch that is written next, or just now."""
+        text = await deferToThread(self.path.read_text)
+        return [line.split()[1].rstrip(":") for line in text.splitlines()]
+
+    async def test_slow_disk(self) -> None:
+        """
+        The newest lines wait, so many and no more; they come in their order,
+        and nobody is held up.
+        """
+        self.log.line("first", a=1)
+        for number in range(KEPT + 5):
+            if number in (0, KEPT):
+                await deferLater(reactor, PATIENCE * 2)
+            self.log.line(f"n{number}", a=1)
+        self.assertEqual(5, self.log.dropped)
+        self.assertEqual(["first"], await self.names())
+        wanted = [f"n{number}" for number in range(5, KEPT + 5)]
+        self.assertEqual(wanted, await self.names())
+        self.log.stopService()

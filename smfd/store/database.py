@@ -6,17 +6,13 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
+
+from smfd.store.threads import Threads
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Stopped(Exception):
-    """Asked before the start or after the end."""
 
 
 @define(eq=False)
@@ -33,22 +29,22 @@ class Database:
     reactor: IReactorFromThreads
     threads: int
     name: str
-    _pool: ThreadPool | None = field(default=None, init=False)
+    _pool: Threads = field(init=False)
     _local: threading.local = field(factory=threading.local, init=False)
     _open: list[sqlite3.Connection] = field(factory=list, init=False)
+
+    @_pool.default
+    def _threads(self) -> Threads:
+        return Threads(self.reactor, self.name, self.threads)
 
     def start(self) -> None:
         """Start the threads; connections are opened when they are needed."""
         self._local = threading.local()
-        self._pool = ThreadPool(0, self.threads, name=self.name)
         self._pool.start()
 
     def stop(self) -> None:
         """Finish what was asked, then close every connection."""
-        if self._pool is None:
-            return
         self._pool.stop()
-        self._pool = None
         while self._open:
             self._open.pop().close()
 
@@ -58,14 +54,17 @@ class Database:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Deferred[T]:
-        """Call C{function(connection, ...)} in a thread; fires with its value."""
-        if self._pool is None:
-            return fail(Stopped(self.name))
+        """
+        Call C{function(connection, ...)} in a thread; fires with its value.
+
+        Fails with L{Closed <smfd.store.threads.Closed>} before the start and
+        after the end.
+        """
 
         def call() -> T:
             return function(self._connection(), *args, **kwargs)
 
-        return deferToThreadPool(self.reactor, self._pool, call)
+        return self._pool.run(call)
 
     def _connection(self) -> sqlite3.Connection:
         found: sqlite3.Connection | None = getattr(self._local, "connection", None)
