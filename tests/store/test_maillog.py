@@ -51,6 +51,13 @@ class ThreadTests(TestCase):
         os.mkfifo(self.path)
         self.log = MailLog(self.path, reactor)  # type: ignore[arg-type]
         self.log.startService()
+        self.addCleanup(self._end)
+
+    def _end(self) -> None:
+        """Somebody reads at last, so that nothing is left hanging."""
+        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        self.log.stopService()
+        os.close(reader)
 
     async def names(self) -> list[str]:
         """The names in the batch that is written next, or just now."""
@@ -71,4 +78,3 @@ class ThreadTests(TestCase):
         self.assertEqual(["first"], await self.names())
         wanted = [f"n{number}" for number in range(5, KEPT + 5)]
         self.assertEqual(wanted, await self.names())
-        self.log.stopService()
