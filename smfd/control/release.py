@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from smfd.control.held import decided, existing
 from smfd.control.house import Actor, Document, House
 from smfd.format.header import Header
-from smfd.format.received import date
+from smfd.format.received import date, delivered
 from smfd.model.directory import Refused
 from smfd.model.entry import Entry, Recipient
 from smfd.model.envelope import Envelope
@@ -111,15 +111,10 @@ class _Release:
     def _entry(self, body: Body, record: Record) -> Entry:
         address, sender = self.item["recipient"], self.item["sender"]
         now = self.house.clock.seconds()
-        # RFC 5321 §4.4: final delivery puts the reverse-path on top.
-        top = (
-            f"Return-Path: <{_in_line(sender)}>\r\n"
-            f"Delivered-To: {_in_line(address)}\r\n"
-            f"X-Smfd-Released: {self.item['id']}; {date(now)}\r\n"
-        )
-        recipient = Recipient(
-            1, address, "maildir", "released", record.fates[0].reason, top=top.encode()
-        )
+        mark = f"X-Smfd-Released: {self.item['id']}; {date(now)}\r\n"
+        top = delivered(sender, address) + mark.encode()
+        why = record.fates[0].reason
+        recipient = Recipient(1, address, "maildir", "released", why, top=top)
         return Entry(self.name, now, sender, body, b"", (), (recipient,), record)
 
     def _record(
@@ -191,8 +186,3 @@ def _forced(actor: Actor, force: bool, reason: str) -> bool:
 
 def _dangerous(sentence: str) -> Refused:
     return Refused("conflict", sentence, "The operator can force it, with a reason.")
-
-
-def _in_line(address: str) -> str:
-    """An address that stays in its header field, whatever it contains."""
-    return "".join(c if c.isprintable() else "?" for c in address[:512])

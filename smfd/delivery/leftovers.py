@@ -15,8 +15,8 @@ class Leftovers:
     """
     Removes files that the ledger has freed, each through its owner.
 
-    One that is not removed because we end first is garbage by definition, and
-    goes with its age.
+    One that is not removed because we end first is garbage by definition: the
+    spool's sweep at the start, or the retention, takes it away.
     """
 
     spool: Spool

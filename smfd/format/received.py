@@ -11,6 +11,7 @@ import re
 import time
 
 _ODD = re.compile(r"[^A-Za-z0-9.:\-_\[\]]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = [
     "Jan",
@@ -79,6 +80,17 @@ def received(
     if recipient:
         lines.append(f"\tfor <{recipient}>")
     return ("\r\n".join(lines) + f";\r\n\t{date(at)}\r\n").encode()
+
+
+def delivered(sender: str, recipient: str) -> bytes:
+    """
+    RFC 5321 §4.4: final delivery puts the reverse-path on top.
+
+    @param sender: as text; "" is the null path.
+    @param recipient: whose copy it is.
+    """
+    sender, recipient = _CONTROL.sub("?", sender), _CONTROL.sub("?", recipient)
+    return f"Return-Path: <{sender}>\r\nDelivered-To: {recipient}\r\n".encode()
 
 
 def spam_status(

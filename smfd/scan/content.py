@@ -1,7 +1,7 @@
 """Judge what is in a message, in a worker process."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from attrs import define
 from twisted.internet.defer import Deferred
@@ -9,18 +9,12 @@ from zope.interface import implementer
 
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
-from smfd.model.transaction import Body, Transaction
+from smfd.model.transaction import Transaction
+from smfd.scan.pool import Pool
 
 #: Hits that are reported one by one, and characters of what each hit.
 _HITS = 100
 _EVIDENCE = 200
-
-
-class Pool(Protocol):
-    """Whoever does the jobs: L{Workers <smfd.scan.workers.Workers>}."""
-
-    def submit(self, job: str, body: Body, arguments: dict[str, Any]) -> Deferred[Any]:
-        """Have a job done."""
 
 
 @implementer(IStage)

@@ -17,7 +17,7 @@ from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
 from smfd.net.dns import Answer, Budget, DNSTrouble, Lookup
-from smfd.scan.virus import Workers
+from smfd.scan.pool import Pool
 
 #: The longest key record a worker is sent, in octets.
 LONGEST_KEY = 8192
@@ -49,7 +49,7 @@ class DKIMStage:
     name: ClassVar[str] = "dkim"
 
     resolver: Lookup
-    workers: Workers
+    workers: Pool
     scores: Mapping[str, float] = field(factory=dict)
     lookups: int = 20
 

@@ -6,7 +6,7 @@ defers.  Found, clean and too large are findings; everything else is not known.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
@@ -20,6 +20,7 @@ from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Body, Transaction
 from smfd.net.clamd import CouldNotScan
+from smfd.scan.pool import Pool
 
 
 class Unscannable(Exception):
@@ -38,13 +39,6 @@ class Scanner(Protocol):
         """
 
 
-class Workers(Protocol):
-    """The part of the worker processes that is needed here."""
-
-    def submit(self, job: str, body: Body, arguments: dict[str, Any]) -> Deferred[Any]:
-        """Have a job done."""
-
-
 @define
 class BuiltinScanner:
     """
@@ -53,7 +47,7 @@ class BuiltinScanner:
     @ivar workers: do the looking.
     """
 
-    workers: Workers
+    workers: Pool
 
     def scan(self, body: Body) -> Deferred[str]:
         """Have a worker look into every part and archive."""

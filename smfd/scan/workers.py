@@ -258,6 +258,9 @@ class Workers(Service):
     def _cancel(self, job: _Job) -> None:
         """Nobody waits for this job any more."""
         job.over = True
+        if job in self._waiting:
+            # Its octets are of no use, and its place is somebody else's.
+            self._waiting.remove(job)
         if job.link is not None and job.link.job is job:
             self.kill(job.link.pid)
 

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from smfd.format.authres import authentication_results
 from smfd.format.header import cuts
-from smfd.format.received import protocol, received, spam_status
+from smfd.format.received import delivered, protocol, received, spam_status
 from smfd.model.entry import Entry, Recipient
 from smfd.model.record import Record
 from smfd.model.transaction import Transaction
@@ -74,8 +74,6 @@ class Tracer:
 
 def _recipient(number: int, fate: Fate, sender: str, name: str) -> Recipient:
     destination = _DESTINATIONS[fate.disposition]
-    # RFC 5321 §4.4: final delivery puts the reverse-path on top.
-    top = f"Return-Path: <{sender}>\r\nDelivered-To: {fate.recipient}\r\n".encode()
     return Recipient(
         number,
         fate.recipient,
@@ -83,7 +81,7 @@ def _recipient(number: int, fate: Fate, sender: str, name: str) -> Recipient:
         fate.category,
         fate.reason,
         fate.score,
-        top
+        delivered(sender, fate.recipient)
         + spam_status(
             spam=fate.category == "spam",
             category=fate.category,

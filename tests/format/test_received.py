@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.format.header import read_header
-from smfd.format.received import date, plain, protocol, received, spam_status
+from smfd.format.received import date, delivered, plain, protocol, received, spam_status
 
 
 class ReceivedTests(SynchronousTestCase):
@@ -53,12 +53,31 @@ class ReceivedTests(SynchronousTestCase):
             ("ESMTPSA", True, "x", False, True),
             ("UTF8SMTPS", True, "x", True, False),
         ):
-            word = protocol(extended=extended, tls=bool(tls), utf8=utf8, authenticated=login)
+            word = protocol(
+                extended=extended, tls=bool(tls), utf8=utf8, authenticated=login
+            )
             self.assertEqual(expected, word)
 
     def test_date(self) -> None:
         """A date that every reader understands."""
         self.assertEqual("Sat, 21 Nov 2026 12:00:00 +0000", date(1795262400))
+
+
+class DeliveredTests(SynchronousTestCase):
+    """Whose copy it is, and who sent it, RFC 5321 §4.4."""
+
+    def test_lines(self) -> None:
+        """The null path keeps its brackets; letters of any language stay."""
+        self.assertEqual(
+            "Return-Path: <>\r\nDelivered-To: jürgen@a.test\r\n".encode(),
+            delivered("", "jürgen@a.test"),
+        )
+
+    @given(st.text(), st.text())
+    def test_two_lines(self, sender: str, recipient: str) -> None:
+        """No address makes a third line of two."""
+        lines = delivered(sender, recipient).decode().splitlines()
+        self.assertEqual(2, len(lines))
 
 
 class SpamStatusTests(SynchronousTestCase):

@@ -71,6 +71,15 @@ class JobTests(WorkersTestCase):
         await self.assertFailure(workers.submit("echo", small(), {}), Busy)
         await gatherResults(waiting)
 
+    async def test_given_up(self) -> None:
+        """What nobody waits for any more takes no place and no memory."""
+        workers = self.workers(queue=2)
+        for _ in range(5):
+            d = workers.submit("echo", small(b"x" * 100_000), {})
+            d.cancel()
+            await self.assertFailure(d, CancelledError)
+        self.assertEqual((await workers.submit("echo", small(b"x"), {}))["size"], 1)
+
     async def test_poison(self) -> None:
         """A job that fails or kills its worker fails alone (R14)."""
         workers = self.workers(size=1)
