@@ -93,11 +93,12 @@ class Acceptance:
 
     async def _judge(self, session: Session, envelope: Envelope, body: Body) -> Reply:
         begun = perf_counter()
-        # The disk works while the stages look.
-        synced = self.spool.sync(body)
         head = body.data
         if head is None:
             head = await self.spool.head(body, self.header_size + 1)
+        # The disk works while the stages look.  Not before: a body that cannot
+        # be synced is gone at once, and there would be no head to read.
+        synced = self.spool.sync(body)
         header = read_header(head, self.header_size, self.header_fields)
         envelope = await self._to_mailboxes(envelope)
         transaction = Transaction(

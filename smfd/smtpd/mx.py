@@ -75,7 +75,7 @@ class MX:
         return succeed(reply(220, "", f"{self.hostname} ESMTP smfd"))
 
     def _is_exempt(self, client: str) -> bool:
-        address = ip_address(client.partition("%")[0])
+        address = ip_address(client)
         return any(address in network for network in self.exempt)
 
     def _turn_away(self, session: Session, why: str) -> Deferred[Reply]:

@@ -1,0 +1,123 @@
+"""Tests for L{smfd.smtpd.mx}, with everything real behind it."""
+
+from ipaddress import ip_network
+
+from smfd.model.envelope import Envelope
+from smfd.proto.reply import Reply
+from tests.smtpd.fronts import ANN, SENDER, FrontTestCase
+
+
+class ConnectionTests(FrontTestCase):
+    """How many may come."""
+
+    async def test_per_address(self) -> None:
+        """Too many from one address: 421, and others still come in."""
+        door = await self.build(per_address=2)
+        sessions = [self.session() for _ in range(3)]
+        codes = [(await door.connected(session)).code for session in sessions]
+        self.assertEqual([220, 220, 421], codes)
+        self.assertEqual(220, (await door.connected(self.session("192.0.2.2"))).code)
+        # The one that was turned away counts until it is gone.
+        door.closed(sessions[2], "")
+        door.closed(sessions[0], "")
+        self.assertEqual(220, (await door.connected(self.session())).code)
+
+    async def test_exempt(self) -> None:
+        """Networks that are exempt have no limit of their own."""
+        exempt = (ip_network("127.0.0.0/8"), ip_network("fe80::/10"))
+        door = await self.build(per_address=1, exempt=exempt)
+        for client, second in (("127.0.0.9", 220), ("fe80::1%eth0", 220), ("::1", 421)):
+            codes = [(await door.connected(self.session(client))).code for _ in "12"]
+            self.assertEqual([220, second], codes)
+
+    async def test_in_all(self) -> None:
+        """Too many in all: also those who are exempt wait outside."""
+        exempt = (ip_network("127.0.0.0/8"),)
+        door = await self.build(connections=2, exempt=exempt)
+        sessions = [self.session(f"127.0.0.{n}") for n in range(3)]
+        said = [await door.connected(session) for session in sessions]
+        self.assertEqual([220, 220, 421], [one.code for one in said])
+        self.assertTrue(said[2].closes)
+        record = await self.record(said[2])
+        self.assertEqual(
+            ("refusal", "127.0.0.2", "deferred"),
+            (record["kind"], record["client"], record["verdict"]),
+        )
+        self.assertIn("reply=421 4.7.0 ", self.logged())
+
+    async def test_forgotten(self) -> None:
+        """Of a client that is gone nothing is kept."""
+        door = await self.build()
+        session = self.session()
+        await door.connected(session)
+        door.closed(session, "timeout")
+        self.assertEqual((0, {}), (door._open, dict(door._from)))
+        self.assertIn("closed=timeout", self.logged())
+
+
+class RecipientTests(FrontTestCase):
+    """Who is here."""
+
+    async def test_known(self) -> None:
+        """Users, their tags, and postmaster with a domain or without one."""
+        await self.build()
+        for one in (ANN, "ANN+shop@home.example", "postmaster@home.example"):
+            self.assertEqual([250], [said.code for said in await self.rcpt(one)])
+        self.assertEqual([250], [said.code for said in await self.rcpt("Postmaster")])
+
+    async def test_refused(self) -> None:
+        """A stranger's domain is not relayed for, a stranger here is unknown."""
+        await self.build()
+        said = await self.rcpt("nobody@home.example", "ann@else.example")
+        self.assertEqual(
+            [(550, "5.1.1"), (550, "5.7.1")], [(one.code, one.status) for one in said]
+        )
+        for one, recipient in zip(
+            said, ("nobody@home.example", "ann@else.example"), strict=True
+        ):
+            record = await self.record(one)
+            self.assertEqual(
+                ("refusal", "refused", [recipient], "alice@a.example"),
+                (
+                    record["kind"],
+                    record["verdict"],
+                    list(record["recipients"]),
+                    record["sender"],
+                ),
+            )
+        self.assertEqual(2, self.logged().count("status=refused"))
+
+    async def test_no_directory(self) -> None:
+        """When nobody can be looked up it is our fault, and no 550."""
+        await self.build()
+        self.directory.stopService()
+        with self.assertRaises(Exception):  # noqa: B017 - the protocol says 451
+            await self.rcpt(ANN)
+
+
+class RoomTests(FrontTestCase):
+    """When the disk is nearly full."""
+
+    async def test_full(self) -> None:
+        """Before a message is sent: 452, with a record."""
+        door = await self.build()
+        self.house.spool.minimum_free = 1 << 60
+        session = self.session()
+        for said in (
+            await door.mail(session, Envelope(self.name(), SENDER)),
+            await door.data(session, Envelope(self.name(), SENDER)),
+        ):
+            assert isinstance(said, Reply)
+            self.assertEqual((452, "4.3.1"), (said.code, said.status))
+            self.assertEqual("deferred", (await self.record(said))["verdict"])
+
+    async def test_announced(self) -> None:
+        """A SIZE that there is no room for is refused at MAIL (RFC 1870 6.1)."""
+        door = await self.build()
+        small, huge = (
+            Envelope("1", SENDER, size=1000),
+            Envelope("2", SENDER, size=1 << 60),
+        )
+        session = self.session()
+        self.assertEqual(250, (await door.mail(session, small)).code)
+        self.assertEqual(452, (await door.mail(session, huge)).code)
