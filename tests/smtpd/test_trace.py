@@ -99,7 +99,7 @@ class TracerTests(RecorderTestCase):
     def test_many(self) -> None:
         """For several, none learns of the others, and each has his own end."""
         entry = self.entry(sample.transaction(recipients=(ANN, BOB)), MIXED)
-        self.assertNotIn(b" for <", entry.top)
+        self.assertNotIn(b"for <", entry.top)
         self.assertEqual(
             [("maildir", "allowed"), ("quarantine", "spam")],
             [(r.destination, r.category) for r in entry.recipients],
