@@ -1,6 +1,7 @@
 """SMTP by hand: octets out, replies in, cut as the test likes."""
 
 import socket
+import time
 from collections.abc import Iterable
 
 #: Seconds for a reply.
@@ -33,10 +34,16 @@ class Talk:
         """Hang up."""
         self.socket.close()
 
-    def send(self, *segments: bytes) -> None:
-        """Send each as a segment of its own, as far as the kernel lets us."""
+    def send(self, *segments: bytes, pause: float = 0.0) -> None:
+        """
+        Send each as a segment of its own.
+
+        @param pause: seconds between two, so that they are read one by one.
+        """
         for segment in segments:
             self.socket.sendall(segment)
+            if pause:
+                time.sleep(pause)
 
     def line(self) -> bytes:
         """One line, or what came before the end."""

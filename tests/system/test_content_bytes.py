@@ -93,7 +93,7 @@ class BytesTests(SynchronousTestCase):
             if number % 3:
                 talk.ask(b"DATA")
                 wire = (b"\r\n" + message).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n"
-                talk.send(wire[:cut], wire[cut:])
+                talk.send(wire[:cut], wire[cut:], pause=0.001)
             else:
                 talk.send(b"BDAT %d\r\n" % cut + message[:cut])
                 talk.reply()

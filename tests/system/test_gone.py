@@ -21,6 +21,7 @@ DOOR = """[mx]
 command_timeout = 3.0
 data_timeout = 1.5
 message_timeout = 4.0
+junk = 100000
 """
 
 SETTINGS = """

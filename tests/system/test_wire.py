@@ -88,7 +88,8 @@ class EndOfDataTests(WireTests):
                     cut = len(head) + 4 + len(octets) // 2
                     end = cut + len(octets)
                     pieces = (body[:cut], body[cut:end], body[end:])
-                    talk.send(*(pieces if way == "split" else (body,)), b"QUIT\r\n")
+                    talk.send(*(pieces if way == "split" else (body,)), pause=0.005)
+                    talk.send(b"QUIT\r\n")
                 codes = [int(said[:3]) for said in talk.replies()]
                 odd = b"\0" in octets or octets.replace(b"\r\n", b"").strip(
                     b". \t\x1a\x85\xe3\x80\x82"
@@ -145,7 +146,7 @@ class EndOfDataTests(WireTests):
                 talk.envelope()
                 talk.ask(b"DATA")
                 octets = wire % cut
-                talk.send(octets[: tail + cut], octets[tail + cut :])
+                talk.send(octets[: tail + cut], octets[tail + cut :], pause=0.005)
                 self.assertEqual(b"250", talk.reply()[:3], cut)
         for cut in range(40):
             (message,) = self.kept(b"cut-%02d" % cut)
@@ -160,7 +161,8 @@ class EndOfDataTests(WireTests):
             + b"..x\r\n.\r\nQUIT\r\n"
         )
         with self.talk() as talk:
-            talk.send(*(session[at : at + 1] for at in range(len(session))))
+            octets = (session[at : at + 1] for at in range(len(session)))
+            talk.send(*octets, pause=0.002)
             codes = [int(said[:3]) for said in talk.replies()]
         self.assertEqual([250, 250, 354, 250, 221], codes)
         self.assertTrue(self.kept(mark)[0].endswith(b"\r\n\r\n.x\r\n"))
@@ -319,6 +321,14 @@ class MistakeTests(WireTests):
         codes = [int(said[:3]) for said in talk.replies()]
         self.assertEqual([250] * 99 + [421], codes[:100])
         self.assertEqual(100, len(codes))
+
+    def test_command_line(self) -> None:
+        """A command line has 2,048 octets with its CRLF at most (R48)."""
+        with self.talk() as talk:
+            self.assertEqual(250, talk.code(b"NOOP " + b"x" * 2041))
+            for more in (2042, 20_480):
+                self.assertEqual(500, talk.code(b"NOOP " + b"x" * more))
+                self.assertTrue(talk.in_step())
 
     def test_errors(self) -> None:
         """One mistake more than the settings allow, and it is over."""
