@@ -71,6 +71,10 @@ class Lane:
         batch = self._waiting[: self._size]
         del self._waiting[: self._size]
         self._under_way = self._deliver(batch)
+        # Whatever broke, the next batch goes.
+        self._under_way.addErrback(
+            lambda f: self._log.failure("a batch could not be reported", failure=f)
+        )
         self._under_way.addCallback(self._next)
 
     def _next(self, _: None) -> None:

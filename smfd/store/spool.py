@@ -202,8 +202,8 @@ class Spool(Service):
             if not folder.is_dir(follow_symlinks=False):
                 continue
             for found in os.scandir(folder.path):
-                old = found.stat(follow_symlinks=False).st_mtime < oldest
-                if old and found.path not in wanted:
+                # Meanwhile what is wanted may be delivered, and gone.
+                if found.path not in wanted and _changed(found) < oldest:
                     self._disk.unlink(found.path)
                     gone += 1
         return gone
@@ -268,6 +268,14 @@ def as_trouble(failure: Failure) -> Failure:
         kind = NoSpace if is_full(error) else SpoolTrouble
         return Failure(kind(str(error)))
     return failure
+
+
+def _changed(found: "os.DirEntry[str]") -> float:
+    """When a file was changed last; now, in effect, when it is gone."""
+    try:
+        return found.stat(follow_symlinks=False).st_mtime
+    except FileNotFoundError:
+        return float("inf")
 
 
 def _head(path: str, octets: int) -> bytes:

@@ -63,6 +63,16 @@ class BrokenDisk(Disk):
         super().sync_folder(path)
 
 
+class SharedDisk(Disk):
+    """Somebody else takes every file away but the one that we do."""
+
+    def unlink(self, path: str) -> None:
+        """Take it away, and all others in its folder."""
+        folder = os.path.dirname(path)
+        for name in os.listdir(folder):
+            super().unlink(os.path.join(folder, name))
+
+
 class SpoolTests(TestCase):
     """Small bodies in memory, large ones in files, none half."""
 
@@ -215,6 +225,18 @@ class SpoolTests(TestCase):
         gone = await self.spool.sweep({os.path.abspath(folder / "wanted")})
         self.assertEqual(1, gone)
         self.assertEqual({"wanted", "young"}, set(os.listdir(folder)))
+
+    async def test_sweep_while_others_deliver(self) -> None:
+        """A file that goes while we look is no reason to stop looking."""
+        spool = self.make(SharedDisk())
+        past = REACTOR.seconds() - GRACE - 10
+        for folder in "ab", "cd":
+            (self.home / "spool" / folder).mkdir()
+            for name in "123":
+                path = self.home / "spool" / folder / name
+                path.write_text("x")
+                os.utime(path, (past, past))
+        self.assertEqual(2, await spool.sweep(set()))
 
 
 class RoomTests(TestCase):

@@ -1,0 +1,50 @@
+"""The way to one destination."""
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from smfd.delivery.lane import Lane
+from smfd.interfaces import IDestination
+from smfd.model.entry import Consignment, Outcome, Recipient, State
+from smfd.model.transaction import Body
+
+
+@implementer(IDestination)
+class Shelf:
+    """Takes everything."""
+
+    name = "shelf"
+
+    def deliver(
+        self, consignments: Sequence[Consignment]
+    ) -> Deferred[Sequence[Outcome]]:
+        """Done."""
+        return succeed(
+            [Outcome(c.entry_id, c.recipient.number, State.HELD) for c in consignments]
+        )
+
+
+class LaneTests(SynchronousTestCase):
+    """Batches, one after the other, whatever breaks."""
+
+    def test_fault_in_the_report(self) -> None:
+        """When one batch cannot be reported, the next is delivered all the same."""
+        clock, reported = Clock(), []
+
+        def done(batch: Sequence[Consignment], outcomes: Sequence[Outcome]) -> None:
+            reported.append(batch[0].entry_id)
+            if len(reported) == 1:
+                raise RuntimeError("nobody foresaw this")
+
+        lane = Lane(Shelf(), clock, done, size=1, delay=0.1)
+        recipient = Recipient(1, "bob@example.test", "shelf")
+        for name in "ab":
+            lane.put(Consignment(name, 0.0, "", Body(0, b""), b"", (), recipient))
+        clock.advance(1)
+        self.assertEqual(["a", "b"], reported)
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+        self.successResultOf(lane.close())
