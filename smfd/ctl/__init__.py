@@ -30,6 +30,7 @@ VERBS = {
     "list": Verb("directory", "list_", "Allow and block entries."),
     "trace": Verb("trace", "trace", "What became of a message, and why."),
     "quarantine": Verb("quarantine", "quarantine", "Messages that are held."),
+    "audit": Verb("audit", "audit", "Who changed what."),
     "scan": Verb("scan", "scan", "Judge a message in a file."),
     "demo": Verb("demo", "demo", "Sample mail for a first look."),
 }

@@ -51,6 +51,19 @@ class DirectoryTests(CtlTestCase):
         wrong = await self.run_ctl("domain", "set", "b.example", "--threshold", "much")
         self.assertEqual(2, wrong.code)
 
+    async def test_audit(self) -> None:
+        """Who changed what can be looked up, the newest first."""
+        await self.open()
+        await self.done("domain", "add", "b.example")
+        await self.done("domain", "set", "b.example", "--threshold", "7")
+        page = await self.done("audit", "--subject", "b.example", "--limit", "1")
+        self.assertEqual(2, page["total"])
+        (act,) = page["items"]
+        self.assertEqual(("domain set", "b.example"), (act["act"], act["subject"]))
+        self.assertTrue(act["actor"].startswith("uid:"))
+        said = await self.run_ctl("audit")
+        self.assertIn("threshold=default", said.out)
+
     async def test_user(self) -> None:
         """A password is made and shown once, or read from a pipe."""
         await self.open()
