@@ -11,7 +11,7 @@ figures; the test takes a sample.
 import random
 import subprocess
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from smtplib import SMTP, SMTPException
 
@@ -25,7 +25,11 @@ CALLS = (
     *("copy_file_range", "sendfile", "fchmod", "syncfs"),
 )
 
-USERS = ("user@example.test", "ann@example.test", "bob@example.test")
+#: Ordinary people, and one who blocks the sender.
+_NAMES = ("user", "ann", "bob", "cy", "di", "ed", "flo")
+PEOPLE = tuple(f"{name}@example.test" for name in _NAMES)
+BLOCKER = "blocker@example.test"
+USERS = (*PEOPLE, BLOCKER)
 
 #: Calls of one kind that are tried at most.
 MOST = 400
@@ -37,15 +41,21 @@ class Shape:
 
     name: str
     octets: int
-    recipients: tuple[str, ...] = USERS[:1]
+    recipients: tuple[str, ...] = PEOPLE[:1]
     spam: bool = False
 
 
 SHAPES = (
     Shape("small", 2_000),
-    Shape("three recipients", 2_000, USERS),
+    Shape("three recipients", 2_000, PEOPLE[:3]),
     Shape("large", 400_000),
-    Shape("quarantined", 2_000, USERS[:2], spam=True),
+    Shape("quarantined", 2_000, PEOPLE[:2], spam=True),
+    Shape("delivered and held", 2_000, (PEOPLE[0], BLOCKER)),
+    Shape("large, delivered and held", 400_000, (PEOPLE[0], BLOCKER)),
+    Shape("large, quarantined", 400_000, spam=True),
+    Shape("seven recipients", 60_000, PEOPLE),
+    Shape("ten megabytes", 10_000_000),
+    Shape("nearly empty", 0),
 )
 
 
@@ -98,10 +108,8 @@ class Trial:
     def point(self, shape: Shape, call: str, number: int) -> bool:
         """One kill; returns whether it came to it."""
         house = self.house
-        if house.process is None or house.process.poll() is not None:
-            house.kill()
-            house.start()
-        word = f"{shape.name.replace(' ', '-')}-{call}-{number}"
+        self._serve()
+        word = f"{shape.name.replace(',', '').replace(' ', '-')}-{call}-{number}"
         tracer = attach(house.pid, call, f"signal=KILL:when={number}")
         acknowledged = self.send(shape, word)
         self.sent[word] = (shape, acknowledged)
@@ -113,6 +121,15 @@ class Trial:
             house.kill()
         return fired
 
+    def _serve(self) -> None:
+        """The daemon runs, and knows whom the blocker blocks."""
+        house = self.house
+        if house.process is None or house.process.poll() is not None:
+            house.kill()
+            house.start()
+        if not self.sent:
+            house.ctl("list", "add", "--scope", BLOCKER, "--block", "sender.test")
+
     def points(self, shape: Shape, step: int = 1) -> None:
         """Every so many-th call of each kind."""
         for call in CALLS:
@@ -123,37 +140,40 @@ class Trial:
     def settle(self) -> Tally:
         """Start once more, let everything come to rest, and count."""
         house = self.house
-        if house.process is None or house.process.poll() is not None:
-            house.kill()
-            house.start()
+        self._serve()
         house.until(lambda: house.ctl("status")["queue"] == 0)
         time.sleep(0.3)
-        boxes = {user: house.mailbox(user) for user in USERS}
-        held = house.held()
+        boxes = {user: _by_subject(house.mailbox(user)) for user in USERS}
+        held = _by_subject(house.held())
         for word, (shape, acknowledged) in self.sent.items():
             self.tally.acknowledged += acknowledged
-            for place in self._places(shape, boxes, held):
-                self._count(shape, word, acknowledged, place)
+            for place in _places(shape, boxes, held):
+                self._count(self.message(shape, word), acknowledged, place[word])
         return self.tally
 
-    def _places(
-        self, shape: Shape, boxes: dict[str, list[bytes]], held: list[bytes]
-    ) -> Iterator[list[bytes]]:
-        """Where it should be, once in each."""
-        if shape.spam:
-            yield held
-        else:
-            yield from (boxes[user] for user in shape.recipients)
-
-    def _count(
-        self, shape: Shape, word: str, acknowledged: bool, place: list[bytes]
-    ) -> None:
-        message = self.message(shape, word)
-        mark = f"\r\nSubject: {word}\r\n".encode()
-        found = [m for m in place if mark in m]
+    def _count(self, message: bytes, acknowledged: bool, found: list[bytes]) -> None:
         self.tally.partial += sum(not m.endswith(message) for m in found)
         self.tally.doubled += max(0, len(found) - 1)
         self.tally.lost += acknowledged and not found
+
+
+Place = defaultdict[str, list[bytes]]
+
+
+def _by_subject(messages: list[bytes]) -> Place:
+    found: Place = defaultdict(list)
+    for message in messages:
+        subject = message.partition(b"\r\nSubject: ")[2].partition(b"\r\n")[0]
+        found[subject.decode()].append(message)
+    return found
+
+
+def _places(shape: Shape, boxes: dict[str, Place], held: Place) -> Iterator[Place]:
+    """Where a message should be, once in each."""
+    if shape.spam or BLOCKER in shape.recipients:
+        yield held
+    if not shape.spam:
+        yield from (boxes[user] for user in shape.recipients if user != BLOCKER)
 
 
 def attach(pid: int, call: str, fault: str) -> "subprocess.Popen[bytes]":
