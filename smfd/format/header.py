@@ -146,11 +146,12 @@ def cuts(
     exact = {name for name in names if not name.endswith("*")}
     prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
     ours = authserv_id.lower().rstrip(".").encode()
+    folded = "leading-fold" in header.defects
     ranges = []
     for field in header.fields:
         name = field.name.lower()
         if (
-            not (name or field.start)
+            (folded and not field.start)
             or name in exact
             or (prefixes and name.startswith(prefixes))
             or (name == "authentication-results" and _claims(field.value, ours))

@@ -145,6 +145,13 @@ class CutTests(SynchronousTestCase):
         ranges = cuts(read_header(data), OURS, "mx.example.org")
         self.assertEqual(without(data, ranges), b"From: a@b\r\n\r\n")
 
+    def test_nameless(self) -> None:
+        """A first line that is a colon is odd, but nobody's trace: it stays."""
+        odd = b": x\r\nFrom: a@b\r\n\r\n"
+        for data in (odd, b"X-Smfd-Score: 0\r\n" + odd):
+            ranges = cuts(read_header(data), OURS, "mx.example.org")
+            self.assertEqual(odd, without(data, ranges))
+
     def test_authserv(self) -> None:
         """The authserv-id is found behind comments, quotes and folds."""
         for value, name in [
