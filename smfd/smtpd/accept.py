@@ -87,7 +87,10 @@ class Acceptance:
         except Exception:
             self._log.failure("{id}: acceptance failed", id=envelope.id)
             said = _said(451, "4.3.0", LOCAL_ERROR, envelope)
-        self.spool.discard(body)
+        if not self.ledger.suspect:
+            # A commit whose sync failed may be there after all at the next
+            # start, and its row would name this file.  The sweep finds it.
+            self.spool.discard(body)
         self.recorder.broke(session, envelope, body, said)
         return said
 

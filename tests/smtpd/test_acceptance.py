@@ -185,6 +185,22 @@ class DeferredTests(FrontTestCase):
         self.assertEqual(250, (await self.send()).code)
         await self.house.settled()
 
+    async def test_disk_broken(self) -> None:
+        """
+        A commit whose sync failed may be there at the next start: its file stays.
+
+        Thrown away, it would leave a row that names a file that is gone.
+        """
+        disk = GatedDisk()
+        await self.build(disk=disk)
+        disk.trouble = sqlite3.OperationalError("disk I/O error")
+        disk.trouble.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        said = await self.send(LARGE)
+        self.assertEqual((451, "4.3.0"), (said.code, said.status))
+        self.assertTrue(self.house.ledger.suspect)
+        self.assertEqual(1, len(self.spooled()))
+        self.flushLoggedErrors()
+
     async def test_spool_full(self) -> None:
         """So is one that is full at the sync of the body."""
         disk = GatedDisk()
