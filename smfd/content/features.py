@@ -58,6 +58,7 @@ class Features:
     plain: int = 0
     html: int = 0
     _values: dict[str, bytes] = Factory(dict)
+    _fields: dict[str, list[bytes]] = Factory(dict)
 
     @property
     def subject(self) -> str:
@@ -85,8 +86,7 @@ class Features:
             return self.message[: header.size].replace(b"\r\n", b"\n")
         if name == "envelopefrom":
             return str(self.given.get("sender", "")).encode()
-        names = _TOGETHER.get(name, (name,))
-        found = [f.value for f in header.fields[:500] if f.name.lower() in names]
+        found = self._found(_TOGETHER.get(name, (name,)))
         if modifier == "raw":
             return b"".join(value.lstrip() + b"\n" for value in found)
         texts = (decode_words(value) for value in found[:50])
@@ -95,6 +95,13 @@ class Features:
         elif modifier == "name":
             texts = (display_name(text) for text in texts)
         return "".join(text + "\n" for text in texts).encode("utf-8", "replace")
+
+    def _found(self, names: tuple[str, ...]) -> list[bytes]:
+        """The values of all fields of these names."""
+        if not self._fields:
+            for field in self.parts.parts[0].header.fields[:500]:
+                self._fields.setdefault(field.name.lower(), []).append(field.value)
+        return [value for name in names for value in self._fields.get(name, ())]
 
 
 def address(text: str) -> str:

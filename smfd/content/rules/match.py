@@ -47,7 +47,9 @@ class _Values(dict[str, float]):
         return 0.0
 
 
-@define
+# signal() spells its handler out for an error that it then hides: with the
+# rules in our repr, every alarm cost milliseconds.
+@define(repr=False)
 class Matcher:
     """
     Runs one rule set, over one message after the other, in one thread.
