@@ -28,6 +28,7 @@ class Ground:
 
     @ivar broken: the names of methods that raise.
     @ivar gone: bodies that were thrown away.
+    @ivar suspect: why the ledger is not believed any more.
     """
 
     def __init__(self) -> None:
@@ -37,6 +38,7 @@ class Ground:
         self.lines: list[dict[str, object]] = []
         self.gone: list[Body] = []
         self.waiter: Deferred[None] | None = None
+        self.suspect = ""
 
     def _try(self, name: str) -> None:
         if name in self.broken:
@@ -154,6 +156,14 @@ class AcceptanceTests(SynchronousTestCase):
         self.assertEqual(1, len(self.ground.gone))
         (record,) = self.ground.noted
         self.assertEqual(("message", "deferred"), (record.kind, record.verdict))
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
+    def test_doubtful_commit(self) -> None:
+        """The row may be there after a restart: its body is kept till then."""
+        self.ground.broken = {"commit"}
+        self.ground.suspect = "the sync failed"
+        self.assertEqual(451, self.send().code)
+        self.assertEqual([], self.ground.gone)
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
 
     def test_hops(self) -> None:
