@@ -213,6 +213,11 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual(len(rules.notes), 2)
         self.assertEqual(Matcher(rules).run(read_features(MESSAGE)), [])
 
+    def test_numbers(self) -> None:
+        """A number is one however it is written."""
+        for text in "01 + 1", "002", "2.000", "\u0662 * 1":
+            self.assertEqual(2.0, read_expression(text).value({}), text)
+
     @given(st.text(alphabet="AB_()&|!+-*/<>=01. ", max_size=40))
     def test_any_expression(self, text: str) -> None:
         """Whatever an expression says, it has a value or is refused."""

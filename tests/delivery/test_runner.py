@@ -254,7 +254,7 @@ class RunnerTests(TestCase):
         """What fails for now is tried again, and says that it was."""
 
         def answer(batch: Sequence[Consignment]) -> list[Outcome]:
-            if batch[0].attempts:
+            if len(self.destination.batches) > 1:
                 return done(batch)
             soon = REACTOR.seconds() + 0.05
             return [
@@ -267,7 +267,9 @@ class RunnerTests(TestCase):
         self.house.start()
         await self.house.accept(make_entry())
         await self.house.settled()
-        self.assertEqual([0, 2], [b[0].attempts for b in self.destination.batches])
+        # From memory, or from the ledger when the first look at it is that late.
+        first, second = (b[0].attempts for b in self.destination.batches)
+        self.assertLess(first, second)
 
     async def test_waits_before_trying_again(self) -> None:
         """What fails is not tried again at once."""

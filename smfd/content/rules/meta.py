@@ -121,7 +121,8 @@ class _Reading:
         elif token == "-":
             source = f"(-{self.single()})"
         elif token and (token[0].isalnum() or token[0] == "_"):
-            source = token if token[0].isdigit() else f"_[{token!r}]"
+            # Not as it is written: 01 is no number to Python, nor are all digits.
+            source = str(float(token)) if token[0].isdigit() else f"_[{token!r}]"
         else:
             raise Misspelt(f"{token or 'the end'!r} is not expected")
         self.depth -= 1
