@@ -45,4 +45,7 @@ def makeService(options: Options) -> IService:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    # The reactor gives way at every system call, many times a millisecond; to
+    # be made to, between them, only costs turns.
+    sys.setswitchinterval(0.02)
     return service

