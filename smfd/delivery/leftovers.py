@@ -8,6 +8,7 @@ from twisted.python.failure import Failure
 
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.store.spool import Spool
+from smfd.store.threads import Closed
 
 
 @frozen
@@ -33,4 +34,5 @@ class Leftovers:
                 self.spool.discard_file(path)
 
     def _failed(self, failure: Failure, path: str) -> None:
-        self._log.failure("cannot remove {path}", failure=failure, path=path)
+        if failure.check(Closed) is None:
+            self._log.failure("cannot remove {path}", failure, path=path)

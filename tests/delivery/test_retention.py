@@ -6,6 +6,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
+from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.retention import Retention
 from tests.store.making import REACTOR, SmallHouse, held, mailbox, make_entry, pause
 
@@ -57,4 +58,15 @@ class RetentionTests(TestCase):
         body = type(make_entry().body)(5, path=os.path.abspath(folder / "x"))
         await self.house.ledger.commit(make_entry(body))
         await self.retention.prune(self.before)
+        self.assertTrue((folder / "x").exists())
+
+    async def test_freed_at_the_end(self) -> None:
+        """A file that is freed while we stop is left, and nobody is alarmed."""
+        folder = self.house.home / "quarantine" / "d.example" / "2001-01-01"
+        os.makedirs(folder)
+        (folder / "x").write_text("x")
+        leftovers = Leftovers(self.house.spool, self.house.quarantine)
+        self.house.quarantine.stopService()
+        leftovers([os.path.abspath(folder / "x")])
+        self.assertEqual([], self.flushLoggedErrors())
         self.assertTrue((folder / "x").exists())
