@@ -242,18 +242,13 @@ class RunnerTests(TestCase):
     async def test_more_than_memory(self) -> None:
         """What finds no room in memory is read from the ledger later, once."""
         self.fake(window=10)
-        await self.begin()
+        await self.house.begin()
         entries = [make_entry() for _ in range(300)]
         await gatherResults([self.house.accept_later(e) for e in entries])
         self.assertLessEqual(self.house.runner.backlog, 10)
         await self.house.settled()
         told = [c.entry_id for batch in self.destination.batches for c in batch]
         self.assertEqual(sorted(e.id for e in entries), sorted(told))
-
-    async def begin(self) -> None:
-        """Start, and wait until the first sweep saw that nothing is due."""
-        self.house.start()
-        await self.house.ledger.next_try()
 
     async def test_tried_again(self) -> None:
         """What fails for now is tried again, and says that it was."""
@@ -269,7 +264,7 @@ class RunnerTests(TestCase):
 
         self.destination.answer = answer
         self.fake()
-        await self.begin()
+        await self.house.begin()
         await self.house.accept(make_entry())
         await self.house.settled()
         self.assertEqual([0, 2], [b[0].attempts for b in self.destination.batches])

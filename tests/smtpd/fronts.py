@@ -65,7 +65,7 @@ class FrontTestCase(TestCase):
         self.home = Path(self.mktemp()).absolute()
         self.home.mkdir()
         self.house = SmallHouse(self.home, disk or Disk())
-        self.house.start()
+        await self.house.begin()
         self.addCleanup(lambda: Deferred.fromCoroutine(self.house.stop()))
         self.directory = Directory(self.home / "directory.db", REACTOR)
         self.directory.startService()

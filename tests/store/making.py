@@ -163,6 +163,12 @@ class SmallHouse:
         ):
             service.startService()
 
+    async def begin(self) -> None:
+        """Start, and wait until the first sweep has asked all it asks."""
+        self.start()
+        for _ in range(2):
+            await self.ledger.next_try()
+
     async def stop(self) -> None:
         """Stop in the order that a parent service does."""
         ended: list[Deferred[None] | None] = [
