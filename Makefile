@@ -63,6 +63,7 @@ generate: venv
 	$(CTL) config manual >docs/settings.md
 
 bench: $(VENV)/ready-dev
+	@.ci/packages clamav-daemon
 	$(BIN)/python -m benchmarks
 
 clean:
