@@ -1,6 +1,7 @@
 """What twistd asks of smfd: options, and a service made from the settings."""
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -39,6 +40,8 @@ def makeService(options: Options) -> IService:
 
     from smfd.service import make_service
 
+    # SQLite makes its files by the umask alone: mail is nobody else's to read.
+    os.umask(0o027)
     service = make_service(config, reactor)
     # What stands now stays: looking through it for garbage again and again was a
     # tenth of the time of a message, and the longest pause of the reactor.

@@ -264,6 +264,14 @@ class RoadTests(SynchronousTestCase):
         self.assertEqual("builtin", status["virus_engine"])
         self.assertIn("No antivirus is installed", " ".join(status["warnings"]))
 
+    def test_modes(self) -> None:
+        """Nothing in the home is for everybody's eyes (R122)."""
+        self.house.send(plain(b"secret"))
+        self.delivered(b"lunch on secret")
+        self.house.ctl("trace", "search")
+        for path in self.house.home.rglob("*"):
+            self.assertFalse(path.lstat().st_mode & 0o007, path)
+
     def test_no_traceback(self) -> None:
         """Nothing of all this was a fault of ours."""
         self.assertNotIn("Traceback", self.house.log.read_text(errors="replace"))
