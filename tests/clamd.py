@@ -15,7 +15,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from smfd.scan.virus import test_virus
+from smfd.content.specimen import test_virus
 
 CLAMD = Path("/usr/sbin/clamd")
 

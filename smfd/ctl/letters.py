@@ -7,12 +7,11 @@ from email.utils import format_datetime, make_msgid
 
 from attrs import frozen
 
+from smfd.content.specimen import test_virus
 from smfd.ctl.sample import ALICE, BOB, CAROL, DOMAIN, FRIEND, SHOP
 
-# Joined at run time, so that no scanner stumbles over this file.
-_EICAR = "".join(
-    ("X5O!P%@AP[4\\PZX54(P^)7CC)7}$", "EICAR-STANDARD-", "ANTIVIRUS-TEST-FILE!$H+H*")
-)
+_EICAR = test_virus().decode()
+# Joined at run time, so that no filter stumbles over this file.
 _GTUBE = "".join(
     ("XJS*C4JDBQADN1.NSBN3*2IDNEN*", "GTUBE-STANDARD-", "ANTI-UBE-TEST-EMAIL*C.34X")
 )
@@ -65,7 +64,9 @@ def letters() -> tuple[Letter, ...]:
             "No list lets a virus through.",
             FRIEND,
             (ALICE,),
-            _message(FRIEND, ALICE, "The report", "See the file.\n", _EICAR),
+            _message(
+                FRIEND, ALICE, "The report", "See the file.\n", test_virus().decode()
+            ),
         ),
         *_odd_ones(),
     )

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from smfd.content.specimen import test_virus
 from smfd.format.authres import evidence
 from smfd.format.header import Header
 from smfd.format.parameters import read_parameters
@@ -138,12 +139,6 @@ class VirusStage:
             return False
         self.proven = bool(found) and not clean
         return self.proven
-
-
-def test_virus() -> bytes:
-    """The EICAR string, in pieces so that no file of ours contains it."""
-    pieces = (b"X5O!P%@AP[4\\PZX54(P^)7CC)7}$", b"EICAR-STANDARD", b"-ANTIVIRUS")
-    return b"".join((*pieces, b"-TEST-FILE!$H+", b"H*"))
 
 
 def _message(content: bytes) -> Body:

@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.scan.virus import test_virus as eicar
+from smfd.content.specimen import test_virus as eicar
 
 PLAIN = (
     b"Return-Path: <ann@sender.test>\nFrom: Ann <ann@sender.test>\n"

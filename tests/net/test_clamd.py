@@ -16,10 +16,10 @@ from twisted.internet import reactor
 from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from smfd.content.specimen import test_virus as virus
 from smfd.model.transaction import Body
 from smfd.net.clamd import Clamd, CouldNotScan, address
 from smfd.scan.virus import VirusStage
-from smfd.scan.virus import test_virus as virus
 from tests.clamd import RealClamd
 
 _running: list[tuple[RealClamd, Path]] = []

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface.verify import verifyObject
 
 import smfd
+from smfd.content.specimen import test_virus as eicar
 from smfd.format.header import read_header
 from smfd.interfaces import IStage
 from smfd.model.envelope import Envelope
@@ -17,7 +18,6 @@ from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.proto.address import Address
 from smfd.scan.content import ContentStage
-from smfd.scan.virus import test_virus as eicar
 from smfd.scan.workers import JobFailed, Workers, command
 
 OURS = Path(smfd.__file__).parents[1] / "etc" / "rules.d"

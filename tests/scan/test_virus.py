@@ -6,6 +6,7 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
+from smfd.content.specimen import test_virus
 from smfd.format.authres import tags
 from smfd.format.header import Header, read_header
 from smfd.model.envelope import Envelope
@@ -13,7 +14,6 @@ from smfd.model.finding import Result
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.net.clamd import CouldNotScan
-from smfd.scan import virus
 from smfd.scan.virus import BuiltinScanner, Unscannable, VirusStage
 
 
@@ -192,8 +192,8 @@ class SelfTestTests(SynchronousTestCase):
 
     def test_its_virus(self) -> None:
         """The test virus is the 68 characters everybody looks for."""
-        self.assertEqual(68, len(virus.test_virus()))
+        self.assertEqual(68, len(test_virus()))
         scanner = Saying("x", "")
         self.successResultOf(VirusStage(scanner).self_test())
-        self.assertIn(virus.test_virus(), scanner.given[0].data or b"")
-        self.assertNotIn(virus.test_virus(), scanner.given[1].data or b"")
+        self.assertIn(test_virus(), scanner.given[0].data or b"")
+        self.assertNotIn(test_virus(), scanner.given[1].data or b"")

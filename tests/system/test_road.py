@@ -8,7 +8,7 @@ from smtplib import SMTP
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.scan.virus import test_virus as eicar
+from smfd.content.specimen import test_virus as eicar
 from tests.system.house import House, id_of
 
 ANN, BOB, CAT = "ann@example.test", "bob@example.test", "cat@example.test"

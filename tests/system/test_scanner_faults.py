@@ -14,7 +14,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.scan.virus import test_virus as eicar
+from smfd.content.specimen import test_virus as eicar
 from tests.system.house import House, id_of
 from tests.system.talk import Talk
 

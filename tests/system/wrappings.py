@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from io import BytesIO
 
-from smfd.scan.virus import test_virus as eicar
+from smfd.content.specimen import test_virus as eicar
 
 HEAD = b"From: a@sender.test\r\nSubject: wrapped\r\nMIME-Version: 1.0\r\n"
 FILE = b"Content-Type: application/octet-stream; name=a.com\r\n"
