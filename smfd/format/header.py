@@ -16,10 +16,11 @@ from attrs import frozen
 #: An empty line.  A lone LF ends a line too: to readers of stored mail it does.
 _END = re.compile(rb"\n\r?\n")
 
-#: A name, a colon and a value with its folds (RFC 5322 §2.2.3); or a line that
-#: is no field.  Possessive throughout: nothing is ever tried twice.
+#: A name, a good one or another, a colon and a value with its folds (RFC 5322
+#: §2.2.3); or a line that is no field.  Possessive throughout: nothing is tried
+#: more than twice.
 _FIELD = re.compile(
-    rb"([^:\n]*+):((?:[^\n]*+\n(?=[ \t]))*+[^\n]*+)\n?"
+    rb"(?:([!-9;-~]++)|([^:\n]*+)):((?:[^\n]*+\n(?=[ \t]))*+[^\n]*+)\n?"
     rb"|[^\n]*+(?:\n[ \t][^\n]*+)*+\n?"
 )
 
@@ -111,19 +112,19 @@ def read_header(data: bytes, limit: int = 262144, fields: int = 2000) -> Header:
         odd.add("leading-fold")
         found.append(Field("", data[:at], 0, at))
     for match in _FIELD.finditer(data, at, size):
-        raw, value = match.groups()
-        if raw is None:
+        name, other, value = match.groups()
+        if value is None:
             odd.update(_stray(match[0]))
             continue
         if len(found) >= fields:
             defects.append("too-many-fields")
             break
-        if _NAME.fullmatch(raw) is None:
-            raw = raw.strip()
-            odd.update(_odd(raw))
+        if name is None:
+            name = other.strip()
+            odd.update(_odd(name))
         if value[-1:] == b"\r":
             value = value[:-1]
-        found.append(Field(raw.decode("latin-1"), value, *match.span()))
+        found.append(Field(name.decode("latin-1"), value, *match.span()))
     defects += sorted(odd)
     defects += _counted(found)
     return Header(tuple(found), size, tuple(defects))

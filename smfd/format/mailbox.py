@@ -33,6 +33,18 @@ _LDH = re.compile(
     r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z"
 )
 
+#: What nearly everybody writes: words or one quoted string and C{<local@domain>},
+#: or the address alone.  Possessive but for the choice: each octet is read twice.
+_COMMON = re.compile(
+    rb"""[ ]?
+    ( (?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~. -]*+ | "[ !#-\[\]-~]*+"[ ]*+ ) < )?
+    ([A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++ (?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]++)*+)
+    @ ([A-Za-z0-9._-]++)
+    (?(1)>)
+    """,
+    re.VERBOSE,
+)
+
 _STEPS = {"(": 1, ")": -1}
 
 _Token = tuple[str, str]
@@ -51,18 +63,27 @@ def author(header: Header) -> str | None:
     # RFC 5322 §3.6: exactly one From.
     if len(fields) != 1 or len(fields[0].value) > LONGEST:
         return None
-    # Many a display name is neither ASCII nor RFC 6532; it is not looked at.
-    text = fields[0].value.decode("utf-8", "surrogateescape")
-    text = _FOLD.sub("", text).strip(" \t\r\n")
-    if _CONTROL.search(text):
-        return None
-    tokens = _without_comments(list(_tokens(text)))
-    return None if tokens is None else _mailbox(tokens)
+    common = _COMMON.fullmatch(fields[0].value)
+    if common is not None:
+        name = common[3].decode().lower()
+        return f"{common[2].decode()}@{name}" if _LDH.match(name) else None
+    return _spelled(fields[0].value)
 
 
 def domain(address: str) -> str:
     """What follows the last "@" of an address."""
     return address.rpartition("@")[2]
+
+
+def _spelled(value: bytes) -> str | None:
+    """The author of a From field, however it is written."""
+    # Many a display name is neither ASCII nor RFC 6532; it is not looked at.
+    text = value.decode("utf-8", "surrogateescape")
+    text = _FOLD.sub("", text).strip(" \t\r\n")
+    if _CONTROL.search(text):
+        return None
+    tokens = _without_comments(list(_tokens(text)))
+    return None if tokens is None else _mailbox(tokens)
 
 
 def _tokens(text: str) -> Iterator[_Token]:

@@ -70,6 +70,8 @@ def to_text(data: bytes, charset: str = "") -> tuple[str, bool]:
 
 def clean(text: str) -> str:
     """Unfold, and take out what is not for eyes; tabs become spaces."""
+    if text.isprintable():
+        return text  # Nothing of that is printable.
     return _UNFIT.sub("", _FOLD.sub(" ", text))
 
 

@@ -1,5 +1,5 @@
 """
-TCP connections that send at once what can be sent.
+TCP connections that send at once what can be sent, and go at once when it is.
 
 Twisted's own wait for the next turn of the reactor with every write, and ask
 the kernel twice for it.  A mail session is a score of short replies to a client
@@ -7,8 +7,14 @@ that waits for each: sending at once saved a fifth of the whole time.
 """
 
 import socket
+from typing import Any
 
+from twisted.internet.error import ConnectionDone
 from twisted.internet.tcp import Port, Server
+from twisted.python.failure import Failure
+
+#: As Twisted's own: why a connection is gone that we closed.
+_DONE = Failure(ConnectionDone())
 
 
 class EagerServer(Server):
@@ -16,16 +22,29 @@ class EagerServer(Server):
 
     def write(self, data: bytes) -> None:
         """Send, or keep in order behind what waits already."""
-        idle = self.connected and not (
+        try:
+            sent = self.socket.send(data) if data and self._idle() else 0
+        except OSError:
+            # Full; or lost, which is noticed by the reactor, not here.
+            sent = 0
+        if sent < len(data):
+            super().write(data[sent:])
+
+    def loseConnection(self) -> None:
+        """Close when all is sent; if it is, without waiting until we may write."""
+        if self._idle():
+            self.disconnecting = True
+            self.stopReading()
+            clock: Any = self.reactor
+            clock.callLater(0, self.connectionLost, _DONE)
+        else:
+            super().loseConnection()
+
+    def _idle(self) -> bool:
+        """Whether nothing waits to be sent, and the connection is in the clear."""
+        return bool(self.connected) and not (
             self.TLS or self.disconnecting or self._tempDataLen or self.dataBuffer
         )
-        if idle and data:
-            sent = self.writeSomeData(data)
-            # A connection that is lost is noticed by the reactor, not here.
-            if isinstance(sent, int):
-                data = data[sent:]
-        if data:
-            super().write(data)
 
 
 class EagerPort(Port):

@@ -25,6 +25,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 #: Seconds a line may wait for company.
 PATIENCE = 0.2
 
+#: The most characters of a value.
+LONGEST = 300
+
 #: Lines kept while the disk does not take them; then the oldest are dropped.
 KEPT = 10_000
 
@@ -33,9 +36,10 @@ class IClock(IReactorTime, IReactorFromThreads):
     """What the log needs of a reactor."""
 
 
-def shown(value: object, limit: int = 300) -> str:
-    """A value as it may stand in a log line."""
-    text = str(value)[:limit]
+def shown(text: str) -> str:
+    """A text as it may stand in a log line."""
+    if text.isprintable():
+        return text
     return _CONTROL.sub(lambda m: f"\\x{ord(m.group()):02x}", text)
 
 
@@ -61,20 +65,19 @@ class MailLog(Service):
         self._waiting: deque[str] = deque()
         self._writing = False
         self._due: IDelayedCall | None = None
+        self._second = (-1, "")
         self.dropped = 0
 
     def line(self, id: str, **values: object) -> None:  # noqa: A002 - its name
         """Log one event; empty values are left out."""
-        now = self._reactor.seconds()
-        stamp = (
-            strftime("%Y-%m-%dT%H:%M:%S", gmtime(now)) + f".{int(now * 1e3) % 1000:03}Z"
-        )
         text = ", ".join(
-            f"{key.rstrip('_')}={shown(value)}"
-            for key, value in values.items()
-            if value != "" and value is not None
+            [
+                f"{key}={str(value)[:LONGEST]}"
+                for key, value in values.items()
+                if value != "" and value is not None
+            ]
         )
-        self._waiting.append(f"{stamp} {id}: {text}\n")
+        self._waiting.append(f"{self._stamp()} {id}: {shown(text)}\n")
         if not self.running:
             self._append(self._take())
             return
@@ -96,6 +99,15 @@ class MailLog(Service):
             self._due = None
         self._threads.stop()
         self._append(self._take())
+
+    def _stamp(self) -> str:
+        """The time now; its whole seconds are spelled once."""
+        now = self._reactor.seconds()
+        second, spelled = self._second
+        if second != int(now):
+            second, spelled = int(now), strftime("%Y-%m-%dT%H:%M:%S", gmtime(now))
+            self._second = (second, spelled)
+        return f"{spelled}.{int(now * 1e3) % 1000:03}Z"
 
     def _expect(self) -> None:
         """Write soon; while a batch is being written, the next waits for it."""

@@ -31,6 +31,13 @@ ONE = {
     " a@b\u00fccher.example".encode(): "a@xn--bcher-kva.example",
 }
 
+#: What From fields are made of, without comments.
+PIECES = (
+    *(b" ", b"\t", b"<", b">", b"@", b".", b'"', b'"q, x"', b",", b";", b":", b"-"),
+    *(b"a", b"B.c", b"x.Test", b"_x", b"=?u?q?a?=", b"1.2.3.4", b"\xc3\xa9", b"\0"),
+    *(b" a@b.example", b"<a@b.example>", b"\r\n "),
+)
+
 NOBODY = (
     b"",
     b" ",
@@ -105,6 +112,11 @@ class AuthorTests(SynchronousTestCase):
             self.assertTrue(local and "." in name)
             self.assertRegex(name, r"\A[a-z0-9_.-]+\Z")
             self.assertNotRegex(local, r"[\s@<>,;:]")
+
+    @given(st.lists(st.sampled_from(PIECES), max_size=6).map(b"".join))
+    def test_comments(self, value: bytes) -> None:
+        """An empty comment at the end, which hardly anybody writes, changes nothing."""
+        self.assertEqual(of(value + b"()"), of(value))
 
     @given(
         st.from_regex(r"[a-z0-9]{1,8}(\.[a-z0-9]{1,8})?", fullmatch=True),
