@@ -16,7 +16,6 @@ import dns.flags
 import dns.name
 import dns.nameserver
 import dns.resolver
-from attrs import define
 from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
 from twisted.logger import Logger
 
@@ -25,6 +24,7 @@ from smfd.net.dns_answer import (
     IMPOSSIBLE,
     Answer,
     DNSTrouble,
+    Key,
     Lookup,
     Records,
     Static,
@@ -33,9 +33,10 @@ from smfd.net.dns_answer import (
 )
 from smfd.net.dns_backend import Backend
 from smfd.net.dns_breaker import Breaker
-from smfd.net.dns_cache import Cache, Key
+from smfd.net.dns_budget import Budget
+from smfd.net.dns_cache import Cache
 
-__all__ = ["Answer", "Budget", "DNSTrouble", "Lookup", "Resolver", "Static"]
+__all__ = ["Answer", "Budget", "DNSTrouble", "Key", "Lookup", "Resolver", "Static"]
 
 
 class Resolver:
@@ -79,16 +80,34 @@ class Resolver:
         self._breaker = Breaker(reactor, self._probe, self._give_up)
         self._backend = Backend(reactor, self._breaker)
 
+    def known(self, name: str, rdtype: str) -> Answer | None:
+        """
+        The answer that needs no question; None when one must be asked.
+
+        @raise DNSTrouble: it was asked a moment ago, without an answer.
+        """
+        key = _key(name, rdtype)
+        given = self._static.get(key)
+        if given is not None:
+            return given
+        kept, answer = self._cache.get(key, self._reactor.seconds())
+        if kept and answer is None:
+            raise DNSTrouble(f"{name} {rdtype}: no answer just now")
+        return answer
+
     def lookup(self, name: str, rdtype: str) -> Deferred[Answer]:
         """
         Look a name up; fires with what is there, or that nothing is.
 
         Fails with L{DNSTrouble}, never with anything else.
         """
-        key = (name.lower().rstrip("."), rdtype)
-        known = self._known(key)
+        try:
+            known = self.known(name, rdtype)
+        except DNSTrouble as e:
+            return fail(e)
         if known is not None:
-            return known
+            return succeed(known)
+        key = _key(name, rdtype)
         waiting = self._asking.get(key)
         if waiting is None:
             refusal = self._refusal()
@@ -107,18 +126,6 @@ class Resolver:
         if begin is not None:
             Deferred.fromCoroutine(self._settle(begin))
         return d
-
-    def _known(self, key: Key) -> Deferred[Answer] | None:
-        """The answer that needs no question, if there is one."""
-        given = self._static.get(key)
-        if given is not None:
-            return succeed(given)
-        known, answer = self._cache.get(key, self._reactor.seconds())
-        if not known:
-            return None
-        if answer is None:
-            return fail(DNSTrouble(f"{key[0]} {key[1]}: no answer just now"))
-        return succeed(answer)
 
     def _refusal(self) -> str:
         """Why nothing is asked now, or nothing."""
@@ -142,7 +149,7 @@ class Resolver:
             # Whoever waits must hear of it, and the next may ask anew.
             self._log.failure("{name}: a fault of ours", name=key[0])
             why = DNSTrouble(f"{key[0]} {key[1]}: {type(e).__name__}")
-        self._cache.put(key, answer, self._reactor.seconds())
+        answer = self._cache.put(key, answer, self._reactor.seconds())
         for d in self._asking.pop(key):
             if answer is None:
                 d.errback(why)
@@ -193,23 +200,8 @@ class Resolver:
                 waiting.pop().errback(DNSTrouble(f"{key[0]}: no name server answers"))
 
 
-@define
-class Budget:
-    """
-    A resolver for one message: after C{most} look-ups it is L{DNSTrouble}.
-    """
-
-    resolver: Lookup
-    most: int
-    used: int = 0
-
-    def lookup(self, name: str, rdtype: str) -> Deferred[Answer]:
-        """Look a name up, if the message may still."""
-        self.used += 1
-        if self.used > self.most:
-            reason = f"more than {self.most} look-ups for one message"
-            return fail(DNSTrouble(reason))
-        return self.resolver.lookup(name, rdtype)
+def _key(name: str, rdtype: str) -> Key:
+    return name.lower().rstrip("."), rdtype
 
 
 def _nxdomain(e: dns.resolver.NXDOMAIN) -> Answer:

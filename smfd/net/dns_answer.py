@@ -5,13 +5,14 @@ Standards: RFC 1035 §3.3, RFC 2308 (nothing there is an answer too).
 """
 
 from collections.abc import Iterable
+from math import inf
 from typing import Any, Protocol
 
 import dns.name
 import dns.rdatatype
 import dns.resolver
 import idna
-from attrs import frozen
+from attrs import field, frozen
 from dns.exception import DNSException
 from twisted.internet.defer import Deferred
 
@@ -32,13 +33,19 @@ class Answer:
         except the root, which is ".".
     @ivar ttl: seconds it may be kept.
     @ivar secure: a validating resolver on this machine vouches for it.
+    @ivar until: when it is no longer good, by the reactor's clock; 0 when
+        nobody knows.
     """
 
     status: str
     records: tuple[Any, ...] = ()
     ttl: int = 0
     secure: bool = False
+    until: float = field(default=0.0, eq=False)
 
+
+#: What is asked: a name and a type.
+Key = tuple[str, str]
 
 #: A record given in the settings: name, type, value.
 Static = tuple[str, str, Any]
@@ -48,7 +55,14 @@ IMPOSSIBLE = Answer("nxdomain", ttl=3600)
 
 
 class Lookup(Protocol):
-    """Whoever answers look-ups: a resolver, or one with a limit."""
+    """Whoever answers look-ups."""
+
+    def known(self, name: str, rdtype: str) -> Answer | None:
+        """
+        The answer that needs no question; None when one must be asked.
+
+        @raise DNSTrouble: it was asked a moment ago, without an answer.
+        """
 
     def lookup(self, name: str, rdtype: str) -> Deferred[Answer]:
         """Ask; fails with L{DNSTrouble} when there is no answer for now."""
@@ -83,20 +97,20 @@ class Records:
 
     def __init__(self, records: Iterable[Static]) -> None:
         self._names: set[str] = set()
-        self._records: dict[tuple[str, str], list[Any]] = {}
+        self._records: dict[Key, list[Any]] = {}
         for name, rdtype, value in records:
             name = name.lower().rstrip(".")
             self._names.add(name)
             self._records.setdefault((name, rdtype), []).append(given(rdtype, value))
 
-    def get(self, key: tuple[str, str]) -> Answer | None:
+    def get(self, key: Key) -> Answer | None:
         """The answer for (name, type), or None when it must be asked for."""
         if key[0] not in self._names:
             return None
         records = self._records.get(key)
         if records is None:
-            return Answer("nodata", ttl=3600)
-        return Answer("ok", tuple(records), 3600)
+            return Answer("nodata", ttl=3600, until=inf)
+        return Answer("ok", tuple(records), 3600, until=inf)
 
 
 def given(rdtype: str, value: Any) -> Any:

@@ -6,11 +6,9 @@ Standards: RFC 1035 §7.4, RFC 2308 §5 and §7.1.
 
 from collections import OrderedDict
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
-from smfd.net.dns_answer import Answer
-
-Key = tuple[str, str]
+from smfd.net.dns_answer import Answer, Key
 
 
 @frozen
@@ -66,15 +64,23 @@ class Cache:
         self._kept.move_to_end(key)
         return True, kept[2]
 
-    def put(self, key: Key, answer: Answer | None, now: float) -> None:
-        """Keep an answer, or None for trouble; the oldest make room."""
+    def put(self, key: Key, answer: Answer | None, now: float) -> Answer | None:
+        """
+        Keep an answer, or None for trouble; the oldest make room.
+
+        @return: the answer, which now says until when it is good.
+        """
         self._drop(key)
-        seconds = self._seconds(answer)
-        size = 200 + (0 if answer is None else sum(map(_size, answer.records)))
-        self._kept[key] = (now + seconds, size, answer)
+        until = now + self._seconds(answer)
+        size = 200
+        if answer is not None:
+            answer = evolve(answer, until=until)
+            size += sum(map(_size, answer.records))
+        self._kept[key] = (until, size, answer)
         self._held += size
         while len(self._kept) > self.entries or self._held > self.octets:
             self._drop(next(iter(self._kept)))
+        return answer
 
     def _seconds(self, answer: Answer | None) -> int:
         if answer is None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from attrs import field, frozen
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from smfd.content.signatures import TEMPERROR, names
@@ -16,7 +16,7 @@ from smfd.format.authres import evidence
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
-from smfd.net.dns import Answer, Budget, DNSTrouble, Lookup
+from smfd.net.dns import Budget, Key, Lookup
 from smfd.scan.pool import Pool
 
 #: The longest key record a worker is sent, in octets.
@@ -59,16 +59,20 @@ class DKIMStage:
             score = self.scores.get("DKIM_NONE", 0.0)
             why = "the message is not signed"
             return succeed((Finding("dkim", "DKIM_NONE", Result.PASS, score, why),))
-        return Deferred.fromCoroutine(self._scan(transaction))
-
-    async def _scan(self, transaction: Transaction) -> Sequence[Finding]:
-        wanted = names(transaction.header)
         budget = Budget(self.resolver, self.lookups)
-        asked = [_key(budget, name) for name in wanted]
-        texts = await gatherResults(asked, consumeErrors=True)
-        keys = dict(zip(wanted, texts, strict=True))
-        seen = await self.workers.submit("dkim", transaction.body, {"keys": keys})
-        return self._findings(seen)
+        keys = [(name, "TXT") for name in names(transaction.header)]
+        lacking = budget.lacking(keys)
+        if not lacking:
+            return self._check(transaction, budget, keys)
+        d = budget.learn(lacking)
+        return d.addCallback(lambda _: self._check(transaction, budget, keys))
+
+    def _check(
+        self, transaction: Transaction, budget: Budget, keys: Sequence[Key]
+    ) -> Deferred[Sequence[Finding]]:
+        texts = {key[0]: _text(budget, key) for key in keys}
+        d = self.workers.submit("dkim", transaction.body, {"keys": texts})
+        return d.addCallback(self._findings)
 
     def _findings(self, seen: Sequence[Mapping[str, Any]]) -> Sequence[Finding]:
         findings: list[Finding] = []
@@ -99,16 +103,13 @@ def _finding(symbol: str, score: float, signature: Mapping[str, Any]) -> Finding
     )
 
 
-def _key(budget: Budget, name: str) -> Deferred[str | None]:
-    def answered(answer: Answer) -> str | None:
-        # RFC 6376 §3.6.2.2: one record; of several any may be taken.
-        if not answer.records:
-            return None
-        text: str = answer.records[0][:LONGEST_KEY].decode("utf-8", "replace")
-        return text
-
-    def troubled(failure: Any) -> str:
-        failure.trap(DNSTrouble)
+def _text(budget: Budget, key: Key) -> str | None:
+    """A key record for the worker."""
+    answer = budget.answer(key)
+    if answer is None:
         return TEMPERROR
-
-    return budget.lookup(name, "TXT").addCallbacks(answered, troubled)
+    # RFC 6376 §3.6.2.2: one record; of several any may be taken.
+    if not answer.records:
+        return None
+    text: str = answer.records[0][:LONGEST_KEY].decode("utf-8", "replace")
+    return text

@@ -19,6 +19,7 @@ from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
 from smfd.net.dns import Budget, DNSTrouble, Lookup
+from smfd.net.dns_conclusions import Conclusions
 
 #: One step down, for a domain that is testing.
 _MILDER = {"reject": "quarantine", "quarantine": "none", "none": "none"}
@@ -36,6 +37,29 @@ class Policy:
     request: str
     spf: str = "r"
     dkim: str = "r"
+
+
+@frozen
+class Author:
+    """
+    What is known of the author's domain.
+
+    @ivar organization: the domain it belongs to.
+    @ivar policy: what it asks for; None when it does not say.
+    @ivar trouble: it could not be asked.
+    """
+
+    domain: str
+    organization: str
+    policy: Policy | None = None
+    trouble: bool = False
+
+    def strict(self, method: str) -> bool:
+        """Whether nothing but the very same domain proves it."""
+        if self.policy is None:
+            # Not knowing whether it is strict, strict is safe.
+            return self.trouble
+        return (self.policy.spf if method == "spf" else self.policy.dkim) == "s"
 
 
 @frozen
@@ -59,6 +83,7 @@ class DMARCStage:
 
     @ivar suffixes: the public suffix list.
     @ivar scores: by symbol; 0 for those not named.
+    @ivar past: what is known of which domain.
     """
 
     name: ClassVar[str] = "dmarc"
@@ -66,6 +91,7 @@ class DMARCStage:
     resolver: Lookup
     suffixes: PublicSuffixList
     scores: Mapping[str, float] = field(factory=dict)
+    past: Conclusions[str, Author] = field(factory=Conclusions)
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
         """Judge the author's domain."""
@@ -74,42 +100,57 @@ class DMARCStage:
             # RFC 7489 §6.6.1: no single author is no pass, ever.
             why = "the From field does not name one author"
             return succeed((self._finding("DMARC_NONE", Result.SUSPECT, why, ""),))
-        return Deferred.fromCoroutine(self._scan(transaction, domain(address)))
+        name = domain(address)
+        known = self.past.get(name)
+        if known is not None:
+            return succeed(self._judge(known, transaction.findings))
+        d = Deferred.fromCoroutine(self._ask(name))
+        return d.addCallback(self._judge, transaction.findings)
 
-    async def _scan(self, transaction: Transaction, name: str) -> Sequence[Finding]:
-        proved = _proved(transaction.findings)
+    async def _ask(self, name: str) -> Author:
+        """RFC 7489 §6.6.3: the domain's record, or its organization's."""
+        budget = Budget(self.resolver, 2)
+        organization = self.organization(name)
         try:
-            policy = await self._policy(name)
+            policy = await _policy(budget, name, organization)
         except DNSTrouble:
+            return Author(name, organization, trouble=True)
+        asked = Author(name, organization, policy)
+        self.past.put(name, asked, budget.until)
+        return asked
+
+    def _judge(self, known: Author, findings: Sequence[Finding]) -> Sequence[Finding]:
+        proved = _proved(findings)
+        passed = self._authenticated(known, proved)
+        name = known.domain
+        if known.trouble:
             why = f"{name} could not be asked what it wants"
-            finding = self._finding("DMARC_TEMPERROR", Result.ERROR, why, name)
-            # Not knowing whether it is strict, strict is safe.
-            return finding, *self._authenticated(Policy("none", "s", "s"), name, proved)
-        if policy is None:
+            return self._finding("DMARC_TEMPERROR", Result.ERROR, why, name), *passed
+        if known.policy is None:
             why = f"{name} does not say what it wants"
-            finding = self._finding("DMARC_NONE", Result.PASS, why, name)
-            return finding, *self._authenticated(Policy("none"), name, proved)
-        passed = self._authenticated(policy, name, proved)
+            return self._finding("DMARC_NONE", Result.PASS, why, name), *passed
         if passed:
             why = f"the author's domain {name} is proved"
             return self._finding("DMARC_PASS", Result.PASS, why, name), *passed
-        return (self._failed(policy, name, proved),)
+        return (self._failed(known, known.policy.request, proved),)
 
-    def _failed(self, policy: Policy, name: str, proved: Sequence[Proved]) -> Finding:
-        if any(p.trouble and self._aligned(policy, name, p) for p in proved):
+    def _failed(self, known: Author, request: str, proved: Sequence[Proved]) -> Finding:
+        name = known.domain
+        if any(p.trouble and self._aligned(known, p) for p in proved):
             # What would have passed, had the DNS answered, has not failed.
             why = f"whether it comes from {name} could not be asked"
             return self._finding("DMARC_TEMPERROR", Result.ERROR, why, name)
-        why = f"it does not come from {name}, which asks for {policy.request}"
-        symbol = f"DMARC_FAIL_{policy.request.upper()}"
+        why = f"it does not come from {name}, which asks for {request}"
+        symbol = f"DMARC_FAIL_{request.upper()}"
         return self._finding(symbol, Result.FAIL, why, name)
 
     def _authenticated(
-        self, policy: Policy, name: str, proved: Sequence[Proved]
+        self, known: Author, proved: Sequence[Proved]
     ) -> tuple[Finding, ...]:
         """AUTHENTICATED, when some method proved the author's own domain."""
+        name = known.domain
         for p in proved:
-            if not p.trouble and self._aligned(policy, name, p):
+            if not p.trouble and self._aligned(known, p):
                 why = f"the author's domain {name} is proved by {p.method.upper()}"
                 seen = evidence(d=name, by=p.method)
                 score = self.scores.get("AUTHENTICATED", 0.0)
@@ -118,29 +159,19 @@ class DMARCStage:
                 )
         return ()
 
-    def _aligned(self, policy: Policy, name: str, proved: Proved) -> bool:
+    def _aligned(self, known: Author, proved: Proved) -> bool:
         """RFC 7489 §3.1: the same domain, or the same organization."""
-        if proved.domain == name:
+        if proved.domain == known.domain:
             return True
-        mode = policy.spf if proved.method == "spf" else policy.dkim
-        return mode == "r" and self.organization(proved.domain) == self.organization(
-            name
+        return (
+            not known.strict(proved.method)
+            and self.organization(proved.domain) == known.organization
         )
 
     def organization(self, name: str) -> str:
         """RFC 7489 §3.2: the domain below the public suffix; itself if none."""
         found: str | None = self.suffixes.privatesuffix(name)
         return found or name
-
-    async def _policy(self, name: str) -> Policy | None:
-        """RFC 7489 §6.6.3: the domain's record, or its organization's."""
-        budget = Budget(self.resolver, 2)
-        own = await _record(budget, name)
-        organization = self.organization(name)
-        if own is not None or organization == name:
-            return None if own is None else policy_of(own, "p")
-        other = await _record(budget, organization)
-        return None if other is None else policy_of(other, "sp")
 
     def _finding(self, symbol: str, result: Result, why: str, name: str) -> Finding:
         score = self.scores.get(symbol, 0.0)
@@ -162,9 +193,21 @@ def _proved(findings: Sequence[Finding]) -> list[Proved]:
     return sorted(found, key=lambda p: p.method)
 
 
+async def _policy(budget: Budget, name: str, organization: str) -> Policy | None:
+    own = await _record(budget, name)
+    if own is not None or organization == name:
+        return None if own is None else policy_of(own, "p")
+    other = await _record(budget, organization)
+    return None if other is None else policy_of(other, "sp")
+
+
 async def _record(budget: Budget, name: str) -> dict[str, str] | None:
     """The one DMARC record of a domain, or None (RFC 7489 §6.6.3)."""
-    answer = await budget.lookup(f"_dmarc.{name}", "TXT")
+    key = (f"_dmarc.{name}", "TXT")
+    await budget.learn(budget.lacking([key]))
+    answer = budget.answer(key)
+    if answer is None:
+        raise DNSTrouble(name)
     texts = [r.decode("ascii", "replace")[:2048] for r in answer.records]
     records = [r for t in texts if (r := record(t)) is not None]
     # RFC 7489 §6.6.3, step 5: several are none.

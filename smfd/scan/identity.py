@@ -5,7 +5,7 @@ A hosted sender on the inbound path is a forgery unless it proves itself (S13,
 C10): our users submit their mail, it does not arrive from outside.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from attrs import frozen
@@ -40,21 +40,25 @@ class IdentityStage:
         claims = _claims(transaction)
         if not claims:
             return succeed(())
-        asked = [self.is_hosted(domain) for _, domain in claims]
-        return gatherResults(asked, consumeErrors=True).addCallback(
-            lambda answers: self._report(transaction, claims, answers)
-        )
+        domains = list(dict.fromkeys(claims.values()))
+        if len(domains) == 1:
+            d = self.is_hosted(domains[0]).addCallback(lambda hosted: [hosted])
+        else:
+            d = gatherResults(map(self.is_hosted, domains), consumeErrors=True)
+        return d.addCallback(self._report, transaction, claims, domains)
 
     def _report(
         self,
-        transaction: Transaction,
-        claims: Sequence[tuple[str, str]],
         answers: Sequence[bool],
+        transaction: Transaction,
+        claims: Mapping[str, str],
+        domains: Sequence[str],
     ) -> Sequence[Finding]:
-        ours = [claim for claim, hosted in zip(claims, answers, strict=True) if hosted]
-        return tuple(
-            self._judge(transaction, identity, domain) for identity, domain in ours
-        )[:1]
+        hosted = {d for d, ours in zip(domains, answers, strict=True) if ours}
+        for identity, domain in claims.items():
+            if domain in hosted:
+                return (self._judge(transaction, identity, domain),)
+        return ()
 
     def _judge(self, transaction: Transaction, identity: str, domain: str) -> Finding:
         evidence = f"d={domain} identity={identity}"
@@ -78,12 +82,12 @@ class IdentityStage:
         )
 
 
-def _claims(transaction: Transaction) -> list[tuple[str, str]]:
-    """(identity, domain) of the header's author and the envelope's sender."""
-    claims = []
+def _claims(transaction: Transaction) -> dict[str, str]:
+    """The domains of the header's author and of the envelope's sender."""
+    claims = {}
     written = author(transaction.header)
     if written:
-        claims.append(("header", written.rpartition("@")[2].lower()))
+        claims["header"] = written.rpartition("@")[2].lower()
     if transaction.envelope.sender is not None:
-        claims.append(("envelope", transaction.envelope.sender.domain))
+        claims["envelope"] = transaction.envelope.sender.domain
     return claims

@@ -2,25 +2,28 @@
 Ask the sender's domain whether the client may send for it.
 
 pyspf judges, and never looks anything up: it runs on the answers there are,
-says which one it lacks, and runs again when that has come.
+says which one it lacks, and runs again when that has come.  What it concluded
+is used again for as long as every answer it saw is good.
 
 Standards: RFC 7208.
 """
 
+import re
 import socket
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import spf
 from attrs import field, frozen
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from smfd.format.authres import evidence
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
-from smfd.net.dns import Budget, DNSTrouble, Lookup
+from smfd.net.dns import Budget, Key, Lookup
+from smfd.net.dns_conclusions import Conclusions
 
 #: What each result means, and the sentence for it.
 _MEANING = {
@@ -33,7 +36,11 @@ _MEANING = {
     "temperror": (Result.ERROR, "{domain} could not be asked who may send for it"),
 }
 
-Key = tuple[str, str]
+#: RFC 7208 §7.2: macros that say more than the client and the domain do.
+_PERSONAL = re.compile(rb"%\{[^diopv]", re.IGNORECASE)
+
+#: What a conclusion is about: the client, the identity and its domain.
+About = tuple[str, str, str]
 
 
 class Need(Exception):
@@ -46,6 +53,7 @@ class Evaluation(spf.query):  # type: ignore[misc]
 
     @ivar lacking: what must be looked up before it can run to its end.
     @ivar explained: the domain has an explanation that was not looked at.
+    @ivar personal: somebody else of the domain may get another result.
     """
 
     def __init__(
@@ -53,14 +61,15 @@ class Evaluation(spf.query):  # type: ignore[misc]
         client: str,
         sender: str,
         helo: str,
-        known: Mapping[Key, Sequence[Any] | None],
+        budget: Budget,
         receiver: str = "unknown",
         explain: bool = False,
     ) -> None:
         super().__init__(client, sender, helo, receiver=receiver)
         self.lacking: list[Key] = []
         self.explained = False
-        self._known = known
+        self.personal = False
+        self._budget = budget
         self._explain = explain
         self._bits = 128 if self.v == "ip6" else 32
         self._number = int(self.ipaddr)
@@ -84,11 +93,21 @@ class Evaluation(spf.query):  # type: ignore[misc]
 
     def _have(self, keys: Sequence[Key]) -> list[Sequence[Any] | None]:
         """What is known for these, or a note of all that are not."""
-        lacking = [key for key in keys if key not in self._known]
+        lacking = self._budget.lacking(keys)
         if lacking:
             self.lacking += lacking
             raise Need
-        return [self._known[key] for key in keys]
+        return [self._records(key) for key in keys]
+
+    def _records(self, key: Key) -> Sequence[Any] | None:
+        answer = self._budget.answer(key)
+        if answer is None:
+            return None
+        if key[1] != "TXT":
+            return list(answer.records)
+        self.personal = self.personal or any(map(_PERSONAL.search, answer.records))
+        # pyspf joins the strings of a TXT record itself.
+        return [(record,) for record in answer.records]
 
     def dns_mx(self, domainname: str) -> list[str]:
         """The addresses of the MX hosts; all are asked for at once."""
@@ -147,6 +166,7 @@ class SPFStage:
     @ivar scores: by symbol; 0 for those not named.
     @ivar lookups: the most one message may cause.
     @ivar receiver: our own name, for explanations.
+    @ivar past: what was found of whom.
     """
 
     name: ClassVar[str] = "spf"
@@ -155,53 +175,62 @@ class SPFStage:
     scores: Mapping[str, float] = field(factory=dict)
     lookups: int = 60
     receiver: str = "unknown"
+    past: Conclusions[About, Finding] = field(factory=Conclusions)
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
         """Evaluate; one finding."""
-        return Deferred.fromCoroutine(self._scan(transaction))
-
-    async def _scan(self, transaction: Transaction) -> Sequence[Finding]:
-        client, helo = transaction.session.client, transaction.session.helo
-        sender = transaction.envelope.sender
-        text = "" if sender is None else f"{sender.local}@{sender.domain}"
-        result, explanation = await self.evaluate(client, text, helo)
-        domain = helo if sender is None else sender.domain
+        helo, sender = transaction.session.helo, transaction.envelope.sender
         identity = "helo" if sender is None else "mailfrom"
+        domain = helo if sender is None else sender.domain
+        about = transaction.session.client, identity, domain
+        found = self.past.get(about)
+        if found is not None:
+            return succeed((found,))
+        text = "" if sender is None else f"{sender.local}@{sender.domain}"
+        return Deferred.fromCoroutine(self._scan(about, text, helo))
+
+    async def _scan(self, about: About, sender: str, helo: str) -> Sequence[Finding]:
+        budget = Budget(self.resolver, self.lookups)
+        run, result, explanation = await self._evaluate(budget, about[0], sender, helo)
+        finding = self._finding(about, result, explanation)
+        if not run.personal:
+            self.past.put(about, finding, budget.until)
+        return (finding,)
+
+    def _finding(self, about: About, result: str, explanation: str) -> Finding:
+        client, identity, domain = about
         outcome, reason = _MEANING[result]
         symbol = f"SPF_{result.upper()}"
-        seen = evidence(
-            explanation, d=domain.lower(), client=client, **{identity: domain}
-        )
-        return (
-            Finding(
-                "spf",
-                symbol,
-                outcome,
-                self.scores.get(symbol, 0.0),
-                reason.format(client=client, domain=_shown(domain)),
-                seen,
+        return Finding(
+            "spf",
+            symbol,
+            outcome,
+            self.scores.get(symbol, 0.0),
+            reason.format(client=client, domain=_shown(domain)),
+            evidence(
+                explanation, d=domain.lower(), client=client, **{identity: domain}
             ),
         )
 
-    async def evaluate(self, client: str, sender: str, helo: str) -> tuple[str, str]:
+    async def _evaluate(
+        self, budget: Budget, client: str, sender: str, helo: str
+    ) -> tuple[Evaluation, str, str]:
         """
         RFC 7208 §4: check_host().
 
-        @return: the result in lower case, and for "fail" the explanation of
-            the domain, or the description of an error.
+        @return: the last run, the result in lower case, and for "fail" the
+            explanation of the domain, or the description of an error.
         """
-        budget = Budget(self.resolver, self.lookups)
-        known: dict[Key, Sequence[Any] | None] = {}
         explain = False
         while True:
-            run = Evaluation(client, sender, helo, known, self.receiver, explain)
+            run = Evaluation(client, sender, helo, budget, self.receiver, explain)
             result, text = _judge(run)
             if run.lacking:
-                await _learn(budget, known, run.lacking)
+                await budget.learn(run.lacking)
             elif result == "fail" and run.explained and not explain:
                 explain = True
             else:
-                return result, text
+                return run, result, text
 
 
 def _shown(domain: str) -> str:
@@ -217,26 +246,3 @@ def _judge(run: Evaluation) -> tuple[str, str]:
     if result == "fail":
         return result, text if run.explained else ""
     return result, text if result.endswith("error") else ""
-
-
-async def _learn(
-    budget: Budget, known: dict[Key, Sequence[Any] | None], keys: Sequence[Key]
-) -> None:
-    """Look up all that is lacking, at once; None is no answer."""
-    asked = [_answer(budget, known, key) for key in dict.fromkeys(keys)]
-    await gatherResults(asked, consumeErrors=True)
-
-
-def _answer(
-    budget: Budget, known: dict[Key, Sequence[Any] | None], key: Key
-) -> Deferred[None]:
-    def answered(answer: Any) -> None:
-        records = answer.records
-        # pyspf joins the strings of a TXT record itself.
-        known[key] = [(r,) for r in records] if key[1] == "TXT" else list(records)
-
-    def troubled(failure: Any) -> None:
-        failure.trap(DNSTrouble)
-        known[key] = None
-
-    return budget.lookup(*key).addCallbacks(answered, troubled)

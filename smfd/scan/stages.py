@@ -13,6 +13,7 @@ from smfd.config.schema import Config
 from smfd.interfaces import IStage
 from smfd.net.clamd import Clamd
 from smfd.net.dns import Resolver
+from smfd.net.dns_conclusions import Conclusions
 from smfd.policy.decide import Policy
 from smfd.policy.scores import SCORES
 from smfd.scan.chain import Chain
@@ -53,9 +54,14 @@ def stages(config: Config, directory: Directory, reactor: Any) -> Scan:
     every: dict[str, IStage] = {
         "virus": virus,
         "lists": ListsStage(directory, reactor),
-        "spf": SPFStage(resolver, SCORES, look_ups, config.hostname),
+        "spf": SPFStage(
+            *(resolver, SCORES, look_ups, config.hostname),
+            past=Conclusions(reactor.seconds),
+        ),
         "dkim": DKIMStage(resolver, workers, SCORES, look_ups),
-        "dmarc": DMARCStage(resolver, PublicSuffixList(), SCORES),
+        "dmarc": DMARCStage(
+            resolver, PublicSuffixList(), SCORES, Conclusions(reactor.seconds)
+        ),
         "identity": IdentityStage(directory.is_hosted),
         "content": ContentStage(workers),
     }

@@ -265,10 +265,31 @@ class MemoryTests(DNSCase):
 
     async def test_budget(self) -> None:
         """A message that asks too much gets no more answers."""
-        budget = Budget(self.resolver(), 2)
-        await budget.lookup("example.org", "A")
-        await budget.lookup("example.org", "MX")
-        self.failureResultOf(budget.lookup("example.org", "TXT"), DNSTrouble)
+        resolver = self.resolver()
+        keys = [("example.org", rdtype) for rdtype in ("A", "MX", "TXT")]
+        budget = Budget(resolver, 2)
+        await budget.learn(budget.lacking(keys))
+        self.assertEqual(2, len(self.server.asked))
+        self.assertIsNone(budget.answer(keys[2]))
+        again = Budget(resolver, 1)
+        self.assertEqual([keys[2]], again.lacking(keys))
+        self.assertIsNotNone(again.answer(keys[0]))
+        self.assertIsNone(again.answer(keys[1]))
+
+    async def test_good_until(self) -> None:
+        """A message knows how long all that it was told is good."""
+        resolver = self.resolver()
+        budget = Budget(resolver, 9)
+        await budget.learn([("example.org", "A"), ("example.org", "MX")])
+        now = reactor.seconds()
+        self.assertLessEqual(budget.until, now + 3600)
+        self.assertGreater(budget.until, now)
+        again = Budget(resolver, 9)
+        self.assertEqual([], again.lacking([("example.org", "A")]))
+        self.assertGreaterEqual(again.until, budget.until)
+        over = Budget(resolver, 0)
+        over.lacking([("example.org", "A")])
+        self.assertEqual(0, over.until)
 
 
 class SettingsTests(DNSCase):

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smfd.net.dns_answer import Answer
 from smfd.net.dns_breaker import Breaker
 from smfd.net.dns_cache import Cache, Lifetimes
+from smfd.net.dns_conclusions import Conclusions
 
 
 class CacheTests(SynchronousTestCase):
@@ -119,3 +120,30 @@ class BreakerTests(SynchronousTestCase):
         self.probes[1].callback(None)
         self.assertTrue(self.breaker.allows())
         self.assertEqual(1, self.opened)
+
+
+class ConclusionsTests(SynchronousTestCase):
+    """What was made of answers holds as long as they are good."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.drawn: Conclusions[str, int] = Conclusions(self.clock.seconds, 2)
+
+    def test_until(self) -> None:
+        """It is gone at the second, and what never held is not kept."""
+        self.drawn.put("a", 1, 10.0)
+        self.drawn.put("b", 2, 0.0)
+        self.assertEqual((1, None), (self.drawn.get("a"), self.drawn.get("b")))
+        self.clock.advance(10)
+        self.assertIsNone(self.drawn.get("a"))
+
+    def test_bounded(self) -> None:
+        """What was not used for longest makes room."""
+        for n, key in enumerate("ab"):
+            self.drawn.put(key, n, 10.0)
+        self.drawn.get("a")
+        self.drawn.put("d", 3, 0.0)
+        self.assertEqual(1, self.drawn.get("b"))
+        self.drawn.get("a")
+        self.drawn.put("c", 2, 10.0)
+        self.assertEqual([0, None, 2], [self.drawn.get(key) for key in "abc"])

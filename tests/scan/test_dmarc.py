@@ -8,13 +8,15 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from publicsuffixlist import PublicSuffixList
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 import smfd
 from smfd.format.authres import evidence, tags
 from smfd.format.header import Field, Header
 from smfd.model.finding import Finding, Result
-from smfd.scan.dmarc import DMARCStage, policy_of, record
+from smfd.net.dns_conclusions import Conclusions
+from smfd.scan.dmarc import Author, DMARCStage, policy_of, record
 from tests.scan.test_spf import ZoneResolver, transaction
 
 PSL = Path(smfd.__file__).parents[1].parent / "shared" / "conformance" / "dmarc-psl"
@@ -156,6 +158,30 @@ class PolicyTests(DMARCCase):
         found = self.scan("v=DMARC1; p=quarantine; sp=none", at=at)
         self.assertEqual(["DMARC_FAIL_QUARANTINE"], found)
         self.assertEqual(1, len(self.resolver.asked))
+
+    def test_asked_once(self) -> None:
+        """A domain is asked again when its answer is no longer good, not before."""
+        clock = Clock()
+        zone: dict[str, Any] = {"_dmarc.b.example": {"TXT": [b"v=DMARC1; p=reject"]}}
+        resolver = ZoneResolver(zone, until=60.0)
+        past: Conclusions[str, Author] = Conclusions(clock.seconds)
+        stage = DMARCStage(resolver, SUFFIXES, past=past)
+        work = transaction("192.0.2.1", "a@b.example", "x")
+        work = evolve(work, header=Header((Field("From", b" a@b.example", 0, 0),), 0))
+        for passed, symbol, asked in ((0, "REJECT", 1), (59, "REJECT", 1)):
+            clock.advance(passed)
+            (found,) = self.successResultOf(stage.scan(work))
+            self.assertEqual(f"DMARC_FAIL_{symbol}", found.symbol)
+            self.assertEqual(asked, len(resolver.asked))
+        proved = evolve(work, findings=(spf("b.example"),))
+        found, _ = self.successResultOf(stage.scan(proved))
+        self.assertEqual("DMARC_PASS", found.symbol)
+        zone["_dmarc.b.example"] = {"*": None}
+        clock.advance(1)
+        for asked in (2, 3):
+            (found,) = self.successResultOf(stage.scan(work))
+            self.assertEqual("DMARC_TEMPERROR", found.symbol)
+            self.assertEqual(asked, len(resolver.asked))
 
     def test_several_records(self) -> None:
         """Two records are none; other texts do not count."""

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 import smfd
@@ -20,6 +21,7 @@ from smfd.model.finding import Finding, Result
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.net.dns import Answer, DNSTrouble
+from smfd.net.dns_conclusions import Conclusions
 from smfd.proto.address import Address
 from smfd.scan.spf import SPFStage
 
@@ -44,11 +46,17 @@ class ZoneResolver:
     Answers from a dictionary: {name: {type: records or None for trouble}}.
 
     @ivar asked: every look-up.
+    @ivar until: when the answers are no longer good.
     """
 
-    def __init__(self, zone: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, zone: dict[str, dict[str, Any]], until: float = 0.0) -> None:
         self.zone = zone
+        self.until = until
         self.asked: list[tuple[str, str]] = []
+
+    def known(self, name: str, rdtype: str) -> Answer | None:
+        """Everything must be asked for."""
+        return None
 
     def lookup(self, name: str, rdtype: str) -> Deferred[Answer]:
         """Answer at once."""
@@ -56,14 +64,15 @@ class ZoneResolver:
         for _ in range(20):
             found = self.zone.get(name.lower().rstrip("."), {})
             if not found:
-                return succeed(Answer("nxdomain"))
+                return succeed(Answer("nxdomain", until=self.until))
             if found.get(rdtype, found.get("*", ())) is None:
                 return fail(DNSTrouble(name))
             if rdtype in found or "CNAME" not in found:
                 break
             name = found["CNAME"][0]
         records = tuple(found.get(rdtype, ()))
-        return succeed(Answer("ok" if records else "nodata", records))
+        status = "ok" if records else "nodata"
+        return succeed(Answer(status, records, until=self.until))
 
 
 def zone_of(data: dict[str, list[Any]]) -> dict[str, dict[str, Any]]:
@@ -149,6 +158,83 @@ class SuiteTests(SynchronousTestCase):
                     wrong.append(f"{name}: {finding.evidence!r}, not {wanted!r}")
         self.assertEqual([], wrong)
         self.assertEqual(203, count)
+
+
+class PastTests(SynchronousTestCase):
+    """What was found is used again while every answer behind it is good."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.resolver = ZoneResolver({}, until=60.0)
+        past: Conclusions[tuple[str, str, str], Finding] = Conclusions(
+            self.clock.seconds
+        )
+        self.stage = SPFStage(self.resolver, past=past)
+
+    def scan(self, sender: str, client: str = "192.0.2.1", helo: str = "a.test") -> str:
+        """The symbol of what is found."""
+        d = self.stage.scan(transaction(client, sender, helo))
+        (finding,) = self.successResultOf(d)
+        return finding.symbol
+
+    def asks(self) -> int:
+        """How many look-ups there were since the last time."""
+        asked, self.resolver.asked = self.resolver.asked, []
+        return len(asked)
+
+    def test_again(self) -> None:
+        """Others of the domain cost no look-up, until an answer is too old."""
+        self.resolver.zone["example.org"] = {"TXT": [b"v=spf1 ip4:192.0.2.1 -all"]}
+        self.assertEqual("SPF_PASS", self.scan("a@example.org"))
+        self.assertEqual(1, self.asks())
+        self.clock.advance(59)
+        self.assertEqual("SPF_PASS", self.scan("b@example.org", helo="b.test"))
+        self.assertEqual(0, self.asks())
+        self.clock.advance(1)
+        self.resolver.zone["example.org"] = {"TXT": [b"v=spf1 -all"]}
+        self.assertEqual("SPF_FAIL", self.scan("b@example.org"))
+
+    def test_apart(self) -> None:
+        """Another client, another domain and a bounce are judged anew."""
+        text = b"v=spf1 ip4:192.0.2.1 ?all"
+        self.resolver.zone |= {"a.test": {"TXT": [text]}, "b.test": {"TXT": [text]}}
+        for sender in ("a@a.test", "a@b.test", ""):
+            for client in ("192.0.2.1", "192.0.2.2"):
+                wanted = "PASS" if client.endswith(".1") else "NEUTRAL"
+                self.assertEqual(f"SPF_{wanted}", self.scan(sender, client))
+                self.assertEqual(1, self.asks())
+
+    def test_personal(self) -> None:
+        """A domain that tells its people, or its hosts, apart is always asked."""
+        for macro in (b"%{l}", b"%{S}", b"%{h}"):
+            terms = b"v=spf1 include:%{d} exists:" + macro + b".x.test -all"
+            self.resolver.zone["example.org"] = {"TXT": [terms.replace(b"%{d}", b"i")]}
+            self.resolver.zone["i"] = {"TXT": [b"v=spf1 ?all"]}
+            self.scan("a@example.org")
+            asked = self.asks()
+            self.scan("b@example.org", helo="b.test")
+            self.assertEqual(asked, self.asks())
+
+    def test_macros(self) -> None:
+        """A record about the client and the domain is not asked for again."""
+        text = b"v=spf1 exists:%{ir}.%{D2}.x.test -all"
+        self.resolver.zone["example.org"] = {"TXT": [text]}
+        self.scan("a@example.org")
+        self.asks()
+        self.scan("b@example.org")
+        self.assertEqual(0, self.asks())
+
+    def test_trouble(self) -> None:
+        """What could not be asked is asked again, even if it did not matter."""
+        self.resolver.zone |= {
+            "example.org": {"TXT": [b"v=spf1 ptr ?all"]},
+            "1.2.0.192.in-addr.arpa": {"PTR": ["x.test"]},
+            "x.test": {"*": None},
+        }
+        self.assertEqual("SPF_NEUTRAL", self.scan("a@example.org"))
+        asked = self.asks()
+        self.assertEqual("SPF_NEUTRAL", self.scan("b@example.org"))
+        self.assertEqual(asked, self.asks())
 
 
 class StageTests(SynchronousTestCase):
