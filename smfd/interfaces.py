@@ -4,7 +4,8 @@ The few things a site may write for itself.
 An interface is here when two real things stand behind it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
@@ -15,6 +16,20 @@ from smfd.model.finding import Finding
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Transaction
 from smfd.proto.reply import Reply
+
+
+class IHands(Interface):
+    """
+    Where work is done that would hold up the reactor: threads, or a process.
+    """
+
+    def run(function: Callable[..., Any], *args: object) -> Deferred[Any]:
+        """
+        Call a function there; fires with what it returns.
+
+        Fails with what it raised, or with
+        L{Closed <smfd.store.threads.Closed>} when nobody can do it now.
+        """
 
 
 class IStage(Interface):

@@ -44,6 +44,7 @@ from smfd.smtpd.mx import MX
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.trace import Tracer
+from smfd.store.annex import Annex
 from smfd.store.directory import Directory
 from smfd.store.directory_schema import WrongVersion
 from smfd.store.ids import new_id
@@ -60,6 +61,7 @@ log = Logger()
 class Stock:
     """What is on the disk, and who serves it."""
 
+    annex: Annex
     ledger: Ledger
     reader: Reader
     directory: Directory
@@ -74,6 +76,7 @@ class Stock:
         """In the order in which they start."""
         yield self.maillog
         yield self.ledger
+        yield self.annex
         yield self.reader
         yield self.directory
         yield self.spool
@@ -93,11 +96,13 @@ def _stock(config: Config, reactor: Any) -> Stock:
         inline=config.store.inline,
         minimum_free=config.store.minimum_free,
     )
-    maildir = MaildirDestination(home, config.hostname, reactor)
-    quarantine = QuarantineDestination(home, reactor)
+    annex = Annex(reactor, home / "annex.lock")
+    maildir = MaildirDestination(home, config.hostname, annex.desk("maildir"))
+    quarantine = QuarantineDestination(home, annex.desk("quarantine"))
     destinations = (maildir, quarantine)
     mail = config.log.mail
     return Stock(
+        annex,
         ledger,
         reader,
         Directory(home / "directory.db", reactor),
@@ -258,7 +263,8 @@ def make_service(config: Config, reactor: Any) -> IService:
     """
     _check(config.home / "directory.db")
     stock = _stock(config, reactor)
-    scan = stages(config, stock.directory, reactor)
+    hands = stock.annex.desk("clamd", config.virus.connections)
+    scan = stages(config, stock.directory, hands, reactor)
     house = _house(config, stock, scan, reactor)
     tls = _certificate(config)
     factory = SMTPFactory(

@@ -21,6 +21,7 @@ from smfd.proto.address import Address, parse_path
 from smfd.proto.reply import Malformed
 from smfd.scan.stages import chain, policy, stages
 from smfd.store.directory import Directory
+from smfd.store.threads import Threads
 
 _RECIPIENT = Address("recipient", "scan.invalid")
 
@@ -94,7 +95,9 @@ async def _judge(
     config: Config, letter: Letter, clock: Any
 ) -> tuple[Transaction, Verdict]:
     # No stage that reads the directory is among them.
-    scan = stages(config, Directory(config.home / "directory.db", clock), clock)
+    hands = Threads(clock, "clamd")
+    hands.start()
+    scan = stages(config, Directory(config.home / "directory.db", clock), hands, clock)
     house = MultiService()
     for service in scan.services:
         service.setServiceParent(house)
@@ -106,5 +109,6 @@ async def _judge(
         stopped = house.stopService()
         if stopped is not None:
             await stopped
+        hands.stop()
     transaction = judging.weigh(looked)
     return transaction, judging.decide(transaction, {})

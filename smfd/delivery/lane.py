@@ -10,6 +10,10 @@ from twisted.python.failure import Failure
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome, State
 
+#: The most octets of bodies in one batch: they are in memory once more while
+#: they are handed over.
+OCTETS = 4_194_304
+
 
 class Lane:
     """
@@ -68,14 +72,23 @@ class Lane:
 
     def _go(self) -> None:
         self._stop_timer()
-        batch = self._waiting[: self._size]
-        del self._waiting[: self._size]
+        batch = self._waiting[: self._fitting()]
+        del self._waiting[: len(batch)]
         self._under_way = self._deliver(batch)
         # Whatever broke, the next batch goes.
         self._under_way.addErrback(
             lambda f: self._log.failure("a batch could not be reported", failure=f)
         )
         self._under_way.addCallback(self._next)
+
+    def _fitting(self) -> int:
+        """How many make the next batch."""
+        octets = 0
+        for n, consignment in enumerate(self._waiting[: self._size]):
+            octets += len(consignment.body.data or b"")
+            if octets > OCTETS and n:
+                return n
+        return self._size
 
     def _next(self, _: None) -> None:
         self._under_way = None

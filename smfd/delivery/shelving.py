@@ -7,10 +7,11 @@ is looked for first, and a file's name comes from the entry.
 
 import contextlib
 import os
+import sys
+import traceback
 from collections.abc import Callable, Sequence
 
 from attrs import define, field
-from twisted.logger import Logger
 
 from smfd.model.entry import Consignment, Outcome, State
 from smfd.store.atomic import Disk
@@ -36,8 +37,6 @@ class Shelving:
     home: str
     state: State
     together: int = 32
-
-    _log = Logger()
 
     def deliver(self, consignments: Sequence[Consignment]) -> list[Outcome]:
         """One outcome for each; what failed is DUE, the others unaffected."""
@@ -123,9 +122,9 @@ class Shelving:
 
     def _why(self, error: Exception) -> str:
         if isinstance(error, OSError | Unplaceable):
-            self._log.error("not delivered: {why}", why=error)
             return str(error)
-        self._log.failure("not delivered")
+        # Where this runs there may be no log but this.
+        traceback.print_exc(file=sys.stderr)
         return f"a fault of ours: {type(error).__name__}"
 
 

@@ -8,6 +8,8 @@ under it, its deadline and the reading of the answer are ours, because pyclamd
 takes a closed connection for a clean message, sends with C{send} what may not
 fit, and tries to receive five times.
 
+All of it blocks, and none of it needs Twisted.
+
 Standards: clamd(8), INSTREAM.
 """
 
@@ -15,16 +17,12 @@ import io
 import re
 import socket
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
 import pyclamd
 from attrs import frozen
-from twisted.application.service import Service
-from twisted.internet.defer import Deferred
-from twisted.internet.threads import deferToThreadPool
-from twisted.python.threadpool import ThreadPool
 
 from smfd.config.value import split_clamd
 from smfd.model.transaction import Body
@@ -172,67 +170,35 @@ def scan(
     return verdict.group(2) or ""
 
 
-class Clamd(Service):
+@frozen
+class Clamds:
     """
-    Scans through the first clamd that can, in threads of its own.
+    Some of them, and how they are asked.
 
-    When all are busy a scan waits, and its deadline counts the wait.
+    @ivar chunk: octets sent at once.
     """
 
-    def __init__(
-        self,
-        reactor: Any,
-        addresses: Iterable[str],
-        pool: int = 8,
-        deadline: float = 30.0,
-        chunk: int = 131072,
-        clock: Clock = time.monotonic,
-    ) -> None:
+    addresses: tuple[Address, ...]
+    chunk: int = 131_072
+    clock: Clock = time.monotonic
+
+    def scan(self, body: Body, until: float) -> str:
         """
-        @param addresses: C{unix:/path}, C{tcp:host:port}; tried in order.
-        @param pool: scans at once.
-        @param deadline: seconds for a scan, over all addresses.
-        @param chunk: octets sent at once.
+        Ask one after the other, while there is time; blocks until then.
+
+        @param until: by the clock.
+        @return: the name of what was found, or "" when it is clean.
+        @raise CouldNotScan: neither is known.
         """
-        self._addresses = tuple(address(text) for text in addresses)
-        self._reactor = reactor
-        self._deadline = deadline
-        self._chunk = chunk
-        self._clock = clock
-        self._pool = ThreadPool(0, pool, "clamd")
-
-    def startService(self) -> None:
-        super().startService()
-        self._pool.start()
-
-    def stopService(self) -> Deferred[None]:
-        super().stopService()
-        # Scans under way are waited for, but not by the reactor.
-        return deferToThreadPool(
-            self._reactor, self._reactor.getThreadPool(), self._pool.stop
-        )
-
-    def scan(self, body: Body) -> Deferred[str]:
-        """
-        Have a message scanned.
-
-        Fires with the name of what was found, or "" when it is clean; fails
-        with L{CouldNotScan}.
-        """
-        until = self._clock() + self._deadline
-        return deferToThreadPool(self._reactor, self._pool, self._scan, body, until)
-
-    def _scan(self, body: Body, until: float) -> str:
-        """In a thread: ask one after the other, while there is time."""
         reasons = []
-        for n, where in enumerate(self._addresses):
-            left = until - self._clock()
+        for n, where in enumerate(self.addresses):
+            left = until - self.clock()
             # A clamd that hangs must leave some time for those behind it.
-            share = left / (len(self._addresses) - n)
+            share = left / (len(self.addresses) - n)
             try:
                 with opened(body) as stream:
                     return scan(
-                        where, stream, self._chunk, until - left + share, self._clock
+                        where, stream, self.chunk, until - left + share, self.clock
                     )
             except (CouldNotScan, OSError) as e:
                 reasons.append(str(e))

@@ -10,13 +10,13 @@ from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.config.schema import Config
-from smfd.interfaces import IStage
-from smfd.net.clamd import Clamd
+from smfd.interfaces import IHands, IStage
 from smfd.net.dns import Resolver
 from smfd.net.dns_conclusions import Conclusions
 from smfd.policy.decide import Policy
 from smfd.policy.scores import SCORES
 from smfd.scan.chain import Chain
+from smfd.scan.clamd import Clamd
 from smfd.scan.content import ContentStage
 from smfd.scan.dkim import DKIMStage
 from smfd.scan.dmarc import DMARCStage
@@ -36,8 +36,12 @@ class Scan:
     services: tuple[IService, ...]
 
 
-def stages(config: Config, directory: Directory, reactor: Any) -> Scan:
-    """Everything from the virus scanner to the rules, not yet started."""
+def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) -> Scan:
+    """
+    Everything from the virus scanner to the rules, not yet started.
+
+    @param hands: ask clamd.
+    """
     workers = Workers(
         reactor,
         command(
@@ -50,7 +54,7 @@ def stages(config: Config, directory: Directory, reactor: Any) -> Scan:
     )
     resolver = _resolver(config, reactor)
     look_ups = config.dns.per_message
-    virus, scanners = _virus(config, workers, reactor)
+    virus = _virus(config, workers, hands)
     every: dict[str, IStage] = {
         "virus": virus,
         "lists": ListsStage(directory, reactor),
@@ -66,10 +70,10 @@ def stages(config: Config, directory: Directory, reactor: Any) -> Scan:
         "content": ContentStage(workers),
     }
     chosen = {name: every[name] for name in config.scan.stages}
-    working = {"dkim", "content"} | ({"virus"} if not scanners else set())
-    needed = working & set(chosen)
-    services = (*scanners, *((workers,) if needed else ()))
-    return Scan(chosen, services)
+    working = {"dkim", "content"}
+    if config.virus.engine == "builtin":
+        working.add("virus")
+    return Scan(chosen, (workers,) if working & set(chosen) else ())
 
 
 def chain(config: Config, scan: Scan, clock: IReactorTime) -> Chain:
@@ -97,12 +101,10 @@ def _resolver(config: Config, reactor: Any) -> Resolver:
     )
 
 
-def _virus(
-    config: Config, workers: Workers, reactor: Any
-) -> tuple[VirusStage, tuple[IService, ...]]:
+def _virus(config: Config, workers: Workers, hands: IHands) -> VirusStage:
     settings = config.virus
     if "virus" not in config.scan.stages or settings.engine == "builtin":
         scanner: Scanner = BuiltinScanner(workers)
-        return VirusStage(scanner, config.mx.message_size), ()
-    clamd = Clamd(reactor, settings.clamd, settings.connections, settings.deadline)
-    return VirusStage(clamd, settings.max_size), (clamd,)
+        return VirusStage(scanner, config.mx.message_size)
+    clamd = Clamd(hands, settings.clamd, settings.deadline)
+    return VirusStage(clamd, settings.max_size)

@@ -24,6 +24,9 @@ _PIECES = 1000
 _BY_HAND = {errno.EXDEV, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 
 
+_SYNCFS = ctypes.CDLL(None, use_errno=True).syncfs
+
+
 class NoSpace(Exception):
     """The disk is full, for now: nothing of it was kept, come back later."""
 
@@ -41,9 +44,6 @@ class Disk:
     in part: the caller drops the file and never asks a second time for the
     same sync, for the kernel may forget a failure once it was told.
     """
-
-    def __init__(self) -> None:
-        self._syncfs = ctypes.CDLL(None, use_errno=True).syncfs
 
     def create(self, path: str, over: bool = False) -> int:
         """
@@ -83,7 +83,7 @@ class Disk:
         @param fd: opened before the writing began: only then do we hear of
             all that went wrong since.
         """
-        if self._syncfs(fd):
+        if _SYNCFS(fd):
             error = ctypes.get_errno()
             raise OSError(error, os.strerror(error))
 

@@ -8,15 +8,19 @@ from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from smfd.interfaces import IHands
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Closed(Exception):
-    """Asked before the start or after the end: nothing was done."""
+    """There is nobody to do it: not yet, not now, or not any more."""
 
 
+@implementer(IHands)
 @define(eq=False)
 class Threads:
     """

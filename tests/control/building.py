@@ -33,6 +33,7 @@ from smfd.store.ledger import Ledger
 from smfd.store.reader import Reader
 from smfd.store.search import Search
 from smfd.store.spool import Spool
+from smfd.store.threads import Threads
 
 #: Typed as what we need of it: everything.
 reactor: Any = installed
@@ -78,8 +79,10 @@ class HouseTestCase(TestCase):
         spool = Spool(self.home / "spool", reactor, reactor, minimum_free=0)
         ledger = Ledger(self.home, reactor, reactor)
         reader = Reader(self.home, reactor)
-        maildir = MaildirDestination(self.home, "mx.home.example", reactor)
-        quarantine = QuarantineDestination(self.home, reactor)
+        hands = Threads(reactor, "delivery")
+        hands.start()
+        maildir = MaildirDestination(self.home, "mx.home.example", hands)
+        quarantine = QuarantineDestination(self.home, hands)
         runner = Runner(
             ledger,
             spool,
@@ -117,6 +120,7 @@ class HouseTestCase(TestCase):
         ):
             service.setServiceParent(self.services)
         self.services.startService()
+        self.addCleanup(hands.stop)
         self.addCleanup(self.services.stopService)
         await self.house.directory.add_domain("home.example", actor="uid:test")
         for name in "ann", "bob":

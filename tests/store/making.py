@@ -25,6 +25,7 @@ from smfd.store.ids import new_id
 from smfd.store.ledger import Ledger
 from smfd.store.reader import Reader
 from smfd.store.spool import Spool
+from smfd.store.threads import Threads
 
 #: The reactor, for whoever wants it as an argument of any type.
 REACTOR: Any = reactor
@@ -128,6 +129,7 @@ class SmallHouse:
     ledger: Ledger = field(init=False)
     reader: Reader = field(init=False)
     spool: Spool = field(init=False)
+    hands: Threads = field(init=False)
     maildir: MaildirDestination = field(init=False)
     quarantine: QuarantineDestination = field(init=False)
     runner: Runner = field(init=False)
@@ -139,8 +141,9 @@ class SmallHouse:
         self.spool = Spool(
             home / "spool", REACTOR, REACTOR, disk, self.inline, minimum_free=0
         )
-        self.maildir = MaildirDestination(home, "mx.example", REACTOR, disk)
-        self.quarantine = QuarantineDestination(home, REACTOR, disk)
+        self.hands = Threads(REACTOR, "delivery")
+        self.maildir = MaildirDestination(home, "mx.example", self.hands, disk)
+        self.quarantine = QuarantineDestination(home, self.hands, disk)
         self.runner = Runner(
             self.ledger,
             self.spool,
@@ -153,6 +156,7 @@ class SmallHouse:
 
     def start(self) -> None:
         """Start all of it."""
+        self.hands.start()
         for service in (
             self.ledger,
             self.reader,
@@ -185,6 +189,7 @@ class SmallHouse:
         for end in ended:
             if end is not None:
                 await end
+        self.hands.stop()
 
     async def receive(self, data: bytes, message_id: str = "") -> Body:
         """A body as it comes from the wire, synced."""

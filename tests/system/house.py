@@ -107,6 +107,20 @@ class House:
         assert self.process is not None
         return self.process.pid
 
+    def annex(self) -> int:
+        """The process that writes the mailboxes; waits until there is one."""
+
+        def find() -> int:
+            path = f"/proc/{self.pid}/task/{self.pid}/children"
+            for child in Path(path).read_text().split():
+                with contextlib.suppress(OSError):
+                    line = Path(f"/proc/{child}/cmdline").read_bytes()
+                    if b"smfd.store.annex_process" in line:
+                        return int(child)
+            return 0
+
+        return int(self.until(find))
+
     def stop(self) -> None:
         """Ask it to end, and wait."""
         if self.process is None:

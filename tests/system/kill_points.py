@@ -1,10 +1,11 @@
 """
 kill -9 at every write-class system call between the client's dot and the end.
 
-strace ends the daemon as it enters the n-th call of a kind, n = 1 and on until
-the message is through without it.  Then the daemon is started again, and every
-message ever acknowledged must be there exactly once, the others at most once,
-and whole.  C{python -m benchmarks.kill_points} tries all points and prints the
+strace ends the daemon, or its annex, as it enters the n-th call of a kind,
+n = 1 and on until the message is through without it.  Then the daemon is
+started again (the annex it starts itself), and every message ever acknowledged
+must be there exactly once, the others at most once, and whole.
+C{python -m benchmarks.kill_points} tries all points and prints the
 figures; the test takes a sample.
 """
 
@@ -13,6 +14,7 @@ import subprocess
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import product
 from smtplib import SMTP, SMTPException
 
 from attrs import define, field, frozen
@@ -105,20 +107,23 @@ class Trial:
         except (SMTPException, OSError):
             return False
 
-    def point(self, shape: Shape, call: str, number: int) -> bool:
+    def point(self, shape: Shape, call: str, number: int, annex: bool = False) -> bool:
         """One kill; returns whether it came to it."""
         house = self.house
         self._serve()
-        word = f"{shape.name.replace(',', '').replace(' ', '-')}-{call}-{number}"
-        tracer = attach(house.pid, call, f"signal=KILL:when={number}")
+        whose = "-annex" if annex else ""
+        word = f"{shape.name.replace(',', '').replace(' ', '-')}-{call}-{number}{whose}"
+        victim = house.annex() if annex else house.pid
+        tracer = attach(victim, call, f"signal=KILL:when={number}")
         acknowledged = self.send(shape, word)
         self.sent[word] = (shape, acknowledged)
-        fired = _died(house)
+        fired = _died(house) or (annex and house.annex() != victim)
         tracer.terminate()
         tracer.wait(10)
         if fired:
-            self.tally.points[call] += 1
-            house.kill()
+            self.tally.points[f"{call}{whose}"] += 1
+            if not annex:
+                house.kill()
         return fired
 
     def _serve(self) -> None:
@@ -132,9 +137,9 @@ class Trial:
 
     def points(self, shape: Shape, step: int = 1) -> None:
         """Every so many-th call of each kind."""
-        for call in CALLS:
+        for annex, call in product((False, True), CALLS):
             for number in range(1, MOST, step):
-                if not self.point(shape, call, number):
+                if not self.point(shape, call, number, annex):
                     break
 
     def settle(self) -> Tally:

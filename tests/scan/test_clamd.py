@@ -12,15 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from twisted.internet import reactor
+from twisted.internet import reactor as _reactor
 from twisted.internet.defer import gatherResults
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smfd.content.specimen import test_virus as virus
 from smfd.model.transaction import Body
-from smfd.net.clamd import Clamd, CouldNotScan, address
+from smfd.net.clamd import CouldNotScan, address
+from smfd.scan.clamd import Clamd
 from smfd.scan.virus import VirusStage
+from smfd.store.threads import Threads
 from tests.clamd import RealClamd
+
+reactor: Any = _reactor
 
 _running: list[tuple[RealClamd, Path]] = []
 
@@ -48,14 +52,22 @@ def body(data: bytes) -> Body:
     return Body(len(data), data)
 
 
-class RealClamdTests(TestCase):
+class ClamdTestCase(TestCase):
+    """Threads that scan."""
+
+    def setUp(self) -> None:
+        self.hands = Threads(reactor, "clamd", 8)
+        self.hands.start()
+        self.addCleanup(self.hands.stop)
+
+
+class RealClamdTests(ClamdTestCase):
     """What a real clamd says."""
 
     def setUp(self) -> None:
+        super().setUp()
         self.clamd = real()
-        self.addCleanup(lambda: self.service.stopService())
-        self.service = Clamd(reactor, [f"unix:{self.clamd.path}"], deadline=20.0)
-        self.service.startService()
+        self.service = Clamd(self.hands, [f"unix:{self.clamd.path}"], deadline=20.0)
 
     async def test_clean_and_found(self) -> None:
         """A clean message is clean, the test virus has its name."""
@@ -65,9 +77,7 @@ class RealClamdTests(TestCase):
 
     async def test_tcp(self) -> None:
         """It is the same over TCP."""
-        service = Clamd(reactor, [f"tcp:127.0.0.1:{self.clamd.port}"])
-        service.startService()
-        self.addCleanup(service.stopService)
+        service = Clamd(self.hands, [f"tcp:127.0.0.1:{self.clamd.port}"])
         self.assertEqual("", await service.scan(body(b"Hello\r\n")))
         self.assertIn("Test", await service.scan(body(virus())))
 
@@ -108,9 +118,7 @@ class RealClamdTests(TestCase):
 
     async def test_next_one(self) -> None:
         """When one clamd cannot, the next is asked."""
-        service = Clamd(reactor, ["unix:/nonexistent", f"unix:{self.clamd.path}"])
-        service.startService()
-        self.addCleanup(service.stopService)
+        service = Clamd(self.hands, ["unix:/nonexistent", f"unix:{self.clamd.path}"])
         self.assertIn("Test", await service.scan(body(virus())))
 
     async def test_hanging_one(self) -> None:
@@ -118,10 +126,8 @@ class RealClamdTests(TestCase):
         broken = Broken(lambda s: time.sleep(0))
         self.addCleanup(broken.stop)
         service = Clamd(
-            reactor, [broken.address, f"unix:{self.clamd.path}"], deadline=2.0
+            self.hands, [broken.address, f"unix:{self.clamd.path}"], deadline=2.0
         )
-        service.startService()
-        self.addCleanup(service.stopService)
         self.assertIn("Test", await service.scan(body(virus())))
 
     async def test_self_test(self) -> None:
@@ -239,7 +245,7 @@ FAULTS: dict[str, Callable[[socket.socket], Any]] = {
 }
 
 
-class FaultTests(TestCase):
+class FaultTests(ClamdTestCase):
     """However clamd breaks, the answer is "not known", in time (R20)."""
 
     async def test_faults(self) -> None:
@@ -247,14 +253,12 @@ class FaultTests(TestCase):
         message = body(b"x\r\n" * 300_000)
         for name, act in FAULTS.items():
             broken = Broken(act)
-            service = Clamd(reactor, [broken.address], deadline=0.5)
-            service.startService()
+            service = Clamd(self.hands, [broken.address], deadline=0.5)
             try:
                 await self.assertFailure(service.scan(message), CouldNotScan)
             except self.failureException as e:
                 raise self.failureException(f"{name}: {e}") from e
             finally:
-                await service.stopService()
                 broken.stop()
 
     async def test_nobody_there(self) -> None:
@@ -263,10 +267,8 @@ class FaultTests(TestCase):
             port = listener.getsockname()[1]
         addresses = [f"tcp:127.0.0.1:{port}", "unix:/nonexistent/socket"]
         for some in ([addresses[0]], [addresses[1]], addresses, []):
-            service = Clamd(reactor, some, deadline=5.0)
-            service.startService()
+            service = Clamd(self.hands, some, deadline=5.0)
             await self.assertFailure(service.scan(body(b"x")), CouldNotScan)
-            await service.stopService()
 
     async def test_slow_reader(self) -> None:
         """However slowly it is read, all of the stream arrives, in whole chunks."""
@@ -282,9 +284,7 @@ class FaultTests(TestCase):
 
         broken = Broken(act)
         self.addCleanup(broken.stop)
-        service = Clamd(reactor, [broken.address], chunk=5_000_000, deadline=10.0)
-        service.startService()
-        self.addCleanup(service.stopService)
+        service = Clamd(self.hands, [broken.address], chunk=5_000_000, deadline=10.0)
         data = b"x\r\n" * 4_000_000
         self.assertEqual("", await service.scan(body(data)))
         self.assertEqual([5_000_000, 5_000_000, 2_000_000], seen)
@@ -293,9 +293,10 @@ class FaultTests(TestCase):
         """A scan that got no thread in its time is not known."""
         broken = Broken(lambda s: None)
         self.addCleanup(broken.stop)
-        service = Clamd(reactor, [broken.address], pool=1, deadline=0.3)
-        service.startService()
-        self.addCleanup(service.stopService)
+        hands = Threads(reactor, "clamd", 1)
+        hands.start()
+        self.addCleanup(hands.stop)
+        service = Clamd(hands, [broken.address], deadline=0.3)
         scans = [service.scan(body(b"x")) for _ in range(6)]
         for d in scans:
             await self.assertFailure(d, CouldNotScan)
