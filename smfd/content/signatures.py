@@ -1,22 +1,27 @@
 """
 Check the DKIM signatures of a message.
 
-dkimpy canonicalizes and computes; what a signature must be before that is
-worth doing, and what its result is called, is decided here.  No look-up is
-made: the keys come with the call.  It runs in a worker process.
+What a signature must be before arithmetic is worth doing, and what its result
+is called, is decided here; dkimpy says whether its tags are what they must
+be.  No look-up is made: the keys come with the call.  It runs in a worker
+process.
 
 Standards: RFC 6376, RFC 8301 (no SHA-1, no short keys), RFC 8463 (Ed25519).
 """
 
+import base64
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import dkim
-from attrs import frozen
-from dkim.canonicalization import compress_whitespace
+from attrs import Factory, define, field
 from dkim.util import InvalidTagValueList, parse_tag_value
 
+from smfd.content.canonical import BODIES, Field, Fields, read_message
+from smfd.content.keys import TROUBLE, Key, Refused, Tags, read_key, unusable
 from smfd.format.header import Header
 
 #: Signatures that are looked at, from the top.  RFC 6376 §6.1: a verifier may
@@ -29,29 +34,15 @@ NAMES = 256
 
 ALGORITHMS = (b"rsa-sha256", b"ed25519-sha256")
 
-#: RFC 8301 §3.2: shorter keys prove nothing.  Longer than the second cost us
-#: more than they prove.
-SHORTEST_KEY, LONGEST_KEY = 1024, 8192
-
 #: What a caller says for a key that could not be looked up for now.
 TEMPERROR = "temperror"
 
+#: Keys that are remembered, and octets of a record that may be.
+_KEYS = 128
+_RECORD = 2048
+
 _NAME = re.compile(rb"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\Z")
 _BLANK = re.compile(rb"\s{256}")
-
-Tags = dict[bytes, bytes]
-
-
-class Refused(Exception):
-    """
-    A signature with a result that needs no arithmetic.
-
-    @ivar result: as in L{verify}.
-    """
-
-    def __init__(self, result: str, reason: str) -> None:
-        super().__init__(reason)
-        self.result = result
 
 
 def names(header: Header) -> list[str]:
@@ -61,148 +52,112 @@ def names(header: Header) -> list[str]:
     Names that cannot be looked up are left out.
     """
     found = []
-    for field in header.all("dkim-signature")[:MOST]:
+    for each in header.all("dkim-signature")[:MOST]:
         try:
-            found.append(_key_name(_tags(field.value)))
+            found.append(_key_name(_tags(each.value)))
         except Refused:
             continue
     return list(dict.fromkeys(found))
 
 
 def verify(message: bytes, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Check the signatures of one message, as L{Verifier.verify} does."""
+    return Verifier().verify(message, arguments)
+
+
+def _remembering() -> Callable[[bytes], Key]:
+    return lru_cache(_KEYS)(read_key)
+
+
+@define
+class _Message:
+    """A message as signatures see it; each form of its body is made once."""
+
+    fields: Fields
+    body: bytes
+    _forms: dict[bytes, bytes] = Factory(dict)
+    _hashes: dict[tuple[bytes, bytes | None], bytes] = Factory(dict)
+
+    def hash(self, tags: Tags) -> bytes:  # noqa: A003
+        """What bh= must be."""
+        form, length = _forms(tags)[1], tags.get(b"l")
+        found = self._hashes.get((form, length))
+        if found is None:
+            if form not in self._forms:
+                self._forms[form] = BODIES[form](self.body)
+            ready = memoryview(self._forms[form])
+            if length is not None:
+                ready = ready[: int(length)]
+            found = self._hashes[form, length] = hashlib.sha256(ready).digest()
+        return found
+
+
+@define
+class Verifier:
     """
-    Check each signature, from the top.
+    Checks signatures.
 
-    @param message: as it was received, CRLF line ends.
-    @param arguments: C{"keys"}: for each of L{names} the text of its record,
-        None for no record, or L{TEMPERROR}.
-    @return: for each signature C{"domain"}, C{"selector"}, C{"result"} (pass,
-        fail, neutral, none, temperror or permerror, RFC 8601 §2.7.1),
-        C{"reason"}, C{"partial"} (an l= leaves part of the body unsigned) and
-        C{"bits"} of its key.
+    A key is read once and remembered: what a record means depends on nothing
+    but its text.
     """
-    try:
-        message_read = _read(message)
-    except (dkim.DKIMException, IndexError):
-        return [_unread()] if b"\ndkim-signature:" in b"\n" + message.lower() else []
-    signed = [y for x, y in message_read.headers if x.lower() == b"dkim-signature"]
-    bodies = _Bodies(message_read.body)
-    keys: Mapping[str, str | None] = arguments.get("keys", {})
-    return [
-        _signature(message_read, bodies, n, value, keys)
-        for n, value in enumerate(signed[:MOST])
-    ]
 
+    _remembered: Callable[[bytes], Key] = field(factory=_remembering, init=False)
 
-def _read(message: bytes) -> dkim.DKIM:
-    """
-    A message as dkimpy has it.
-
-    dkimpy cuts the whole of it into lines to find the end of the header; over
-    a large attachment that takes longer than all the arithmetic.
-    """
-    end = message.find(b"\r\n\r\n") + 4
-    if end < 4 or message.count(b"\n") != message.count(b"\r\n"):
-        return dkim.DKIM(message, minkey=0)
-    read = dkim.DKIM(message[:end], minkey=0)
-    read.body = message[end:]
-    return read
-
-
-class _Bodies:
-    """The body, made ready for each canonicalization once."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._relaxed: bytes | None = None
-
-    def ready(self, tags: Tags) -> tuple[bytes, bool]:
+    def verify(
+        self, message: bytes, arguments: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
         """
-        The body to canonicalize, and whether "simple" is enough for it.
+        Check each signature, from the top.
 
-        Without the blanks that "relaxed" takes away the two differ for an
-        empty body only (RFC 6376 §3.4.3, §3.4.4), and "simple" looks at the
-        end alone.
+        @param message: as it was received, CRLF line ends.
+        @param arguments: C{"keys"}: for each of L{names} the text of its
+            record, None for no record, or L{TEMPERROR}.
+        @return: for each signature C{"domain"}, C{"selector"}, C{"result"}
+            (pass, fail, neutral, none, temperror or permerror, RFC 8601
+            §2.7.1), C{"reason"}, C{"partial"} (an l= leaves part of the body
+            unsigned) and C{"bits"} of its key.
         """
-        if _body_algorithm(tags) != b"relaxed":
-            return self._body, False
-        if self._relaxed is None:
-            self._relaxed = _without_blanks(self._body)
-        return self._relaxed, bool(self._relaxed.strip(b"\r\n"))
+        try:
+            read = _Message(*read_message(message))
+        except (dkim.DKIMException, IndexError):
+            signed = b"\ndkim-signature:" in b"\n" + message.lower()
+            return [_seen("permerror", "the header cannot be read")] if signed else []
+        keys: Mapping[str, str | None] = arguments.get("keys", {})
+        signatures = read.fields.all(b"dkim-signature")[:MOST]
+        return [self._signature(read, each, keys) for each in signatures]
 
+    def _signature(
+        self, message: _Message, signature: Field, keys: Mapping[str, str | None]
+    ) -> dict[str, Any]:
+        seen = _seen("pass", "")
+        try:
+            tags = _tags(signature[1])
+            seen["partial"] = b"l" in tags
+            name = _key_name(tags)
+            seen["domain"] = tags[b"d"].decode("ascii").lower()
+            seen["selector"] = tags[b"s"].decode("ascii")
+            signed = _acceptable(message.fields, tags)
+            key = self._key(name, keys)
+            key.check(tags)
+            _well_formed(tags)
+            seen["bits"] = key.bits
+            _compute(message, signature, tags, signed, key)
+        except Refused as e:
+            seen["result"], seen["reason"] = e.result, str(e)
+        return seen
 
-def _without_blanks(body: bytes) -> bytes:
-    """
-    Runs of blanks made one, those at line ends taken away.
-
-    Only as far as there are any: an encoded attachment, the larger part of a
-    large message, has none.
-    """
-    last = max(body.rfind(odd) for odd in (b"\t", b"  ", b" \r\n"))
-    if last < 0:
-        return body
-    end = body.find(b"\r\n", last) + 2
-    head = body[:end] if end > 1 else body
-    calm: bytes = compress_whitespace(head).replace(b" \r\n", b"\r\n")
-    return calm + body[len(head) :]
-
-
-def _body_algorithm(tags: Tags) -> bytes:
-    return tags.get(b"c", b"").partition(b"/")[2]
-
-
-@frozen
-class _Key:
-    """A key record (RFC 6376 §3.6.1), as far as dkimpy does not judge it."""
-
-    tags: Tags
-
-    def flags(self) -> list[bytes]:
-        """The flags of t=."""
-        return _listed(self.tags.get(b"t", b""))
-
-    def check(self, tags: Tags) -> None:
-        """Refuse what the key is not for."""
-        if not self.tags.get(b"p"):
-            raise Refused("permerror", "the key was revoked")
-        algorithm, _, digest = tags[b"a"].partition(b"-")
-        if self.tags.get(b"k", b"rsa") != algorithm:
-            raise Refused("permerror", "the key is for another algorithm")
-        if digest not in _listed(self.tags.get(b"h", digest)):
-            raise Refused("permerror", "the key is for another hash")
-        if not {b"*", b"email"} & set(_listed(self.tags.get(b"s", b"*"))):
-            raise Refused("permerror", "the key is not for mail")
-        identity = tags.get(b"i", b"@" + tags[b"d"]).rpartition(b"@")[2]
-        # RFC 6376 §3.6.1, t=s: not for subdomains.
-        if b"s" in self.flags() and identity.lower() != tags[b"d"].lower():
-            raise Refused("permerror", "the key is not for subdomains")
-
-
-def _signature(
-    message: dkim.DKIM,
-    bodies: _Bodies,
-    number: int,
-    value: bytes,
-    keys: Mapping[str, str | None],
-) -> dict[str, Any]:
-    seen: dict[str, Any] = {"domain": "", "selector": "", "partial": False, "bits": 0}
-    try:
-        tags = _tags(value)
-        seen["partial"] = b"l" in tags
-        name = _key_name(tags)
-        seen["domain"] = tags[b"d"].decode("ascii").lower()
-        seen["selector"] = tags[b"s"].decode("ascii")
-        _acceptable(message, tags)
-        key, text = _key(name, keys)
-        key.check(tags)
-        message.body, simple = bodies.ready(tags)
-        result, reason = _compute(message, number, name, text, seen, simple)
-        if result == "fail" and b"y" in key.flags():
-            # RFC 6376 §3.6.1, t=y: no worse than unsigned.
-            result, reason = "neutral", "it fails, and the domain is testing"
-    except Refused as e:
-        result, reason = e.result, str(e)
-    return {**seen, "result": result, "reason": reason}
+    def _key(self, name: str, keys: Mapping[str, str | None]) -> Key:
+        text = keys.get(name)
+        if text == TEMPERROR:
+            raise Refused("temperror", "the key could not be looked up")
+        if text is None:
+            raise Refused("permerror", "there is no key")
+        raw = text.encode("utf-8", "replace")
+        read = self._remembered if len(raw) <= _RECORD else read_key
+        try:
+            return read(raw)
+        except InvalidTagValueList as e:
+            raise Refused("permerror", "the key record is no list of tags") from e
 
 
 def _tags(value: bytes) -> Tags:
@@ -225,94 +180,80 @@ def _key_name(tags: Tags) -> str:
     return name.decode("ascii").lower()
 
 
-def _acceptable(message: dkim.DKIM, tags: Tags) -> None:
-    """What we ask of a signature before we look at its key."""
+def _acceptable(fields: Fields, tags: Tags) -> list[bytes]:
+    """What we ask of a signature before we look at its key; returns h=."""
     signed = [name.strip().lower() for name in tags.get(b"h", b"").split(b":")]
     if len(signed) > NAMES:
         raise Refused("permerror", "h= names too many fields")
     # RFC 6376 §5.4 and §6.1.1: From must be signed, and there is one.
     if b"from" not in signed:
         raise Refused("permerror", "the From field is not signed")
-    authors = sum(name.lower() == b"from" for name, _ in message.headers)
+    authors = len(fields.all(b"from"))
     if authors != 1:
         raise Refused("permerror", f"the message has {authors} From fields")
     # RFC 8301 §3.1: rsa-sha1 must not be taken any more.
     if tags.get(b"a") not in ALGORITHMS:
         raise Refused("permerror", "a= is no algorithm that counts")
+    return signed
 
 
-def _key(name: str, keys: Mapping[str, str | None]) -> tuple[_Key, bytes]:
-    text = keys.get(name)
-    if text == TEMPERROR:
-        raise Refused("temperror", "the key could not be looked up")
-    if text is None:
-        raise Refused("permerror", "there is no key")
-    raw = text.encode("utf-8", "replace")
+def _well_formed(tags: Tags) -> None:
+    """What dkimpy asks of the tags; its complaints are told by their words only."""
     try:
-        return _Key(parse_tag_value(raw)), raw
-    except InvalidTagValueList as e:
-        raise Refused("permerror", "the key record is no list of tags") from e
+        dkim.validate_signature_fields(tags)
+    except dkim.ValidationError as e:
+        expired = str(e).startswith("x= value is past")
+        reason = (
+            "the signature has expired" if expired else "the signature is not valid"
+        )
+        raise Refused("permerror", reason) from e
+    except TROUBLE as e:
+        raise Refused(*unusable(e)) from e
 
 
-def _listed(value: bytes) -> list[bytes]:
-    return [item.strip() for item in value.split(b":")]
+def _forms(tags: Tags) -> list[bytes]:
+    """The forms of header and body by c= (RFC 6376 §3.5)."""
+    forms = [*tags.get(b"c", b"simple").split(b"/"), b"simple"]
+    if len(forms) > 3 or not {*forms} <= BODIES.keys():
+        raise Refused(*unusable(dkim.MessageFormatError()))
+    return forms
 
 
 def _compute(
-    message: dkim.DKIM,
-    number: int,
-    name: str,
-    key: bytes,
-    seen: dict[str, Any],
-    simple: bool,
-) -> tuple[str, str]:
-    """
-    dkimpy's part: (result, reason).
-
-    @param simple: the body is the same under "simple", which is much quicker.
-    """
+    message: _Message, signature: Field, tags: Tags, signed: list[bytes], key: Key
+) -> None:
+    """Do the arithmetic, or raise what came of it instead of a pass."""
+    if key.unusable is not None:
+        raise Refused(*key.unusable)
     try:
-        prepared = message.verify_headerprep(number)
-        loaded = dkim.evaluate_pk(name.encode(), key)
-        message.pk, message.keysize, message.ktag, message.seqtlsrpt = loaded
-        seen["bits"] = message.keysize
-        _measure(message)
-        tags, include, fields = prepared
-        if simple:
-            tags[b"c"] = tags[b"c"].partition(b"/")[0] + b"/simple"
-        valid = message.verify_sig_process(tags, include, fields[number], None)
-    except dkim.ValidationError as e:
-        return _invalid(str(e))
-    except (dkim.DKIMException, ValueError, TypeError, IndexError) as e:
-        return "permerror", f"it cannot be checked ({type(e).__name__})"
-    return ("pass", "") if valid else ("fail", "the signature does not match")
+        if message.hash(tags) != _decoded(tags[b"bh"]):
+            raise _failed(key, "the body was changed")
+        data = message.fields.signed(signed, _forms(tags)[0], signature)
+        if not key.matches(data, _decoded(tags[b"b"])):
+            raise _failed(key, "the signature does not match")
+    except TROUBLE as e:
+        raise Refused(*unusable(e)) from e
 
 
-def _measure(message: dkim.DKIM) -> None:
-    if message.ktag != b"rsa":
-        return
-    if message.keysize < SHORTEST_KEY:
-        raise Refused("none", f"the key has only {message.keysize} bits")
-    # An exponent of many bits makes each check slow, and is in no real key.
-    if message.keysize > LONGEST_KEY or message.pk["publicExponent"] >> 64:
-        raise Refused("permerror", "the key is too long")
+def _failed(key: Key, reason: str) -> Refused:
+    if b"y" in key.flags():
+        # RFC 6376 §3.6.1, t=y: no worse than unsigned.
+        return Refused("neutral", "it fails, and the domain is testing")
+    return Refused("fail", reason)
 
 
-def _invalid(text: str) -> tuple[str, str]:
-    """What dkimpy's ValidationError means; it is told by its words only."""
-    if text.startswith("body hash mismatch"):
-        return "fail", "the body was changed"
-    if text.startswith("x= value is past"):
-        return "permerror", "the signature has expired"
-    return "permerror", "the signature is not valid"
+def _decoded(value: bytes) -> bytes:
+    """Base64 with white space in it."""
+    return base64.b64decode(b"".join(value.split()))
 
 
-def _unread() -> dict[str, Any]:
+def _seen(result: str, reason: str) -> dict[str, Any]:
+    """What is said of a signature of which nothing else is known."""
     return {
         "domain": "",
         "selector": "",
-        "result": "permerror",
-        "reason": "the header cannot be read",
+        "result": result,
+        "reason": reason,
         "partial": False,
         "bits": 0,
     }

@@ -219,9 +219,9 @@ def _load(path: str, size: int) -> bytes:
 
 def jobs(rules: RuleSet) -> dict[str, Job]:
     """The jobs of the daemon's workers."""
-    from smfd.content.signatures import verify
+    from smfd.content.signatures import Verifier
 
-    return {"content": Judge(rules).judge, "dkim": verify, "virus": examine}
+    return {"content": Judge(rules).judge, "dkim": Verifier().verify, "virus": examine}
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:

@@ -155,6 +155,17 @@ class SignatureTests(Signed):
         found = self.verify(self.sign(length=True) + b"buy this\r\n")
         self.assertEqual(("pass", True), (found["result"], found["partial"]))
 
+    def test_lengths(self) -> None:
+        """What one signature leaves open, another over the same body does not."""
+        whole, half = self.sign(), self.sign(length=True)
+        own = half[: -len(MESSAGE)]
+        keys = {"keys": {"sel._domainkey.example.org": self.key}}
+        for message in (own + whole, whole[: -len(MESSAGE)] + half):
+            found = {
+                s["partial"]: s["result"] for s in verify(message + b"x\r\n", keys)
+            }
+            self.assertEqual({True: "pass", False: "fail"}, found)
+
     def test_second_from(self) -> None:
         """A second From never passes, wherever it is put."""
         signed = self.sign()
