@@ -6,11 +6,8 @@ a UNIX socket and does one job at a time.  A job that takes too long has its
 worker killed, and the others go on.
 """
 
-import json
 import os
 import shutil
-import socket
-import struct
 import sys
 import tempfile
 from collections import deque
@@ -19,22 +16,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IDelayedCall, IListeningPort
-from twisted.internet.protocol import Factory, ProcessProtocol, Protocol, connectionDone
+from twisted.internet.protocol import Factory, ProcessProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 import smfd
 from smfd.model.transaction import Body
+from smfd.net.eager_unix import EagerUNIXPort
+from smfd.scan.link import Job, JobFailed, Link
 
-_LENGTH = struct.Struct(">I")
-
-#: Octets of an answer, at most.
-_ANSWER = 1 << 20
+__all__ = ["Busy", "JobFailed", "Overdue", "WorkerDied", "Workers", "command"]
 
 #: How often a job is begun; it may have met its worker's end by chance.
 _TRIES = 2
@@ -52,10 +47,6 @@ class WorkerDied(Exception):
     """The job's workers ended before it did, or there are none any more."""
 
 
-class JobFailed(Exception):
-    """The job ended with an error; the message says which."""
-
-
 def command(rules: Sequence[str], spool: str, seconds: int = 10) -> tuple[str, ...]:
     """
     The command that starts the master.
@@ -68,28 +59,6 @@ def command(rules: Sequence[str], spool: str, seconds: int = 10) -> tuple[str, .
         *(sys.executable, "-m", "smfd.content.worker", "--rules", *rules),
         *("--spool", spool, "--seconds", str(seconds)),
     )
-
-
-@define(eq=False)
-class _Job:
-    """A job, from its submission to its answer."""
-
-    head: bytes
-    data: bytes
-    done: "Deferred[Any]" = field(init=False)
-    tries: int = 0
-    over: bool = False
-    link: "_Link | None" = None
-
-    def answer(self, answer: Any) -> None:
-        """Tell whoever waits, unless nobody does any more."""
-        if self.over:
-            return
-        self.over = True
-        if isinstance(answer, Exception):
-            self.done.errback(answer)
-        else:
-            self.done.callback(answer)
 
 
 class Workers(Service):
@@ -119,30 +88,33 @@ class Workers(Service):
         self.queue = queue
         self.layers: tuple[str, ...] = ()
         self.clock = reactor
-        self._waiting: deque[_Job] = deque()
-        self._idle: list[_Link] = []
+        self._waiting: deque[Job] = deque()
+        self._idle: list[Link] = []
         self._port: IListeningPort | None = None
         self._folder = ""
         self._master: _MasterProcess | None = None
         self._restart: IDelayedCall | None = None
+        self._watch: IDelayedCall | None = None
         self._failures = 0
-        self._links: set[_Link] = set()
+        self._links: set[Link] = set()
         self._empty: Deferred[None] = Deferred()
 
     def startService(self) -> None:
         """Listen for workers, and start the master."""
         super().startService()
         self._folder = tempfile.mkdtemp(prefix="smfd-workers-")
-        factory = Factory.forProtocol(lambda: _Link(self))
+        factory = Factory.forProtocol(lambda: Link(self))
         factory.noisy = False
         path = os.path.join(self._folder, "socket")
-        self._port = self.clock.listenUNIX(path, factory, mode=0o600)
+        self._port = EagerUNIXPort(
+            path.encode(), factory, mode=0o600, reactor=self.clock
+        )
+        self._port.startListening()
         self._spawn()
 
     async def _stop(self) -> None:
         """End everything, in the order that leaves nothing behind."""
-        if self._restart is not None and self._restart.active():
-            self._restart.cancel()
+        self._hush()
         if self._port is not None:
             await maybeDeferred(self._port.stopListening)
         if self._master is not None:
@@ -154,6 +126,12 @@ class Workers(Service):
         while self._waiting:
             self._waiting.popleft().answer(WorkerDied("stopped"))
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _hush(self) -> None:
+        """No delayed call of ours comes any more."""
+        for call in (self._restart, self._watch):
+            if call is not None and call.active():
+                call.cancel()
 
     def stopService(self) -> "Deferred[None]":
         """Fires when no process is left; jobs that wait fail."""
@@ -172,37 +150,28 @@ class Workers(Service):
         """
         if len(self._waiting) >= self.queue or not self.running:
             return fail(Busy(f"{len(self._waiting)} jobs wait"))
-        head = json.dumps(
-            {
-                "job": job,
-                "arguments": arguments,
-                "size": body.size,
-                "path": "" if body.data is not None else body.path,
-            }
-        ).encode()
-        waiting = _Job(_LENGTH.pack(len(head)) + head, body.data or b"")
-        waiting.done = Deferred(lambda _: self._cancel(waiting))
+        waiting = Job(job, body, arguments, Deferred(lambda _: self._cancel(waiting)))
         self._waiting.append(waiting)
         self._feed()
         return waiting.done
 
     # What links and the master tell us.
 
-    def arrived(self, link: "_Link", layers: Sequence[str]) -> None:
+    def arrived(self, link: Link, layers: tuple[str, ...]) -> None:
         """A worker is ready for its first job."""
-        if self.layers != tuple(layers):
-            self.layers = tuple(layers)
+        if self.layers != layers:
+            self.layers = layers
             self._log.info("workers are confined by {layers}", layers=self.layers)
         self._failures = 0
         self._links.add(link)
         self.free(link)
 
-    def free(self, link: "_Link") -> None:
+    def free(self, link: Link) -> None:
         """A worker is ready for another job."""
         self._idle.append(link)
         self._feed()
 
-    def gone(self, link: "_Link") -> None:
+    def gone(self, link: Link) -> None:
         """A worker ended; its job is tried once more, unless it was to blame."""
         if link in self._idle:
             self._idle.remove(link)
@@ -212,7 +181,7 @@ class Workers(Service):
         if not (self._links or self.running or self._empty.called):
             self._empty.callback(None)
 
-    def _lost(self, job: _Job, overdue: bool) -> None:
+    def _lost(self, job: Job, overdue: bool) -> None:
         """A job has lost its worker."""
         if overdue:
             job.answer(Overdue(f"{self.deadline} s"))
@@ -252,10 +221,25 @@ class Workers(Service):
         while self._waiting and self._idle:
             job = self._waiting.popleft()
             if not job.over:
-                job.tries += 1
-                self._idle.pop().begin(job)
+                self._begin(self._idle.pop(), job)
 
-    def _cancel(self, job: _Job) -> None:
+    def _begin(self, link: Link, job: Job) -> None:
+        link.begin(job, self.clock.seconds() + self.deadline)
+        if self._watch is None:
+            self._watch = self.clock.callLater(self.deadline, self._look)
+
+    def _look(self) -> None:
+        """One delayed call for all jobs: end those that are late."""
+        self._watch, now = None, self.clock.seconds()
+        busy = [link for link in self._links if link.job and not link.overdue]
+        for link in busy:
+            if link.due <= now:
+                link.late()
+        nearest = min((link.due for link in busy if not link.overdue), default=None)
+        if nearest is not None:
+            self._watch = self.clock.callLater(nearest - now, self._look)
+
+    def _cancel(self, job: Job) -> None:
         """Nobody waits for this job any more."""
         job.over = True
         if job in self._waiting:
@@ -263,91 +247,6 @@ class Workers(Service):
             self._waiting.remove(job)
         if job.link is not None and job.link.job is job:
             self.kill(job.link.pid)
-
-
-class _Link(Protocol):
-    """
-    The connection of one worker.
-
-    @ivar pid: of the worker, as the kernel says.
-    @ivar job: what it is at.
-    @ivar overdue: it was killed for being slow.
-    """
-
-    def __init__(self, workers: Workers) -> None:
-        self.pid = 0
-        self.job: _Job | None = None
-        self.overdue = False
-        self._greeted = False
-        self._workers = workers
-        self._received = b""
-        self._timer: IDelayedCall | None = None
-
-    def connectionMade(self) -> None:
-        handle = self.transport.getHandle()  # type: ignore[union-attr]
-        size = struct.calcsize("3i")
-        told = handle.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-        self.pid = struct.unpack("3i", told)[0]
-
-    def hang_up(self) -> None:
-        """Close the connection; the worker ends by that."""
-        assert self.transport is not None
-        self.transport.loseConnection()
-
-    def begin(self, job: _Job) -> None:
-        """Send a job."""
-        assert self.transport is not None
-        self.job = job
-        job.link = self
-        self._timer = self._workers.clock.callLater(self._workers.deadline, self._late)
-        self.transport.writeSequence([job.head, job.data])
-
-    def _late(self) -> None:
-        self.overdue = True
-        self._workers.kill(self.pid)
-
-    def dataReceived(self, data: bytes) -> None:
-        self._received = received = self._received + data if self._received else data
-        if len(received) < 4:
-            return
-        size = _LENGTH.unpack_from(received)[0]
-        if size > _ANSWER:
-            self._workers.kill(self.pid)
-        elif len(received) >= size + 4:
-            self._received = b""
-            self._answered(received[4 : size + 4])
-
-    def _answered(self, octets: bytes) -> None:
-        """One whole frame has come: the worker's greeting, or an answer."""
-        try:
-            answer = json.loads(octets)
-            assert isinstance(answer, dict)
-        except (ValueError, AssertionError, RecursionError):
-            self._workers.kill(self.pid)
-            return
-        job, self.job = self.job, None
-        if job is None:
-            if self._greeted:
-                self._workers.kill(self.pid)
-                return
-            self._greeted = True
-            self._workers.arrived(self, [str(x) for x in answer.get("sandbox", ())])
-            return
-        self._quiet()
-        if "last" not in answer:
-            self._workers.free(self)
-        if "answer" in answer:
-            job.answer(answer["answer"])
-        else:
-            job.answer(JobFailed(str(answer.get("error", ""))[:500]))
-
-    def _quiet(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._quiet()
-        self._workers.gone(self)
 
 
 class _MasterProcess(ProcessProtocol):

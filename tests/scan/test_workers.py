@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
@@ -212,6 +213,19 @@ class ConfinementTests(WorkersTestCase):
             endless = workers.submit("loop", small(), {"busy": busy})
             await self.assertFailure(endless, Overdue)
         await workers.submit("echo", small(), {})
+
+    async def test_each_deadline(self) -> None:
+        """Every job has a deadline of its own, whatever began before it."""
+        workers = self.workers(size=2, deadline=0.4)
+        await workers.submit("echo", small(), {})
+        first = workers.submit("loop", small(), {})
+        await deferLater(reactor, 0.2)
+        second = workers.submit("loop", small(), {})
+        await self.assertFailure(first, Overdue)
+        await self.assertFailure(second, Overdue)
+        await workers.submit("echo", small(), {})
+
+    test_each_deadline.timeout = 20  # type: ignore[attr-defined]
 
     async def test_processor_time(self) -> None:
         """Should nobody stop it, the kernel does when its seconds are used."""

@@ -1,0 +1,36 @@
+"""
+L{eager} connections over UNIX sockets.
+
+Twisted's own also look for open files with everything that comes; these take
+octets only.
+"""
+
+from typing import Any
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.unix import Port
+
+from smfd.net.eager import EagerServer
+
+
+class EagerUNIXServer(EagerServer):
+    """A server's connection with a process of this machine."""
+
+    def __init__(
+        self, sock: Any, protocol: Any, client: Any, server: Any, *more: Any
+    ) -> None:
+        super().__init__(sock, protocol, (client, None), server, *more)
+
+    def getHost(self) -> Any:
+        """Our end."""
+        return UNIXAddress(self.socket.getsockname())
+
+    def getPeer(self) -> Any:
+        """The other end, which seldom has a name."""
+        return UNIXAddress(self.socket.getpeername() or None)
+
+
+class EagerUNIXPort(Port):
+    """Accepts L{EagerUNIXServer} connections at a path."""
+
+    transport = EagerUNIXServer  # type: ignore[assignment]
