@@ -38,6 +38,7 @@ class Features:
 
     @ivar message: as received.
     @ivar given: what is known from elsewhere: C{sender}, C{client}, C{helo}.
+    @ivar subject: for people.
     @ivar body: subject and visible text, a paragraph a line.
     @ivar rawbody: decoded text parts, tags and all.
     @ivar urls: of text and of tags, each once.
@@ -48,6 +49,7 @@ class Features:
     message: bytes
     given: Mapping[str, Any]
     parts: Parts
+    subject: str = ""
     body: bytes = b""
     rawbody: bytes = b""
     text: str = ""
@@ -59,11 +61,6 @@ class Features:
     html: int = 0
     _values: dict[str, bytes] = Factory(dict)
     _fields: dict[str, list[bytes]] = Factory(dict)
-
-    @property
-    def subject(self) -> str:
-        """The subject, for people."""
-        return decode_words(self.parts.parts[0].header.first("subject"))[:1000]
 
     def header(self, name: str, modifier: str = "") -> bytes:
         """
@@ -121,7 +118,9 @@ def display_name(text: str) -> str:
 
 def read_features(message: bytes, given: Mapping[str, Any] | None = None) -> Features:
     """Take a message apart."""
-    seen = Features(message, given or {}, read_parts(message))
+    parts = read_parts(message)
+    subject = decode_words(parts.parts[0].header.first("subject"))[:1000]
+    seen = Features(message, given or {}, parts, subject)
     raw: list[str] = []
     shown: list[str] = []
     room = _ALL
@@ -163,7 +162,7 @@ def _visible(seen: Features, part: Part, text: str) -> str:
 
 def _paragraphs(text: str) -> str:
     """A paragraph a line, white space run together."""
-    paragraphs = (" ".join(piece.split()) for piece in _PARAGRAPH.split(text))
+    paragraphs = map(" ".join, map(str.split, _PARAGRAPH.split(text)))
     return "\n".join(filter(None, paragraphs))
 
 

@@ -10,13 +10,18 @@ Standards: the HTML Living Standard, as far as mail uses it.
 import html
 import re
 from collections import Counter
-from collections.abc import Iterator
 
 from attrs import Factory, define
 
-#: A comment, or a tag; what is never closed goes to the end.
-_MARKUP = re.compile(r"<!--(.*?)(?:--!?>|\Z)|<([/!?a-zA-Z][^>]*+)(?:>|\Z)", re.DOTALL)
-_TAG = re.compile(r"(/?)([a-zA-Z][a-zA-Z0-9:]{0,30})")
+#: Text, and the comment or tag behind it; what is never closed goes to the end.
+#: It matches wherever it is tried, so that nothing is looked at twice.
+_MARKUP = re.compile(
+    r"([^<]*+(?:<(?![/!?a-zA-Z])[^<]*+)*+)"
+    r"(?:<!--(.*?)(?:--!?>|\Z)"
+    r"|<((/?)([a-zA-Z][a-zA-Z0-9:]{0,30})[^>]*+)>?"
+    r"|<[^>]*+>?|\Z)",
+    re.DOTALL,
+)
 _ATTRIBUTE = re.compile(
     r"([a-zA-Z][a-zA-Z-]*+)\s*+=\s*+(?:\"([^\"]*+)\"?|'([^']*+)'?|([^\s>\"']++))"
 )
@@ -31,15 +36,22 @@ _HIDING = re.compile(
     re.IGNORECASE,
 )
 
-_BLOCKS = frozenset(
-    [
-        *("p", "div", "table", "tr", "ul", "ol", "li", "blockquote", "pre", "hr"),
-        *("h1", "h2", "h3", "h4", "h5", "h6", "center", "form", "section"),
-    ]
+_BLOCKS = (
+    *("p", "div", "table", "tr", "ul", "ol", "li", "blockquote", "pre", "hr"),
+    *("h1", "h2", "h3", "h4", "h5", "h6", "center", "form", "section"),
 )
+
+#: The space that a tag stands for.
+_SPACE = {**dict.fromkeys(_BLOCKS, "\n\n"), "br": "\n", "td": " "}
+
 _VOID = frozenset(("br", "img", "hr", "meta", "link", "input", "base", "area"))
 _LOOKED_AT = frozenset(("a", "img", "form", "iframe", "base", "area", "meta", "font"))
-_SILENT = frozenset(("script", "style", "title", "object", "noframes", "textarea"))
+
+#: Elements whose content is no text, and where it ends.
+_SILENT = {
+    name: re.compile(f"</{name}", re.IGNORECASE)
+    for name in ("script", "style", "title", "object", "noframes", "textarea")
+}
 
 #: Links and addresses that are kept.
 _MOST = 500
@@ -94,29 +106,26 @@ class _Reading:
     def run(self) -> None:
         """Read it all."""
         at = 0
-        for start, end, comment, tag in self._markup():
-            if start > at:
-                self._text(self.source[at:start])
-            at = end
-            if tag:
-                self._tag(tag)
-            elif comment:
-                self.page.comment += len(comment)
-                self._inside_word(start, end)
-        self._text(self.source[at:])
+        while at < len(self.source):
+            at = self._read(at)
         self._leave_anchor()
 
-    def _markup(self) -> Iterator[tuple[int, int, str | None, str | None]]:
-        """Each comment and tag; silent elements as one, with all they hold."""
-        at = 0
-        while (match := _MARKUP.search(self.source, at)) is not None:
-            at = match.end()
-            name = _TAG.match(match[2]) if match[2] else None
-            if name is not None and not name[1] and name[2].lower() in _SILENT:
-                found = re.compile(f"</{re.escape(name[2])}", re.IGNORECASE)
-                close = found.search(self.source, at)
-                at = len(self.source) if close is None else close.start()
-            yield match.start(), at, match[1], match[2]
+    def _read(self, at: int) -> int:
+        """Read on until a silent element; returns where that ends."""
+        for match in _MARKUP.finditer(self.source, at):
+            text, comment, tag, closes, name = match.groups()
+            if text:
+                self._text(text)
+            if name:
+                name = name.lower()
+                self._tag(tag, name, closes)
+                if name in _SILENT and not closes:
+                    end = _SILENT[name].search(self.source, match.end())
+                    return len(self.source) if end is None else end.start()
+            elif comment:
+                self.page.comment += len(comment)
+                self._inside_word(match.end(1), match.end())
+        return len(self.source)
 
     def _inside_word(self, start: int, end: int) -> None:
         """Count what was put into a word to cut it."""
@@ -133,19 +142,12 @@ class _Reading:
         else:
             self.page.shown.append(text)
 
-    def _tag(self, tag: str) -> None:
+    def _tag(self, tag: str, name: str, closes: str) -> None:
         """A tag begins or ends something."""
-        match = _TAG.match(tag)
-        if match is None:
-            return
-        name = match[2].lower()
-        if name == "br":
-            self.page.shown.append("\n")
-        elif name in _BLOCKS:
-            self.page.shown.append("\n\n")
-        elif name == "td":
-            self.page.shown.append(" ")
-        if match[1]:
+        space = _SPACE.get(name)
+        if space is not None:
+            self.page.shown.append(space)
+        if closes:
             self._ends(name)
         else:
             self.page.tags[name] += 1
@@ -162,6 +164,8 @@ class _Reading:
     def _begins(self, name: str, tag: str) -> None:
         if name == self.veil:
             self.depth += 1
+        if len(tag) == len(name):
+            return
         styled = "style" in tag or "STYLE" in tag or "hidden" in tag
         if not (styled or name in _LOOKED_AT):
             return

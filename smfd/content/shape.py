@@ -20,6 +20,7 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u180e\u200b-\u200d\u2060-\u2064\ufe00-\uf
 _DOMAIN_SAID = re.compile(
     r"^(?:https?://)?((?:[a-z0-9-]{1,63}\.){1,6}[a-z]{2,24})(?:[/:?#]|$)", re.IGNORECASE
 )
+_SIGNS = ("$", "€", "£", "USD", "EUR", "GBP")
 _MONEY = re.compile(r"(?:[$€£]|USD|EUR|GBP) ?\d{1,3}(?:[.,]\d{3})+")
 
 _LOWER = bytes(range(97, 123))
@@ -68,9 +69,16 @@ def _of_text(seen: Features) -> dict[str, float]:
         "subject-capitals": capitals / letters if letters >= 8 else 0,
         "mixed-script": 0 if text.isascii() else sum(1 for _ in _mixed(text)),
         "invisible-chars": 0 if text.isascii() else len(_INVISIBLE.findall(text)),
-        "large-sums": len(_MONEY.findall(text)),
+        "large-sums": _sums(text),
         "capitals": _shouted(text),
     }
+
+
+def _sums(text: str) -> int:
+    """How many large sums are named."""
+    if not any(sign in text for sign in _SIGNS):
+        return 0
+    return len(_MONEY.findall(text))
 
 
 def _shouted(text: str) -> float:

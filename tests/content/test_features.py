@@ -51,6 +51,21 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(seen.text.split(), ["A", "<b>", "B&C", "D"])
         self.assertEqual(seen.tags["script"], 1)
 
+    def test_no_markup(self) -> None:
+        """A bracket that begins no tag is text; a doctype is none."""
+        seen = page("<!DOCTYPE html>I <3 you, a < b<?x?></ x>, c<")
+        self.assertEqual(seen.text, "I <3 you, a < b, c<")
+
+    def test_silent(self) -> None:
+        """A script ends at its own end, however that is spelled, or never."""
+        for source in (
+            "a<SCRIPT x=1>b<p>c</p></scriPT>d",
+            "a<style>b<!-- </style>d",
+            "ad<title><b>b",
+            "a</script>d<textarea><style></textarea",
+        ):
+            self.assertEqual(page(source).text, "ad", source)
+
     def test_hidden(self) -> None:
         """Text that is not shown is counted, and is no text."""
         seen = page(
@@ -221,6 +236,16 @@ class FeatureTests(SynchronousTestCase):
             "plain-chars": 0,
         }
         self.assertEqual({name: found[name] for name in expected}, expected)
+
+    def test_sums(self) -> None:
+        """Large sums are counted in each currency, small ones are not."""
+        signs = ("$", "USD", "EUR", "GBP", "\u20ac", "\u00a3")
+        for text, sums in (
+            *((f"{sign}5,000, {sign} 1.000.000", 2) for sign in signs),
+            ("$20 for 5,000 words", 0),
+            ("5,000 people", 0),
+        ):
+            self.assertEqual(shape(b"\r\n" + text.encode())["large-sums"], sums, text)
 
     @given(st.binary(max_size=300))
     def test_any(self, data: bytes) -> None:
