@@ -26,6 +26,7 @@ async def status(house: House, actor: Actor) -> Document:
         "queue": counts["due"],
         "oldest_due": utc(oldest) if oldest else None,
         "held": counts["held"],
+        "corrupt": counts["corrupt"],
         "records": counts["records"],
         "worst_ms": round(house.pulse.worst * 1000, 1) if house.pulse else 0.0,
         "virus_engine": facts.engine or "none",
@@ -35,6 +36,7 @@ async def status(house: House, actor: Actor) -> Document:
             *([BLIND] if _tested(house) == "failed" else []),
             *facts.off,
             *_ledger(house),
+            *_corrupt(counts["corrupt"]),
         ],
     }
 
@@ -64,3 +66,13 @@ def _ledger(house: House) -> list[str]:
     if not suspect:
         return []
     return [f"No mail is accepted: the disk broke ({suspect}). Mend it and restart."]
+
+
+def _corrupt(number: int) -> list[str]:
+    if not number:
+        return []
+    return [
+        f"Damaged on the disk and delivered to nobody: {number}. What is left is in"
+        " the folder corrupt of the home; the log names each. Mended, they are"
+        " delivered after a restart."
+    ]

@@ -30,6 +30,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     oldest = f", the oldest since {found['oldest_due']}" if found["oldest_due"] else ""
     yield f"queue         {found['queue']}{oldest}"
     yield f"held          {found['held']}"
+    if found["corrupt"]:
+        yield f"corrupt       {found['corrupt']}"
     yield f"records       {found['records']}"
     tested = _TESTED.get(found["virus_test"], "")
     yield f"virus engine  {found['virus_engine']}{tested}"

@@ -15,6 +15,7 @@ from attrs import define, field
 
 from smfd.model.entry import Consignment, Outcome, State
 from smfd.store.atomic import Disk
+from smfd.store.damage import damage, set_aside
 from smfd.store.place import Unplaceable
 from smfd.store.shelf import Draft, Shelf, publish, write
 
@@ -44,6 +45,7 @@ class Shelving:
         for consignment in consignments:
             self._draft(batch, consignment)
         self._skip_present(batch)
+        self._skip_damaged(batch)
         drafts = batch.drafts()
         if len(drafts) >= self.together:
             self._shelve_together(batch, drafts)
@@ -66,6 +68,28 @@ class Shelving:
                 found = [draft for draft in drafts if draft.path in present]
                 # Named, but perhaps not synced when the power failed.
                 self._sync_folder(batch, folder, found)
+
+    def _skip_damaged(self, batch: "_Batch") -> None:
+        """
+        What is not what it was is kept aside, and nobody gets it.
+
+        Only what the ledger gave us: what comes from the door is as it came.
+        """
+        known: dict[str, str] = {}
+        for draft in batch.drafts():
+            if draft.consignment.attempts:
+                self._take(batch, [draft], self._examine, batch, draft, known)
+
+    def _examine(self, batch: "_Batch", draft: Draft, known: dict[str, str]) -> None:
+        c = draft.consignment
+        if c.entry_id not in known:
+            known[c.entry_id] = damage(c.body)
+        why = known[c.entry_id]
+        if why:
+            path = set_aside(self.disk, self.home, c)
+            why = f"damaged: {why}; what is left of it is {path}"
+            self._log.critical("{id}: {why}", id=c.entry_id, why=why)
+            batch.give_up([draft], why)
 
     def _look(self, drafts: Sequence[Draft], present: set[str]) -> None:
         present |= self.shelf.present(drafts)
@@ -161,6 +185,11 @@ class _Batch:
         """They are still due."""
         for draft in drafts:
             self._close(draft, State.DUE, why)
+
+    def give_up(self, drafts: Sequence[Draft], why: str) -> None:
+        """They are damaged."""
+        for draft in drafts:
+            self._close(draft, State.CORRUPT, why)
 
     def report(self, consignment: Consignment, state: State, detail: str) -> None:
         """One outcome."""

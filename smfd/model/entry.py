@@ -17,6 +17,7 @@ class State(Enum):
     RELEASED = "released"
     DELETED = "deleted"
     FAILED = "failed"
+    CORRUPT = "corrupt"
 
 
 @frozen
@@ -88,7 +89,7 @@ class Outcome:
     What became of a consignment.
 
     @ivar state: DELIVERED or HELD when it is done and synced, DUE to try
-        again, FAILED for ever.
+        again, FAILED for ever, CORRUPT when what we have is damaged.
     @ivar detail: where it is (a path relative to the home), or why not.
     @ivar next_try: when DUE: not before, seconds since the epoch; 0 leaves
         it to the runner.

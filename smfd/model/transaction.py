@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from smfd.format.header import Header
 from smfd.model.envelope import Envelope
@@ -26,11 +26,13 @@ class Body:
     @ivar size: octets.
     @ivar data: the octets themselves, when they are few.
     @ivar path: else the spool file that holds them.
+    @ivar crc: their CRC-32 when it was taken, to know them again by.
     """
 
     size: int
     data: bytes | None = None
     path: str = ""
+    crc: int | None = field(default=None, eq=False)
 
 
 @frozen

@@ -10,7 +10,7 @@ from smfd.model.transaction import Body
 from smfd.store.ledger_rows import Row, cuts_from
 
 _DUE = """
-SELECT e.id, e.received, e.sender, e.size, e.path, e.cuts, e.top, r.number,
+SELECT e.id, e.size, e.path, e.crc, e.received, e.sender, e.cuts, e.top, r.number,
     r.address, r.destination, r.category, r.reason, r.score, r.top, r.attempts
 FROM entries e JOIN recipients r ON r.entry = e.id
 WHERE (e.id > :id OR (e.id = :id AND r.number > :number)) AND e.id >= :id
@@ -77,18 +77,18 @@ def next_try(connection: sqlite3.Connection, now: float) -> float | None:
 
 
 def _body(connection: sqlite3.Connection, home: str, row: Row) -> Body:
-    entry_id, size, path = row[0], row[3], row[4]
+    entry_id, size, path, crc = row[:4]
     if path:
-        return Body(size, path=os.path.join(home, path))
+        return Body(size, path=os.path.join(home, path), crc=crc)
     (data,) = connection.execute(
         "SELECT body FROM entries WHERE id = ?", (entry_id,)
     ).fetchone()
-    return Body(size, data)
+    return Body(size, data, crc=crc)
 
 
 def _consignment(row: Row, body: Body) -> Consignment:
-    entry_id, received, sender, _, _, cuts, top = row[:7]
-    number, address, destination, category, reason, score, own_top, attempts = row[7:]
+    entry_id, received, sender, cuts, top = row[0], *row[4:8]
+    number, address, destination, category, reason, score, own_top, attempts = row[8:]
     recipient = Recipient(
         number, address, destination, category, reason, score, own_top
     )

@@ -30,6 +30,8 @@ def prune_slice(
     """
     found = connection.execute(_OLD, (after, SLICE)).fetchall()
     old = [(entry,) for _, entry, time, idle in found if idle and time < before]
+    # Those that are damaged; their files are then garbage by definition.
+    connection.executemany("DELETE FROM entries WHERE id = ?", old)
     connection.executemany("DELETE FROM recipients WHERE entry = ?", old)
     connection.executemany("DELETE FROM records WHERE id = ?", old)
     connection.execute(_OLD_ACTS, (SLICE, before))

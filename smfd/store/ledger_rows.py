@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
+from zlib import crc32
 
 from smfd.model.entry import Entry, Outcome, State
 from smfd.model.record import Record
@@ -46,7 +47,7 @@ class Bulk:
 
 
 ENTRIES = Bulk(
-    "INSERT INTO entries (id,received,sender,size,path,cuts,top,body) VALUES ", 8
+    "INSERT INTO entries (id,received,sender,size,path,cuts,top,body,crc) VALUES ", 9
 )
 RECIPIENTS = Bulk(
     "INSERT INTO recipients (entry,number,address,domain,destination,category,"
@@ -64,12 +65,16 @@ ACTS = Bulk("INSERT INTO acts (time,actor,act,subject,detail) VALUES ", 5)
 SETTLED = Bulk(
     "UPDATE recipients SET state = v.column3, detail = v.column4,"
     " next_try = v.column5, decided = v.column6, attempts = attempts + 1,"
-    " top = CASE v.column3 WHEN 'due' THEN top ELSE x'' END FROM (VALUES ",
+    " top = CASE WHEN v.column3 IN ('due', 'corrupt') THEN top ELSE x'' END"
+    " FROM (VALUES ",
     6,
     ") AS v WHERE entry = v.column1 AND number = v.column2 AND state = 'due'",
 )
 
-_IDLE = " AND NOT EXISTS (SELECT 1 FROM recipients WHERE entry = id AND state = 'due')"
+_IDLE = (
+    " AND NOT EXISTS (SELECT 1 FROM recipients"
+    " WHERE entry = id AND state IN ('due', 'corrupt'))"
+)
 
 #: Rows: entry.  Bodies kept as files that nobody is due any more.
 LEFT_OVER = Bulk(
@@ -83,7 +88,10 @@ DONE = Bulk("DELETE FROM entries WHERE id IN (", 1, ")" + _IDLE)
 def entry_row(entry: Entry, home: str) -> Row:
     """What C{entries} keeps of an entry; paths relative to the home."""
     body = entry.body
-    path = os.path.relpath(body.path, home) if body.data is None else ""
+    if body.data is None:
+        path, crc = os.path.relpath(body.path, home), body.crc
+    else:
+        path, crc = "", crc32(body.data)
     return (
         entry.id,
         entry.received,
@@ -93,6 +101,7 @@ def entry_row(entry: Entry, home: str) -> Row:
         " ".join(f"{start}-{end}" for start, end in entry.cuts),
         entry.top,
         body.data,
+        crc,
     )
 
 

@@ -9,9 +9,6 @@ until their retention ends.
 import sqlite3
 from pathlib import Path
 
-#: The version of the tables below, kept in the file's C{user_version}.
-VERSION = 1
-
 _TABLES = """
 CREATE TABLE entries (
     id TEXT PRIMARY KEY,
@@ -68,6 +65,20 @@ CREATE TABLE acts (
 );
 CREATE INDEX acts_subject ON acts (subject);
 """
+
+_CRC = """
+ALTER TABLE entries ADD COLUMN crc INTEGER;
+CREATE INDEX corrupt ON recipients (entry, number) WHERE state = 'corrupt';
+"""
+
+#: What makes each version from the one before.
+_STEPS = (_TABLES, _CRC)
+
+#: The version of the tables, kept in the file's C{user_version}.
+VERSION = len(_STEPS)
+
+#: What was damaged may have been mended: each start tries it once more.
+_ONCE_MORE = "UPDATE recipients SET state = 'due', next_try = 0 WHERE state = 'corrupt'"
 
 
 class LedgerTrouble(Exception):
@@ -128,7 +139,9 @@ def _prepare(connection: sqlite3.Connection) -> None:
             f"the ledger has version {version}, this smfd knows {VERSION}: "
             "it was written by a newer one"
         )
-    if version == 0:
+    if version < VERSION:
+        steps = "".join(_STEPS[version:])
         connection.executescript(
-            f"BEGIN;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;"
+            f"BEGIN;{steps}PRAGMA user_version = {VERSION};COMMIT;"
         )
+    connection.execute(_ONCE_MORE)

@@ -75,7 +75,7 @@ class Reader(Service):
         return self._database.run(rows.records_after, seq, limit)
 
     def counts(self) -> "Deferred[dict[str, Any]]":
-        """C{{"due", "held", "records", "oldest_due"}}."""
+        """C{{"due", "held", "corrupt", "records", "oldest_due"}}."""
         return self._database.run(rows.counts)
 
     def domains_held(self) -> "Deferred[dict[str, int]]":

@@ -127,6 +127,7 @@ def counts(connection: sqlite3.Connection) -> dict[str, Any]:
         "SELECT (SELECT count(*) FROM entries e JOIN recipients r ON r.entry = e.id"
         " WHERE r.state = 'due') AS due,"
         " (SELECT count(*) FROM recipients WHERE state = 'held') AS held,"
+        " (SELECT count(*) FROM recipients WHERE state = 'corrupt') AS corrupt,"
         " (SELECT count(*) FROM records) AS records,"
         " (SELECT received FROM entries ORDER BY id LIMIT 1) AS oldest_due"
     ).fetchone()

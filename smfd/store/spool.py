@@ -203,7 +203,9 @@ class Spool(Service):
                 continue
             for found in os.scandir(folder.path):
                 # Meanwhile what is wanted may be delivered, and gone.
-                if found.path not in wanted and _changed(found) < oldest:
+                if found.path in wanted or found.is_dir(follow_symlinks=False):
+                    continue
+                if _changed(found) < oldest:
                     self._disk.unlink(found.path)
                     gone += 1
         return gone
@@ -246,7 +248,7 @@ class Incoming:
 
         def whole(_: None) -> Body:
             self._spool.finished(file)
-            return Body(self._size, path=file.path)
+            return Body(self._size, path=file.path, crc=file.crc)
 
         def broke(failure: Failure) -> Failure:
             file.remove().addErrback(lambda _: None)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from typing import Any
+from zlib import crc32
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -24,10 +25,12 @@ class SpoolFile:
     is thrown away, for the sender goes on talking whether we can or not.
 
     @ivar path: where it is.
+    @ivar crc: the CRC-32 of what was appended.
     """
 
     def __init__(self, path: str, disk: Disk, run: Run) -> None:
         self.path = path
+        self.crc = 0
         self._disk = disk
         self._run = run
         self._fd = -1
@@ -125,6 +128,8 @@ class SpoolFile:
     def _write(self, chunks: Sequence[bytes]) -> int:
         if self._fd < 0:
             self._open()
+        for chunk in chunks:
+            self.crc = crc32(chunk, self.crc)
         return self._disk.write(self._fd, chunks)
 
     def _open(self) -> None:

@@ -17,6 +17,7 @@ class DurableState:
     @ivar due: the ledger says that the recipient waits for it.
     @ivar whole: the destination has the file under its name.
     @ivar settled: the ledger says that it is delivered or held.
+    @ivar corrupt: the ledger says that it is damaged.
     @ivar means: what it is.
     @ivar after: what the next start makes of it.
     """
@@ -27,6 +28,7 @@ class DurableState:
     settled: bool
     means: str
     after: str
+    corrupt: bool = False
 
 
 DURABLE_STATES = (
@@ -73,21 +75,44 @@ DURABLE_STATES = (
         "done, and the body gone",
         "kept as a record until its retention ends",
     ),
+    DurableState(
+        True,
+        False,
+        False,
+        False,
+        "damaged: what is left of the body is there, and in the folder corrupt",
+        "looked at once more, for it may have been mended",
+        corrupt=True,
+    ),
+    DurableState(
+        False,
+        False,
+        False,
+        False,
+        "lost: the body is missing; our header lines are in the folder corrupt",
+        "looked at once more, for it may be there again",
+        corrupt=True,
+    ),
 )
 
 
-def state_of(body: bool, due: bool, whole: bool, settled: bool) -> DurableState:
+def state_of(
+    body: bool, due: bool, whole: bool, settled: bool, corrupt: bool = False
+) -> DurableState:
     """
     The state with these marks.
 
     @raise LookupError: there is none: something is wrong with us.
     """
     for state in DURABLE_STATES:
-        if (state.body, state.due, state.whole, state.settled) == (
+        if (state.body, state.due, state.whole, state.settled, state.corrupt) == (
             body,
             due,
             whole,
             settled,
+            corrupt,
         ):
             return state
-    raise LookupError(f"{body=} {due=} {whole=} {settled=} is no durable state")
+    raise LookupError(
+        f"{body=} {due=} {whole=} {settled=} {corrupt=} is no durable state"
+    )

@@ -206,7 +206,7 @@ class HostileTests(APITestCase):
         self.assertEqual(503, code)
         self.assertIn("still be done", document["do"])
         self.assertFalse(waiting.called)
-        waiting.callback({"due": 0, "held": 0, "records": 0})
+        waiting.callback({"due": 0, "held": 0, "corrupt": 0, "records": 0})
 
     async def test_gone(self) -> None:
         """Whoever asked may hang up."""

@@ -131,13 +131,19 @@ class ReaderTests(TestCase):
     async def test_counts(self) -> None:
         """How the house is doing, in four numbers."""
         self.assertEqual(
-            {"due": 0, "held": 0, "records": 0, "oldest_due": None},
+            {"due": 0, "held": 0, "corrupt": 0, "records": 0, "oldest_due": None},
             await self.reader.counts(),
         )
         await self.hold("x", "u@d.example")
         due = make_entry()
         await self.ledger.commit(due)
         self.assertEqual(
-            {"due": 1, "held": 1, "records": 2, "oldest_due": due.received},
+            {
+                "due": 1,
+                "held": 1,
+                "corrupt": 0,
+                "records": 2,
+                "oldest_due": due.received,
+            },
             await self.reader.counts(),
         )

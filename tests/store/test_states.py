@@ -73,11 +73,13 @@ def state(home: Path, shape: Shape, entry_id: str, recipient: Recipient) -> str:
     finally:
         connection.close()
     spooled = (home / "spool" / entry_id[-2:] / entry_id).exists()
+    corrupt = row is not None and row[0] == "corrupt"
     found: DurableState = state_of(
         body=spooled or kept is not None,
         due=row is not None and row[0] == "due",
         whole=bool(copies(home, shape, recipient)),
-        settled=row is not None and row[0] != "due",
+        settled=row is not None and row[0] != "due" and not corrupt,
+        corrupt=corrupt,
     )
     return found.means
 
@@ -186,7 +188,7 @@ class PowerTests(PowerCase):
     async def test_killed(self) -> None:
         """We are killed after any step: all that was written is there."""
         seen = await self.wreck_all(together=100, cut=False)
-        self.assertEqual({s.means for s in DURABLE_STATES}, seen)
+        self.assertEqual({s.means for s in DURABLE_STATES if not s.corrupt}, seen)
 
     async def test_power_cut(self) -> None:
         """The power fails after any step: what was not synced is gone."""
@@ -195,6 +197,32 @@ class PowerTests(PowerCase):
     async def test_power_cut_together(self) -> None:
         """The same when a batch is synced by one sync of the file system."""
         await self.wreck_all(together=1, cut=True)
+
+
+class CorruptTests(TestCase):
+    """A damaged body is in a state of its own, too."""
+
+    async def test_in_the_table(self) -> None:
+        """Cut short or gone: the table knows what it is."""
+        shape = SHAPES[1]
+        for keep in (True, False):
+            home = Path(os.path.abspath(self.mktemp()))
+            house = SmallHouse(home)
+            await house.begin()
+            body = await house.receive(shape.data)
+            os.truncate(body.path, 1)
+            if not keep:
+                os.unlink(body.path)
+            name = Path(body.path).name
+            entry = make_entry(body, shape.recipients, entry_id=name)
+            await house.ledger.commit(entry)
+            await house.stop()
+            house = SmallHouse(home)
+            await house.begin()
+            await house.settled()
+            await house.stop()
+            found = state(home, shape, name, shape.recipients[0])
+            self.assertIn("damaged" if keep else "lost", found)
 
 
 class ReleaseTests(PowerCase):
