@@ -51,6 +51,10 @@ class FileDestination(Service):
                     id=outcome.entry_id,
                     why=outcome.detail,
                 )
+            elif outcome.state is State.CORRUPT:
+                self._log.critical(
+                    "{id}: {why}", id=outcome.entry_id, why=outcome.detail
+                )
         return outcomes
 
 

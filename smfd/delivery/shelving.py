@@ -87,9 +87,7 @@ class Shelving:
         why = known[c.entry_id]
         if why:
             path = set_aside(self.disk, self.home, c)
-            why = f"damaged: {why}; what is left of it is {path}"
-            self._log.critical("{id}: {why}", id=c.entry_id, why=why)
-            batch.give_up([draft], why)
+            batch.give_up([draft], f"damaged: {why}; what is left of it is {path}")
 
     def _look(self, drafts: Sequence[Draft], present: set[str]) -> None:
         present |= self.shelf.present(drafts)

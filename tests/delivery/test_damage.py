@@ -8,8 +8,9 @@ from pathlib import Path
 
 from attrs import evolve
 from twisted.internet.defer import gatherResults
-from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
 
 from smfd.delivery.shelving import Shelving
 from smfd.model.entry import State
@@ -106,12 +107,14 @@ class DamagedHouse(TestCase):
     def setUp(self) -> None:
         self.home = Path(os.path.abspath(self.mktemp()))
         self.alarms: list[str] = []
-        globalLogPublisher.addObserver(self._hear)
-        self.addCleanup(globalLogPublisher.removeObserver, self._hear)
 
-    def _hear(self, event: LogEvent) -> None:
-        if event["log_level"] is LogLevel.critical:
-            self.alarms.append(event["id"])
+        @implementer(ILogObserver)
+        def hear(event: LogEvent) -> None:
+            if event["log_level"] is LogLevel.critical:
+                self.alarms.append(event["id"])
+
+        globalLogPublisher.addObserver(hear)
+        self.addCleanup(globalLogPublisher.removeObserver, hear)
 
     async def keep(self, bodies: Sequence[bytes]) -> list[str]:
         """Accept messages and stop; their ids."""
