@@ -9,6 +9,7 @@ Standards: RFC 5321 §4.4, RFC 3848, RFC 5322 §3.3.
 
 import re
 import time
+from functools import lru_cache
 
 _ODD = re.compile(r"[^A-Za-z0-9.:\-_\[\]]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -36,6 +37,11 @@ def plain(text: str, limit: int = 255) -> str:
 
 def date(seconds: float) -> str:
     """A date as in RFC 5322 §3.3, in UTC and in English whatever the locale."""
+    return _date(int(seconds))
+
+
+@lru_cache(maxsize=4)  # Thousands of messages come in one second.
+def _date(seconds: int) -> str:
     t = time.gmtime(seconds)
     return (
         f"{_DAYS[t.tm_wday]}, {t.tm_mday:02} {_MONTHS[t.tm_mon - 1]} {t.tm_year:04} "

@@ -43,3 +43,16 @@ class Envelope:
     smtputf8: bool = False
     ret: str = ""
     envid: str = ""
+
+    def to(self, *recipients: Forward) -> "Envelope":
+        """The same for other recipients.  (Twice as fast as C{attrs.evolve}.)"""
+        return Envelope(
+            self.id,
+            self.sender,
+            recipients,
+            self.size,
+            self.body,
+            self.smtputf8,
+            self.ret,
+            self.envid,
+        )

@@ -26,3 +26,16 @@ class Session:
     extended: bool = False
     tls: str = ""
     account: str = ""
+
+    def called(self, helo: str, extended: bool) -> "Session":
+        """The same by another name.  (Twice as fast as C{attrs.evolve}.)"""
+        return Session(
+            self.id,
+            self.client,
+            self.port,
+            self.opened,
+            helo,
+            extended,
+            self.tls,
+            self.account,
+        )

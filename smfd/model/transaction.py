@@ -53,3 +53,20 @@ class Transaction:
     body: Body
     header: Header
     findings: tuple[Finding, ...] = ()
+
+    def found(self, *findings: Finding) -> "Transaction":
+        """The same with more findings."""
+        return self.weighed((*self.findings, *findings))
+
+    def weighed(self, findings: tuple[Finding, ...]) -> "Transaction":
+        """The same with other findings.  (Twice as fast as C{attrs.evolve}.)"""
+        return Transaction(
+            self.id,
+            self.flow,
+            self.received,
+            self.session,
+            self.envelope,
+            self.body,
+            self.header,
+            findings,
+        )

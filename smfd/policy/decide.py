@@ -50,7 +50,7 @@ class Policy:
             evolve(f, score=left.pop(f.symbol, 0.0)) if f.symbol in self.scores else f
             for f in transaction.findings
         )
-        return evolve(transaction, findings=weighed)
+        return transaction.weighed(weighed)
 
     def decide(
         self, transaction: Transaction, domains: Mapping[str, Domain]

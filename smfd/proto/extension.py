@@ -6,7 +6,11 @@ RFC 2034 (ENHANCEDSTATUSCODES), RFC 3207 (STARTTLS), RFC 6531 (SMTPUTF8),
 RFC 3030 (CHUNKING), RFC 3461 (DSN).
 """
 
+from functools import lru_cache
+
 from attrs import frozen
+
+from smfd.proto.reply import Reply, reply
 
 
 @frozen
@@ -40,3 +44,13 @@ class Offer:
         }
         always = ("PIPELINING", f"SIZE {size}", "8BITMIME", "ENHANCEDSTATUSCODES")
         return (*always, *(word for word, on in chosen.items() if on), "HELP")
+
+
+@lru_cache(maxsize=16)
+def welcome(answer: Reply, offer: Offer, size: int, secure: bool) -> Reply:
+    """
+    The reply to EHLO: the first line of the door's answer, and what is offered.
+
+    Remembered, since few are told apart: with TLS and without, for each door.
+    """
+    return reply(answer.code, "", *answer.lines[:1], *offer.lines(size, secure))

@@ -4,6 +4,8 @@ What we answer.
 Standards: RFC 5321 §4.2, RFC 2034, RFC 3463.
 """
 
+from functools import cached_property
+
 from attrs import frozen
 
 #: RFC 5321 §4.5.3.1.5: 512 octets, of which code, status and CRLF take some.
@@ -33,8 +35,13 @@ class Reply:
         return self.code < 400
 
     def __bytes__(self) -> bytes:
+        """The reply on the wire."""
+        return self._wire
+
+    @cached_property
+    def _wire(self) -> bytes:
         """
-        The reply on the wire.
+        The reply on the wire; most replies are said again and again.
 
         What is not printable ASCII is shown as "?", and a line too long is
         cut: no text makes a second reply of one.

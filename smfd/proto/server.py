@@ -26,7 +26,7 @@ from smfd.proto.command import (
 )
 from smfd.proto.data import TOO_BIG, ChunkReader, DataReader, Swallow
 from smfd.proto.event import Event, Refusal, Signal
-from smfd.proto.extension import Offer
+from smfd.proto.extension import Offer, welcome
 from smfd.proto.limits import Limits
 from smfd.proto.line import NOT_SMTP, LineBuffer
 from smfd.proto.patience import Patience
@@ -190,11 +190,9 @@ class ServerMachine:
         # RFC 5321 §4.1.4: EHLO clears all buffers, as RSET does.
         self._end()
         self._state = READY
-        first = answer.lines[:1]
         if not hello.extended:
-            return reply(answer.code, "", *first)
-        extensions = self._offer.lines(self._limits.message_size, self.secure)
-        return reply(answer.code, "", *first, *extensions)
+            return reply(answer.code, "", *answer.lines[:1])
+        return welcome(answer, self._offer, self._limits.message_size, self.secure)
 
     def _end(self) -> None:
         """End the transaction, if there is one."""

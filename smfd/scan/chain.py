@@ -9,17 +9,21 @@ policy decides what an error is worth.
 from collections.abc import Mapping, Sequence
 from time import perf_counter
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from twisted.internet import defer
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
-from smfd.model.transaction import Transaction
+from smfd.model.transaction import Flow, Transaction
+from smfd.net.fired import at_hand
 from smfd.policy.flow import ROADS, Step
+
+#: What a stage found, now or later.
+_Look = Sequence[Finding] | Deferred[Sequence[Finding]]
 
 
 @frozen
@@ -37,14 +41,25 @@ class Chain:
     clock: IReactorTime
     patiences: Mapping[str, float] = {}
 
+    _roads: Mapping[Flow, Sequence[Step]] = field(init=False)
+
     _log = Logger()
+
+    @_roads.default
+    def _with_stages(self) -> Mapping[Flow, Sequence[Step]]:
+        """The steps of each flow that are switched on."""
+        return {
+            flow: [
+                step for step in road if not self.stages.keys().isdisjoint(step.stages)
+            ]
+            for flow, road in ROADS.items()
+        }
 
     def run(self, transaction: Transaction) -> Deferred[Transaction]:
         """Fires with the transaction and all its findings; never fails."""
         d = succeed(transaction)
-        for step in ROADS[transaction.flow]:
-            if any(name in self.stages for name in step.stages):
-                d.addCallback(self._step, step)
+        for step in self._roads[transaction.flow]:
+            d.addCallback(self._step, step)
         return d
 
     def _step(
@@ -54,19 +69,30 @@ class Chain:
             return transaction
         names = [name for name in step.stages if name in self.stages]
         looks = [self._look(transaction, name) for name in names]
-        if len(looks) == 1:
-            return looks[0].addCallback(_add, transaction)
-        return gatherResults(looks).addCallback(
-            lambda found: _add([f for some in found for f in some], transaction)
-        )
+        found = [look for look in looks if not isinstance(look, Deferred)]
+        if len(found) == len(looks):
+            return _add(found, transaction)
+        later = [
+            look if isinstance(look, Deferred) else succeed(look) for look in looks
+        ]
+        if len(later) == 1:
+            return later[0].addCallback(lambda found: _add([found], transaction))
+        return gatherResults(later).addCallback(_add, transaction)
 
-    def _look(self, transaction: Transaction, name: str) -> Deferred[Sequence[Finding]]:
+    def _look(self, transaction: Transaction, name: str) -> _Look:
         stage, begun = self.stages[name], perf_counter()
-        d: Deferred[Sequence[Finding]] = maybeDeferred(stage.scan, transaction)
+        try:
+            d = stage.scan(transaction)
+        except Exception:
+            d = fail()
+        found = at_hand(d)
+        if found is not None:
+            return _timed(found[0], begun)
         if not d.called:
             d.addTimeout(self.patiences.get(name, self.patience), self.clock)
-        d.addErrback(self._broken, transaction, name)
-        return d.addCallback(_timed, begun)
+        return d.addCallbacks(
+            _timed, self._broken, (begun,), errbackArgs=(transaction, name)
+        )
 
     def _broken(
         self, failure: Failure, transaction: Transaction, name: str
@@ -91,5 +117,7 @@ def _timed(found: Sequence[Finding], begun: float) -> Sequence[Finding]:
     return (evolve(found[0], ms=ms), *found[1:])
 
 
-def _add(found: Sequence[Finding], transaction: Transaction) -> Transaction:
-    return evolve(transaction, findings=(*transaction.findings, *found))
+def _add(looks: Sequence[Sequence[Finding]], transaction: Transaction) -> Transaction:
+    """The transaction with what the stages of one step found."""
+    found = [finding for look in looks for finding in look]
+    return transaction.found(*found) if found else transaction

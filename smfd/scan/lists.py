@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import ClassVar
 
 from attrs import frozen
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
@@ -19,6 +19,7 @@ from smfd.format.mailbox import author
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Listed, Result
 from smfd.model.transaction import Transaction
+from smfd.net.fired import at_hand
 from smfd.policy.lists import Book, Match, keys, matches
 from smfd.store.directory import Directory
 
@@ -55,12 +56,13 @@ class ListsStage:
         begun = perf_counter()
         forwards = transaction.envelope.recipients
         recipients = tuple(str(forward.address) for forward in forwards)
-        if len(recipients) == 1:
-            d = self.directory.books(recipients[0]).addCallback(lambda found: [found])
-        else:
-            asked = [self.directory.books(recipient) for recipient in recipients]
-            d = gatherResults(asked, consumeErrors=True)
-        return d.addCallback(self._report, transaction, recipients, begun)
+        asked = [self.directory.books(recipient) for recipient in recipients]
+        known = [found[0] for d in asked if (found := at_hand(d)) is not None]
+        if len(known) == len(asked):
+            return succeed(self._report(known, transaction, recipients, begun))
+        return gatherResults(asked, consumeErrors=True).addCallback(
+            self._report, transaction, recipients, begun
+        )
 
     def _report(
         self,

@@ -169,11 +169,12 @@ class Acceptance:
                 name = await self._postmaster()
             account = await self.directory.account(name)
             if account is None:
-                return evolve(envelope, recipients=())
+                return envelope.to()
             if account.address != name or not forward.address.domain:
                 forward = evolve(forward, address=_address(account.address))
             found.setdefault(account.address, forward)
-        return evolve(envelope, recipients=tuple(found.values()))
+        mailboxes = tuple(found.values())
+        return envelope if mailboxes == envelope.recipients else envelope.to(*mailboxes)
 
     async def _postmaster(self) -> str:
         """RFC 5321 §4.5.1: <postmaster> is the first domain's."""

@@ -62,6 +62,12 @@ class MX:
     exempt: Networks = ()
     _open: int = field(default=0, init=False)
     _from: Counter[str] = field(factory=Counter, init=False)
+    _greeting: Reply = field(init=False)
+    _welcome: Reply = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._greeting = reply(220, "", f"{self.hostname} ESMTP smfd")
+        self._welcome = reply(250, "", f"{self.hostname} greets you")
 
     def connected(self, session: Session) -> Deferred[Reply]:
         """Greet, unless there are too many."""
@@ -72,7 +78,7 @@ class MX:
             return self._turn_away(session, "Too many connections")
         if too_many and not self._is_exempt(session.client):
             return self._turn_away(session, "Too many connections from your address")
-        return succeed(reply(220, "", f"{self.hostname} ESMTP smfd"))
+        return succeed(self._greeting)
 
     def _is_exempt(self, client: str) -> bool:
         address = ip_address(client)
@@ -86,7 +92,7 @@ class MX:
 
     def hello(self, session: Session) -> Deferred[Reply]:
         """Whoever says who he is, is welcome."""
-        return succeed(reply(250, "", f"{self.hostname} greets you"))
+        return succeed(self._welcome)
 
     def mail(self, session: Session, envelope: Envelope) -> Deferred[Reply]:
         """Any sender, as long as there is room for his message."""
@@ -131,7 +137,7 @@ class MX:
             said = reply(550, "5.7.1", f"We do not relay for that domain id={name}")
         else:
             said = reply(550, "5.1.1", f"No such mailbox here id={name}")
-        asked = evolve(envelope, recipients=(forward,))
+        asked = envelope.to(forward)
         self.recorder.refused(name, session, asked, said)
         return said
 

@@ -242,7 +242,7 @@ class SMTPProtocol(Protocol):
 
     def _hello(self, event: Hello) -> None:
         before = self._session
-        self._session = evolve(before, helo=event.name, extended=event.extended)
+        self._session = before.called(event.name, event.extended)
 
         def answered(answer: Reply) -> None:
             if not answer.positive:
@@ -262,8 +262,7 @@ class SMTPProtocol(Protocol):
 
         def answered(answer: Reply) -> None:
             if answer.positive:
-                recipients = (*envelope.recipients, forward)
-                self._envelope = evolve(envelope, recipients=recipients)
+                self._envelope = envelope.to(*envelope.recipients, forward)
             self._say(answer)
 
         self._ask(answered, self._post.door.rcpt, self._session, envelope, forward)
@@ -315,7 +314,7 @@ class SMTPProtocol(Protocol):
         self._say(READY_FOR_TLS)
         self._machine.secured()
         # RFC 3207 §4.2: what the client said of itself is forgotten.
-        self._session = evolve(self._session, helo="", extended=False)
+        self._session = self._session.called("", extended=False)
         self._envelope = None
         self._wire.start_tls(self._post.tls)
 

@@ -1,0 +1,23 @@
+"""Answers that are there already."""
+
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+
+def at_hand(answer: Deferred[T]) -> tuple[T] | None:
+    """
+    The value of a Deferred that has fired, in a tuple, for it may be None.
+
+    To take it saves the callbacks, and those cost more than most of what they
+    would do.
+
+    @return: None when it is to come, or is a failure: add callbacks then.
+    """
+    if not answer.called or answer.paused:
+        return None
+    result: Any = answer.result
+    return None if isinstance(result, Failure | Deferred) else (result,)
