@@ -17,7 +17,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA256
-from dkim.util import parse_tag_value
+
+from smfd.format.tags import read_tags
 
 #: RFC 8301 §3.2: shorter keys prove nothing.  Longer than the second cost us
 #: more than they prove.
@@ -93,9 +94,9 @@ def read_key(text: bytes) -> Key:
     """
     Read a key record.
 
-    Raises C{dkim.util.InvalidTagValueList} when it is no list of tags.
+    Raises L{NotTags <smfd.format.tags.NotTags>} when it is no list of tags.
     """
-    tags: Tags = parse_tag_value(text)
+    tags = read_tags(text)
     try:
         public, bits, kind, _ = dkim.evaluate_pk("", text)
     except TROUBLE as e:

@@ -18,11 +18,11 @@ from typing import Any
 
 import dkim
 from attrs import Factory, define, field
-from dkim.util import InvalidTagValueList, parse_tag_value
 
 from smfd.content.canonical import BODIES, Field, Fields, read_message
 from smfd.content.keys import TROUBLE, Key, Refused, Tags, read_key, unusable
 from smfd.format.header import Header
+from smfd.format.tags import NotTags, read_tags
 
 #: Signatures that are looked at, from the top.  RFC 6376 §6.1: a verifier may
 #: limit them.
@@ -156,7 +156,7 @@ class Verifier:
         read = self._remembered if len(raw) <= _RECORD else read_key
         try:
             return read(raw)
-        except InvalidTagValueList as e:
+        except NotTags as e:
             raise Refused("permerror", "the key record is no list of tags") from e
 
 
@@ -165,10 +165,9 @@ def _tags(value: bytes) -> Tags:
     if len(value) > LONGEST or _BLANK.search(value):
         raise Refused("permerror", "the signature is too long")
     try:
-        tags: Tags = parse_tag_value(value)
-    except InvalidTagValueList as e:
+        return read_tags(value)
+    except NotTags as e:
         raise Refused("permerror", "the signature is no list of tags") from e
-    return tags
 
 
 def _key_name(tags: Tags) -> str:

@@ -3,6 +3,7 @@ One worker, as seen from here: its connection, and the job it is at.
 """
 
 import json
+import marshal
 import socket
 import struct
 from typing import Any, Protocol
@@ -47,14 +48,14 @@ class Job:
     def frame(self) -> bytes:
         """What a worker is sent."""
         data = self.body.data
-        head = json.dumps(
+        head = marshal.dumps(
             {
                 "job": self.name,
                 "arguments": self.arguments,
                 "size": self.body.size,
                 "path": "" if data is not None else self.body.path,
             }
-        ).encode()
+        )
         return _LENGTH.pack(len(head)) + head + (data or b"")
 
     def answer(self, answer: Any) -> None:
