@@ -21,6 +21,7 @@ from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Body, Transaction
 from smfd.net.clamd import CouldNotScan
+from smfd.scan.poison import Poison
 from smfd.scan.pool import Pool
 
 
@@ -76,6 +77,8 @@ class VirusStage:
         would not take it, but is reported as unscanned.
     @ivar proven: the scanner found the test virus; as long as it did not, it
         is tested before a message, and "clean" is not believed.
+    @ivar poison: the messages that it fails on although it works; they are
+        reported as unscanned after some tries, so that somebody sees them.
     """
 
     name: ClassVar[str] = "virus"
@@ -83,6 +86,7 @@ class VirusStage:
     scanner: Scanner
     max_size: int = 26_214_400
     proven: bool = False
+    poison: Poison = field(factory=Poison)
     _waiting: "list[Deferred[bool]]" = field(factory=list, init=False)
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
@@ -96,10 +100,22 @@ class VirusStage:
         return self._proof().addCallback(self._proved, transaction)
 
     def _scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
-        d = self.scanner.scan(transaction.body)
-        return d.addCallbacks(
+        if self.poison.hopeless(transaction):
+            return succeed(_unscanned("the scanner failed on it, each time"))
+        said = self.scanner.scan(transaction.body)
+        found = said.addCallbacks(
             _report, _unscannable, callbackArgs=(_doubt(transaction.header),)
         )
+        return found.addErrback(self._blame, transaction)
+
+    def _blame(self, failure: Failure, transaction: Transaction) -> Failure:
+        """Was it the scanner or the message?  Whoever waits does not for this."""
+        self._proof().addCallback(self._blamed, transaction)
+        return failure
+
+    def _blamed(self, proven: bool, transaction: Transaction) -> None:
+        if proven:
+            self.poison.failed(transaction)
 
     def _proved(
         self, proven: bool, transaction: Transaction
