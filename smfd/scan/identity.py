@@ -16,6 +16,7 @@ from smfd.format.mailbox import author
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
+from smfd.net.fired import at_hand
 from smfd.policy.standing import is_authenticated
 
 
@@ -41,11 +42,13 @@ class IdentityStage:
         if not claims:
             return succeed(())
         domains = list(dict.fromkeys(claims.values()))
-        if len(domains) == 1:
-            d = self.is_hosted(domains[0]).addCallback(lambda hosted: [hosted])
-        else:
-            d = gatherResults(map(self.is_hosted, domains), consumeErrors=True)
-        return d.addCallback(self._report, transaction, claims, domains)
+        asked = [self.is_hosted(domain) for domain in domains]
+        told = [known[0] for d in asked if (known := at_hand(d)) is not None]
+        if len(told) == len(asked):
+            return succeed(self._report(told, transaction, claims, domains))
+        return gatherResults(asked, consumeErrors=True).addCallback(
+            self._report, transaction, claims, domains
+        )
 
     def _report(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.model.finding import Finding
@@ -45,6 +45,27 @@ class IdentityTests(SynchronousTestCase):
             "boss@example.test", "boss@example.test", sample.AUTHENTICATED
         )
         self.assertEqual("HOSTED_SENDER_PROVED", finding.symbol)
+
+    def test_asked_later(self) -> None:
+        """It waits for what the directory has to look up, and asks once a domain."""
+        asked: list[tuple[str, Deferred[bool]]] = []
+
+        def is_hosted(domain: str) -> Deferred[bool]:
+            asked.append((domain, Deferred()))
+            return asked[-1][1]
+
+        for author, domains in (
+            ("boss@example.test", ["example.test", "sender.test"]),
+            ("a@sender.test", ["sender.test"]),
+        ):
+            asked.clear()
+            data = FROM % author.encode()
+            d = IdentityStage(is_hosted).scan(sample.transaction(data, "a@sender.test"))
+            self.assertNoResult(d)
+            self.assertEqual(domains, [domain for domain, _ in asked])
+            for domain, answer in asked:
+                answer.callback(domain == "example.test")
+            self.assertEqual(len(domains) - 1, len(self.successResultOf(d)))
 
     def test_null_path(self) -> None:
         """A bounce has an author too."""
