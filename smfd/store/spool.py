@@ -21,6 +21,7 @@ from zope.interface import implementer
 from smfd.interfaces import IIncoming
 from smfd.model.transaction import Body
 from smfd.store.atomic import Disk, NoSpace, is_full, make_folders
+from smfd.store.room import Room
 from smfd.store.spool_file import SpoolFile
 from smfd.store.threads import Threads
 
@@ -28,12 +29,6 @@ __all__ = ["NoSpace", "Spool", "SpoolTrouble"]
 
 #: Seconds that a file without a row is kept, for people to look at.
 GRACE = 86400.0
-
-#: Seconds that the free space is believed.
-_FRESH = 1.0
-
-#: With fewer free inodes than this the disk counts as full.
-_INODES = 100
 
 
 class SpoolTrouble(Exception):
@@ -69,13 +64,13 @@ class Spool(Service):
         self._disk = disk or Disk()
         self._threads = Threads(reactor, "spool", threads)
         self._unsynced: dict[str, SpoolFile] = {}
-        self._free = 0
-        self._measured = -_FRESH
+        self._room = Room(self.root, self.run, clock)
 
     def startService(self) -> None:
         """Make the folder and start the threads."""
         make_folders(self._disk, self.root)
         self._threads.start()
+        self._room.start()
         super().startService()
 
     def stopService(self) -> None:
@@ -130,17 +125,11 @@ class Spool(Service):
 
     def free(self) -> int:
         """
-        Octets that new mail may take, as of a second ago at the most.
+        Octets that new mail may take, as a thread was told last.
 
-        0 when there are no names left (inodes).
+        0 when there are no names left (inodes), or the disk does not answer.
         """
-        now = self._clock.seconds()
-        if not 0 <= now - self._measured < _FRESH:
-            found = os.statvfs(self.root)
-            nameless = found.f_files and found.f_favail < _INODES
-            self._free = 0 if nameless else found.f_bavail * found.f_frsize
-            self._measured = now
-        return self._free
+        return self._room.free()
 
     def has_room(self, size: int) -> bool:
         """Whether a message of that size leaves the minimum free."""

@@ -47,7 +47,8 @@ class PoisonTests(SynchronousTestCase):
         d = stage.scan(transaction).addCallbacks(
             lambda found: found[0].symbol, lambda failure: type(failure.value).__name__
         )
-        return self.successResultOf(d)
+        said: str = self.successResultOf(d)
+        return said
 
     def test_set_aside(self) -> None:
         """Deferred three times, then unscanned, and looked at no more."""

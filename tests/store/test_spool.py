@@ -3,14 +3,16 @@
 import errno
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smfd.model.transaction import Body
 from smfd.store.atomic import Disk, NoSpace
+from smfd.store.room import Room, measure
 from smfd.store.spool import GRACE, Spool, SpoolTrouble
 from tests.store.making import REACTOR, pause
 
@@ -240,39 +242,79 @@ class SpoolTests(TestCase):
         self.assertEqual(2, await spool.sweep(set()))
 
 
-class RoomTests(TestCase):
+class RoomTests(SynchronousTestCase):
     """452 before the disk is full."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.waiting: list[Deferred[int]] = []
+        self.free = 5000
+
+    def run_later(self, function: Callable[[str], int], path: str) -> Deferred[int]:
+        """A thread that is not done yet."""
+        self.waiting.append(Deferred())
+        return self.waiting[-1].addCallback(lambda _: function(path))
+
+    def room(self) -> Room:
+        """On a disk that we say the size of."""
+
+        def statvfs(path: str) -> os.statvfs_result:
+            return os.statvfs_result((1, 1, 9, 9, self.free, 0, 0, 0, 0, 255))
+
+        self.patch(os, "statvfs", statvfs)
+        room = Room("/", self.run_later, self.clock)
+        room.start()
+        return room
 
     def test_minimum_free(self) -> None:
         """What would leave less than the minimum free has no room."""
-        clock = Clock()
-        root = Path(self.mktemp())
-        root.mkdir()
-        spool = Spool(root, REACTOR, clock, minimum_free=1000)
-        free = spool.free()
+        self.patch(Spool, "free", lambda _: 5000)
+        spool = Spool(Path(self.mktemp()), REACTOR, self.clock, minimum_free=1000)
         self.assertTrue(spool.has_room(0))
-        self.assertTrue(spool.has_room(free - 1000))
-        self.assertFalse(spool.has_room(free - 999))
+        self.assertTrue(spool.has_room(4000))
+        self.assertFalse(spool.has_room(4001))
 
     def test_fresh(self) -> None:
-        """The free space is asked for once a second, whatever the load."""
-        clock = Clock()
-        spool = Spool(Path(self.mktemp()), REACTOR, clock)
-        asked: list[str] = []
+        """The disk is asked once a second, whatever the load, and not waited for."""
+        room = self.room()
+        self.free = 3000
+        for advance, free in ((0, 5000), (0.9, 5000), (0.2, 5000), (0.1, 5000)):
+            self.clock.advance(advance)
+            self.assertEqual(free, room.free())
+        self.assertEqual(1, len(self.waiting))
+        self.waiting[0].callback(0)
+        self.assertEqual(3000, room.free())
+        self.clock.advance(-500)
+        self.assertEqual(3000, room.free())
+        self.assertEqual(2, len(self.waiting))
 
-        def statvfs(path: str) -> os.statvfs_result:
-            asked.append(path)
-            return os.statvfs_result((4096, 4096, 9, 9, 9, 0, 0, 0, 0, 255))
+    def test_hangs(self) -> None:
+        """A disk that does not answer has no room, until it does."""
+        room = self.room()
+        self.clock.advance(3600)
+        self.assertEqual(5000, room.free())
+        self.clock.advance(9.9)
+        self.assertEqual(5000, room.free())
+        self.clock.advance(0.2)
+        self.assertEqual(0, room.free())
+        self.assertEqual(1, len(self.waiting))
+        self.waiting[0].callback(0)
+        self.assertEqual(5000, room.free())
 
-        self.patch(os, "statvfs", statvfs)
-        for advance in (0, 0.5, 0.6, 0.1):
-            clock.advance(advance)
-            self.assertEqual(9 * 4096, spool.free())
-        self.assertEqual(2, len(asked))
+    def test_fails(self) -> None:
+        """A disk that cannot say has no room; it is asked again."""
+        room = self.room()
+        self.clock.advance(2)
+        room.free()
+        self.waiting[0].errback(OSError("gone"))
+        self.assertEqual(0, room.free())
+        self.clock.advance(2)
+        room.free()
+        self.waiting[1].callback(0)
+        self.assertEqual(5000, room.free())
 
     def test_no_inodes(self) -> None:
         """A disk without free inodes is full (R7)."""
-        spool = Spool(Path(self.mktemp()), REACTOR, Clock(), minimum_free=0)
         nameless = os.statvfs_result((4096, 4096, 9, 9, 9, 1000, 5, 5, 0, 255))
         self.patch(os, "statvfs", lambda path: nameless)
-        self.assertFalse(spool.has_room(1))
+        self.assertEqual(0, measure("/"))
