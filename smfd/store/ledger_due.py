@@ -9,10 +9,12 @@ from smfd.model.entry import Consignment, Recipient
 from smfd.model.transaction import Body
 from smfd.store.ledger_rows import Row, cuts_from
 
+#: Entries on the outside (CROSS JOIN keeps the order): recipients are there long
+#: after they are settled, and must not be gone through.
 _DUE = """
 SELECT e.id, e.size, e.path, e.crc, e.received, e.sender, e.cuts, e.top, r.number,
     r.address, r.destination, r.category, r.reason, r.score, r.top, r.attempts
-FROM entries e JOIN recipients r ON r.entry = e.id
+FROM entries e CROSS JOIN recipients r ON r.entry = e.id
 WHERE (e.id > :id OR (e.id = :id AND r.number > :number)) AND e.id >= :id
     AND r.state = 'due' AND (r.next_try <= :now OR r.next_try > :never)
 ORDER BY e.id, r.number LIMIT :limit
@@ -69,8 +71,8 @@ def body_paths(connection: sqlite3.Connection) -> set[str]:
 def next_try(connection: sqlite3.Connection, now: float) -> float | None:
     """When the first of what is put off wants to be tried, if anything is."""
     found: float | None = connection.execute(
-        "SELECT min(r.next_try) FROM entries e JOIN recipients r ON r.entry = e.id"
-        " WHERE r.state = 'due' AND r.next_try > ?",
+        "SELECT min(next_try) FROM recipients"
+        " WHERE state = 'due' AND next_try > 0 AND next_try > ?",
         (now,),
     ).fetchone()[0]
     return found

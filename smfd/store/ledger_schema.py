@@ -66,9 +66,11 @@ CREATE TABLE acts (
 CREATE INDEX acts_subject ON acts (subject);
 """
 
+#: What is due at once is in no index: it comes and goes too often.
 _CRC = """
 ALTER TABLE entries ADD COLUMN crc INTEGER;
 CREATE INDEX corrupt ON recipients (entry, number) WHERE state = 'corrupt';
+CREATE INDEX put_off ON recipients (next_try) WHERE state = 'due' AND next_try > 0;
 """
 
 #: What makes each version from the one before.

@@ -122,14 +122,21 @@ def records_after(
 
 
 def counts(connection: sqlite3.Connection) -> dict[str, Any]:
-    """How much there is, and since when the oldest is due."""
+    """
+    How much there is, and since when the oldest is due.
+
+    What is due costs time for each that is, the rest none.  Records are
+    counted by their numbers: those that went before their time count, too.
+    """
     found: Mapping[str, Any] = connection.execute(
-        "SELECT (SELECT count(*) FROM entries e JOIN recipients r ON r.entry = e.id"
-        " WHERE r.state = 'due') AS due,"
+        "SELECT (SELECT count(*) FROM entries e CROSS JOIN recipients r"
+        " ON r.entry = e.id WHERE r.state = 'due') AS due,"
         " (SELECT count(*) FROM recipients WHERE state = 'held') AS held,"
         " (SELECT count(*) FROM recipients WHERE state = 'corrupt') AS corrupt,"
-        " (SELECT count(*) FROM records) AS records,"
-        " (SELECT received FROM entries ORDER BY id LIMIT 1) AS oldest_due"
+        " (SELECT coalesce(max(seq) + 1 - (SELECT min(seq) FROM records), 0)"
+        " FROM records) AS records,"
+        " (SELECT e.received FROM entries e CROSS JOIN recipients r ON r.entry = e.id"
+        " WHERE r.state = 'due' ORDER BY e.id LIMIT 1) AS oldest_due"
     ).fetchone()
     return dict(found)
 

@@ -15,6 +15,7 @@ from smfd.store.ledger import (
     LedgerTrouble,
     NoSpace,
 )
+from smfd.store.ledger_schema import VERSION
 from tests.store.making import REACTOR, held, mailbox, make_entry, make_record, pause
 
 
@@ -362,6 +363,23 @@ class OpeningTests(LedgerCase):
         connection.close()
         with self.assertRaisesRegex(LedgerTrouble, "newer"):
             self.make().startService()
+
+    async def test_older(self) -> None:
+        """A file of the version before is brought up to date; nothing is lost."""
+        entry = make_entry()
+        await self.ledger.commit(entry)
+        await self.ledger.stopService()
+        connection = sqlite3.connect(self.home / "ledger.db")
+        connection.executescript(
+            "DROP INDEX corrupt; DROP INDEX put_off;"
+            "ALTER TABLE entries DROP COLUMN crc; PRAGMA user_version = 1;"
+        )
+        connection.close()
+        self.ledger = self.make()
+        self.ledger.startService()
+        (due,) = await self.ledger.due()
+        self.assertEqual((entry.id, None), (due.entry_id, due.body.crc))
+        self.assertEqual([(VERSION,)], self.rows("PRAGMA user_version"))
 
     async def test_damaged(self) -> None:
         """A damaged file stops the start with a sentence (R13)."""

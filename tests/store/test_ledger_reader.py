@@ -1,5 +1,7 @@
 """What people read in the ledger."""
 
+import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smfd.model.entry import Entry, Outcome, Recipient, State
 from smfd.store.ledger import Ledger
+from smfd.store.ledger_due import Page, due_page, next_try
+from smfd.store.ledger_schema import open_writer
 from smfd.store.reader import Reader
+from smfd.store.reader_rows import counts, domains_held
 from smfd.store.record_json import record_document, record_from
 from tests.store.making import REACTOR, held, mailbox, make_entry, make_record
 
@@ -26,6 +31,53 @@ class RecordDocumentTests(SynchronousTestCase):
         document["later"] = 1
         del document["subject"]
         self.assertEqual("", record_from(document).subject)
+
+
+class PlanTests(SynchronousTestCase):
+    """What is asked all the time does not go through all that ever was."""
+
+    def plans(self, ask: Callable[[sqlite3.Connection], object]) -> list[str]:
+        """How SQLite goes about what is asked."""
+        path = Path(self.mktemp())
+        connection = open_writer(path)
+        self.addCleanup(connection.close)
+        connection.row_factory = sqlite3.Row
+        asked: list[str] = []
+        connection.set_trace_callback(asked.append)
+        ask(connection)
+        connection.set_trace_callback(None)
+        self.assertTrue(asked)
+        return [
+            step["detail"]
+            for sql in asked
+            for step in connection.execute(f"EXPLAIN QUERY PLAN {sql}")
+        ]
+
+    def check(self, ask: Callable[[sqlite3.Connection], object]) -> None:
+        """Entries hold only what is due; of the others only an index is read."""
+        for step in self.plans(ask):
+            if step.startswith("SCAN ") and not step.startswith("SCAN CONSTANT"):
+                self.assertRegex(step, "SCAN (e|recipients) USING .*INDEX")
+            if step == "SEARCH records":
+                continue
+            self.assertNotIn("TEMP B-TREE FOR ORDER BY", step)
+            self.assertNotRegex(step, r"\(entry>")
+
+    def test_due(self) -> None:
+        """A page of what is due."""
+        page = Page(("a", 1), 10)
+        self.check(lambda connection: due_page(connection, "/", 5.0, page))
+
+    def test_next_try(self) -> None:
+        """When the next is to be tried: one step in an index."""
+        self.check(lambda connection: next_try(connection, 5.0))
+        (step,) = self.plans(lambda connection: next_try(connection, 5.0))
+        self.assertIn("SEARCH recipients USING INDEX put_off", step)
+
+    def test_counts(self) -> None:
+        """How the house is doing."""
+        self.check(counts)
+        self.check(domains_held)
 
 
 class ReaderTests(TestCase):
