@@ -30,11 +30,10 @@ from smfd.console.router import Astray, Route, find
 from smfd.console.routes import ROUTES
 from smfd.control.house import Actor, House
 from smfd.model.directory import Refused
+from smfd.net.socket_path import SocketPath
 
 #: Seconds after which nobody waits for an answer any more.
 PATIENCE = 90.0
-#: Linux: what fits into sun_path with its end.
-_LONGEST_PATH = 100
 _HEADERS = {
     b"Content-Type": b"application/json",
     b"Cache-Control": b"no-store",
@@ -108,7 +107,7 @@ class API(Service):
     name = "api"
 
     def __init__(self, house: House, path: Path, reactor: Any) -> None:
-        self._path = path
+        self._path = SocketPath(path)
         self._reactor = reactor
         self._site = Site(
             Answers(house, reactor),
@@ -119,20 +118,18 @@ class API(Service):
         # Every act is audited; every look is nobody's business.
         self._site.log = lambda request: None  # type: ignore[method-assign]
         self._site.noisy = False
-        self._folder = -1
         self._port: IListeningPort | None = None
 
     def startService(self) -> None:
         """Listen, or raise why not."""
-        self._folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
         try:
-            short = self._short()
+            short = self._path.open()
             _remove_stale(short)
             self._port = self._reactor.listenUNIX(short, self._site, mode=0o600)
         except BaseException:
             # Twisted starts the factory before it binds.
             self._site.doStop()
-            self._close()
+            self._path.close()
             raise
         super().startService()
 
@@ -140,22 +137,10 @@ class API(Service):
         """Take no more requests; those under way are finished."""
         super().stopService()
         if self._port is None:
-            return maybeDeferred(self._close)
+            return maybeDeferred(self._path.close)
         stopped = maybeDeferred(self._port.stopListening)
         self._port = None
-        return stopped.addBoth(lambda _: self._close())
-
-    def _short(self) -> str:
-        """A path that fits into a socket's address, however deep the home is."""
-        path = str(self._path.absolute())
-        if len(os.fsencode(path)) <= _LONGEST_PATH:
-            return path
-        return f"/proc/self/fd/{self._folder}/{self._path.name}"
-
-    def _close(self) -> None:
-        if self._folder >= 0:
-            os.close(self._folder)
-            self._folder = -1
+        return stopped.addBoth(lambda _: self._path.close())
 
 
 def _remove_stale(path: str) -> None:

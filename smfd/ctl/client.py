@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,11 +13,10 @@ from urllib.parse import quote, urlencode
 import click
 
 from smfd.ctl.face import LATER, REFUSED, Face
+from smfd.net.socket_path import SocketPath
 
 #: Longer than the daemon waits for itself, seconds.
 _PATIENCE = 120.0
-#: What fits into a socket's address.
-_LONGEST_PATH = 100
 
 
 class NotDone(click.ClickException):
@@ -109,17 +107,11 @@ class _Connection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        """Connect, by the folder's descriptor when the path is too long."""
+        """Connect."""
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(_PATIENCE)
-        if len(os.fsencode(self._path)) <= _LONGEST_PATH:
-            self.sock.connect(str(self._path))
-            return
-        folder = os.open(self._path.parent, os.O_PATH | os.O_DIRECTORY)
-        try:
-            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
-        finally:
-            os.close(folder)
+        with SocketPath(self._path) as short:
+            self.sock.connect(short)
 
 
 @contextmanager

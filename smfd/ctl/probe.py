@@ -18,6 +18,7 @@ from attrs import frozen
 from smfd.config.judging import STAGES
 from smfd.config.schema import Config
 from smfd.config.value import split_address, split_clamd
+from smfd.net.socket_path import SocketPath
 
 
 class State(Enum):
@@ -139,16 +140,11 @@ def _mend(failure: OSError, port: int) -> str:
 def _answers(path: Path) -> bool:
     """Whether somebody listens on a UNIX socket."""
     try:
-        # By a short way: the path of a socket may not be long.
-        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+        with SocketPath(path) as short, socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(3)
+            return probe.connect_ex(short) == 0
     except OSError:
         return False
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(3)
-            return probe.connect_ex(f"/proc/self/fd/{folder}/{path.name}") == 0
-    finally:
-        os.close(folder)
 
 
 def probe_stages(config: Config) -> Iterator[Report]:
