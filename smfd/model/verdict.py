@@ -17,7 +17,6 @@ class Disposition(Enum):
     QUARANTINE = "quarantine"
     REJECT = "reject"
     DEFER = "defer"
-    HOLD = "hold"
 
 
 @frozen

@@ -125,21 +125,6 @@ class Directory(Service):
             lambda found: tuple(one for one in found if one.pages)
         )
 
-    def entries_for(self, recipient: str) -> Deferred[tuple[ListEntry, ...]]:
-        """Every entry that speaks for a recipient and has not expired."""
-        now = self._reactor.seconds()
-
-        def unexpired(books: tuple[Book, ...]) -> tuple[ListEntry, ...]:
-            return tuple(
-                entry
-                for found in books
-                for page in found.pages.values()
-                for entry in page
-                if entry.expires is None or entry.expires > now
-            )
-
-        return self.books(recipient).addCallback(unexpired)
-
     # What people look at, a page at a time.
 
     def domains(
