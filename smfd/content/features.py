@@ -5,10 +5,10 @@ Everything is octets in UTF-8, for that is what patterns are matched against.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import Factory, define
+from attrs import Factory, define, field
 
 from smfd.content.attachments import Attachment, read_attachment
 from smfd.content.html import Page, read_page
@@ -25,10 +25,23 @@ _ATTACHED = 50
 
 _ADDRESS = re.compile(r"<([^<>]{0,1000})>")
 _BARE = re.compile(r"[^\s<>,;:\"()]{1,64}@[^\s<>,;:\"()]{1,255}")
-_PARAGRAPH = re.compile(r"\n[^\S\n]*\n")
+
+#: White space of ASCII, lines apart; one of it is free to stand for a break.
+_BLANKS = b"\t\v\f\r\x1c\x1d\x1e\x1f"
+_SPACES = bytes.maketrans(_BLANKS, b" " * len(_BLANKS))
+_BREAK = b"\x1f"
+
+#: White space that others have.
+_WIDE = "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
+    map(chr, range(0x2000, 0x200B))
+)
 
 #: Header names of the rule language that are no names of fields.
 _TOGETHER = {"tocc": ("to", "cc"), "messageid": ("message-id", "resent-message-id")}
+_OTHER = frozenset(("all", "envelopefrom", *_TOGETHER))
+
+#: Header fields of a message that rules are shown.
+_FIELDS = 500
 
 
 @define
@@ -59,8 +72,18 @@ class Features:
     shape: dict[str, float] = Factory(dict)
     plain: int = 0
     html: int = 0
-    _values: dict[str, bytes] = Factory(dict)
-    _fields: dict[str, list[bytes]] = Factory(dict)
+    _values: dict[tuple[str, str], bytes] = Factory(dict)
+    _fields: Mapping[str, Sequence[bytes]] = field()
+
+    @_fields.default
+    def _first(self) -> Mapping[str, Sequence[bytes]]:
+        whole = self.parts.parts[0]
+        if len(whole.header.fields) <= _FIELDS:
+            return whole.fields
+        fields: dict[str, list[bytes]] = {}
+        for found in whole.header.fields[:_FIELDS]:
+            fields.setdefault(found.name.lower(), []).append(found.value)
+        return fields
 
     def header(self, name: str, modifier: str = "") -> bytes:
         """
@@ -70,10 +93,11 @@ class Features:
         @param modifier: "raw" for undecoded, "addr" for the first address,
             "name" for what people see beside it.
         """
-        key = f"{name}:{modifier}"
-        value = self._values.get(key)
+        if name not in self._fields and name not in _OTHER:
+            return b""
+        value = self._values.get((name, modifier))
         if value is None:
-            value = self._values[key] = self._header(name, modifier)
+            value = self._values[name, modifier] = self._header(name, modifier)
         return value
 
     def _header(self, name: str, modifier: str) -> bytes:
@@ -83,7 +107,8 @@ class Features:
             return self.message[: header.size].replace(b"\r\n", b"\n")
         if name == "envelopefrom":
             return str(self.given.get("sender", "")).encode()
-        found = self._found(_TOGETHER.get(name, (name,)))
+        names = _TOGETHER.get(name, (name,))
+        found = [value for name in names for value in self._fields.get(name, ())]
         if modifier == "raw":
             return b"".join(value.lstrip() + b"\n" for value in found)
         texts = (decode_words(value) for value in found[:50])
@@ -92,13 +117,6 @@ class Features:
         elif modifier == "name":
             texts = (display_name(text) for text in texts)
         return "".join(text + "\n" for text in texts).encode("utf-8", "replace")
-
-    def _found(self, names: tuple[str, ...]) -> list[bytes]:
-        """The values of all fields of these names."""
-        if not self._fields:
-            for field in self.parts.parts[0].header.fields[:500]:
-                self._fields.setdefault(field.name.lower(), []).append(field.value)
-        return [value for name in names for value in self._fields.get(name, ())]
 
 
 def address(text: str) -> str:
@@ -134,8 +152,7 @@ def read_features(message: bytes, given: Mapping[str, Any] | None = None) -> Fea
             seen.attachments += (read_attachment(part),)
     seen.text = "\n\n".join(shown)
     seen.rawbody = "\n".join(raw).encode("utf-8", "replace")
-    body = _paragraphs(seen.text)
-    seen.body = f"{seen.subject}\n{body}".encode("utf-8", "replace")
+    seen.body = subject.encode("utf-8", "replace") + b"\n" + paragraphs(seen.text)
     seen.urls = read_urls(_addresses(seen))
     return seen
 
@@ -160,10 +177,30 @@ def _visible(seen: Features, part: Part, text: str) -> str:
     return "".join(seen.page.shown[before:])
 
 
-def _paragraphs(text: str) -> str:
-    """A paragraph a line, white space run together."""
-    paragraphs = map(" ".join, map(str.split, _PARAGRAPH.split(text)))
-    return "\n".join(filter(None, paragraphs))
+def paragraphs(text: str) -> bytes:
+    """
+    A paragraph a line, white space run together, in UTF-8.
+
+    Words are neither cut out nor joined again: of a long text that would be most
+    of all the work.
+    """
+    if not text.isascii():
+        for blank in _WIDE:
+            text = text.replace(blank, " ")
+    octets = text.encode("utf-8", "replace").translate(_SPACES)
+    octets = _run_together(octets, b" ")
+    octets = octets.replace(b" \n", b"\n").replace(b"\n ", b"\n")
+    # An empty line is a break; a line end that is left over beside one is none.
+    octets = octets.replace(b"\n\n", _BREAK).replace(_BREAK + b"\n", _BREAK)
+    octets = _run_together(octets.replace(b"\n", b" "), _BREAK)
+    return octets.strip(b" " + _BREAK).replace(_BREAK, b"\n")
+
+
+def _run_together(octets: bytes, octet: bytes) -> bytes:
+    """Without repetitions of an octet; each round halves what is left."""
+    while octet * 2 in octets:
+        octets = octets.replace(octet * 2, octet)
+    return octets
 
 
 def _addresses(seen: Features) -> list[str]:
@@ -174,7 +211,5 @@ def _addresses(seen: Features) -> list[str]:
 
 def header_of(part: Part, name: str) -> bytes:
     """The decoded values of a field of a part, a line each."""
-    found = part.header.all(name)[:20]
-    return "".join(decode_words(f.value) + "\n" for f in found).encode(
-        "utf-8", "replace"
-    )
+    texts = [decode_words(value) + "\n" for value in part.fields.get(name, ())[:20]]
+    return "".join(texts).encode("utf-8", "replace")

@@ -10,7 +10,7 @@ Standards: RFC 2045, RFC 2046 §5.1 (multipart) and §5.2 (message).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import Factory, define, field, frozen
 
@@ -21,6 +21,9 @@ from smfd.format.words import to_text
 
 #: What a boundary may look like when nobody declares one.
 _GUESS = re.compile(rb"\s*--([^\s-][^\r\n]{0,69})\r?\n")
+
+#: Transfer encodings as nearly all write them.
+_ENCODINGS = {word.encode(): word for word in (*DECODERS, *IDENTITY)}
 
 #: RFC 5322 §3.6.8.
 _FIELD_NAME = re.compile(r"[!-9;-~]+")
@@ -55,6 +58,7 @@ class Part:
         -1 for the message.
     @ivar depth: 0 for the message.
     @ivar header: its fields; offsets count from where the part begins.
+    @ivar fields: their values, by name in lower case.
     @ivar type: C{type/subtype}, lower case; what RFC 2045 §5.2 says when
         nothing is declared.
     @ivar content: Content-Type, C{disposition}: Content-Disposition.
@@ -66,6 +70,7 @@ class Part:
     parent: int
     depth: int
     header: Header
+    fields: Mapping[str, Sequence[bytes]] = field(repr=False)
     type: str  # noqa: A003
     content: Parameters
     disposition: Parameters
@@ -129,6 +134,17 @@ def _nested(kind: str) -> bool:
     return top == "message" and not sub.removeprefix("global-").startswith(_STATUS)
 
 
+def _parameters(value: bytes = b"") -> Parameters:
+    """Read a structured value, if there is one."""
+    return read_parameters(value) if value else Parameters("")
+
+
+def _encoding(value: bytes = b"") -> str:
+    """Read a Content-Transfer-Encoding."""
+    known = _ENCODINGS.get(value.strip().lower())
+    return read_parameters(value).word if known is None else known
+
+
 def _body(header: Header) -> int:
     """
     Where the body begins that a reader might show.
@@ -187,8 +203,11 @@ class _Reader:
     def add(self, source: bytes, start: int, stop: int, parent: int) -> Part:
         """Take a part whose header is somewhere between two offsets."""
         header = read_header(source[start:stop])
-        content = self._content(header)
-        encoding = read_parameters(header.first("content-transfer-encoding")).word
+        fields: dict[str, list[bytes]] = {}
+        for found in header.fields:
+            fields.setdefault(found.name.lower(), []).append(found.value)
+        content = self._content(fields)
+        encoding = _encoding(*fields.get("content-transfer-encoding", ())[:1])
         if encoding not in DECODERS and encoding not in IDENTITY:
             self.defects.add("unknown-encoding")
         above = self.parts[parent] if parent >= 0 else None
@@ -202,9 +221,10 @@ class _Reader:
             parent,
             above.depth + 1 if above is not None else 0,
             header,
+            fields,
             kind,
             content,
-            read_parameters(header.first("content-disposition")),
+            _parameters(*fields.get("content-disposition", ())[:1]),
             encoding,
             source,
             start + _body(header),
@@ -213,25 +233,21 @@ class _Reader:
         self.parts.append(part)
         return part
 
-    def _content(self, header: Header) -> Parameters:
+    def _content(self, fields: Mapping[str, Sequence[bytes]]) -> Parameters:
         """What a part is declared to be; of several, what holds others."""
-        if header.defects:
-            types = header.all("content-type")
-            encodings = header.all("content-transfer-encoding")
-            if len(types) > 1 or len(encodings) > 1:
-                self.defects.add("ambiguous")
-            for found in types[:10]:
-                content = read_parameters(found.value)
-                if content.word.startswith(("multipart/", "message/")):
-                    return content
-        return read_parameters(header.first("content-type"))
+        types = fields.get("content-type", ())
+        if len(types) > 1 or len(fields.get("content-transfer-encoding", ())) > 1:
+            self.defects.add("ambiguous")
+        contents = [_parameters(value) for value in types[:10]] or [_parameters()]
+        holding = (c for c in contents if c.word.startswith(("multipart/", "message/")))
+        return next(holding, contents[0])
 
     def close(self, number: int, end: int, leaf: bool) -> None:
         """A part ends here; an encoded message within it is read later."""
         old = self.parts[number]
         part = Part(
-            *(old.number, old.parent, old.depth, old.header, old.type, old.content),
-            *(old.disposition, old.encoding, old.source, old.start),
+            *(old.number, old.parent, old.depth, old.header, old.fields, old.type),
+            *(old.content, old.disposition, old.encoding, old.source, old.start),
             max(old.start, end),
             leaf,
         )

@@ -1,5 +1,7 @@
 """What is seen of a message: text, links, pictures, attachments."""
 
+import re
+import sys
 import zipfile
 from io import BytesIO
 from time import process_time
@@ -9,11 +11,20 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.content.attachments import extension, read_attachment
-from smfd.content.features import Features, address, display_name, read_features
+from smfd.content.features import (
+    Features,
+    address,
+    display_name,
+    paragraphs,
+    read_features,
+)
 from smfd.content.html import Page, read_page
 from smfd.content.shape import measure
 from smfd.content.urls import find_urls, read_urls
 from smfd.format.parts import read_parts
+
+#: All white space there is.
+BLANKS = [c for c in map(chr, range(sys.maxunicode + 1)) if c.isspace()]
 
 
 def page(source: str) -> Page:
@@ -246,6 +257,27 @@ class FeatureTests(SynchronousTestCase):
             ("5,000 people", 0),
         ):
             self.assertEqual(shape(b"\r\n" + text.encode())["large-sums"], sums, text)
+
+    @given(
+        st.lists(
+            st.sampled_from(
+                [*BLANKS, "\n", "\n\n", " ", "  ", "a", "b", "\ud800", "\0"]
+            )
+        ).map("".join)
+    )
+    def test_paragraphs(self, text: str) -> None:
+        """Empty lines part paragraphs, and words are parted by one space."""
+        pieces = re.split(r"\n[^\S\n]*\n", text)
+        lines = filter(None, (" ".join(piece.split()) for piece in pieces))
+        expected = "\n".join(lines).encode("utf-8", "replace")
+        self.assertEqual(expected, paragraphs(text))
+
+    def test_paragraphs_linear(self) -> None:
+        """No white space keeps us busy for more than a moment."""
+        for piece in (" ", "\n", " \n", "\n\n\n", "\u3000", "a  \t\n \n", "\x1f"):
+            began = process_time()
+            paragraphs(piece * (500_000 // len(piece)))
+            self.assertLess(process_time() - began, 2, ascii(piece))
 
     @given(st.binary(max_size=300))
     def test_any(self, data: bytes) -> None:

@@ -73,10 +73,22 @@ class LanguageTests(SynchronousTestCase):
             "header N7 exists:X-Mailer",
             "header Y8 X-Mailer =~ /^none$/ [if-unset: none]",
             "header N8 X-Mailer =~ /none/",
+            "header NA Subject =~ /^none$/ [if-unset: none]",
             "header Y9 ToCc =~ /example\\.net/",
             "header YA ALL =~ /^Date: Mon/m",
             "header YB EnvelopeFrom =~ /^me@/",
             sender="me@example.org",
+        )
+
+    def test_many_fields(self) -> None:
+        """Rules are shown 500 fields, and fifty of one name decoded."""
+        message = b"".join(b"X-%d: a\r\n" % n for n in range(300)) + b"B: c\r\n" * 300
+        self.assertHits(
+            "header Y1 exists:X-299",
+            "header N1 exists:Subject",
+            "header Y2 B:raw =~ /^(?:c\\n){200}$/",
+            "header Y3 B =~ /^(?:c\\n){50}$/",
+            message=message + b"Subject: d\r\n\r\n",
         )
 
     def test_body(self) -> None:
@@ -118,6 +130,18 @@ class LanguageTests(SynchronousTestCase):
                 symbols=["SPF_PASS"],
             ),
             {"Y1", "Y2", "Y3", "Y4"},
+        )
+
+    def test_namesakes(self) -> None:
+        """A rule decides about its name, whatever was found before."""
+        self.assertHits(
+            "header N1 exists:X-Mailer",
+            "body N2 eval:html_tag_exists('form')",
+            "meta N3 __A",
+            "body __A /nowhere/",
+            "body Y1 /fat/",
+            "body Y2 /nowhere/",
+            symbols=["N1", "N2", "N3", "Y1", "Y2"],
         )
 
     def test_what_vectorscan_cannot(self) -> None:

@@ -130,6 +130,30 @@ class ReadTests(SynchronousTestCase):
         found = uuencoded(b"hi\r\nbegin 644 a.exe\r\n#0V%T\r\n`\r\nend\r\n")
         self.assertEqual(found, [(b"a.exe", b"Cat")])
 
+    def test_declared_twice(self) -> None:
+        """Of several types the one that holds others counts, and it is noted."""
+        one, two = b"Content-Type: text/plain\r\n", b"CONTENT-TYPE: multipart/x\r\n"
+        three = b"Content-Type: message/rfc822\r\n"
+        for head, kind, defects in (
+            (one, "text/plain", set()),
+            (one + two, "multipart/x", {"ambiguous"}),
+            (one + one + three + two, "message/rfc822", {"ambiguous"}),
+            (one + one, "text/plain", {"ambiguous"}),
+            (one * 10 + two, "text/plain", {"ambiguous"}),
+        ):
+            read = read_parts(head + b"\r\nx")
+            self.assertEqual(kind, read.parts[0].type)
+            self.assertEqual(defects, {"ambiguous"}.intersection(read.defects))
+        code = b"Content-Transfer-Encoding: %s\r\n"
+        read = read_parts(code % b" Base64 " + code % b"quoted-printable" + b"\r\neA==")
+        self.assertEqual(("ambiguous",), read.defects)
+        self.assertEqual(b"x", read.parts[0].decoded())
+
+    def test_fields(self) -> None:
+        """Values are found by name, in order, whatever the case."""
+        read = read_parts(b"A: 1\r\nb: 2\r\na: 3\r\n\r\n")
+        self.assertEqual({"a": [b" 1", b" 3"], "b": [b" 2"]}, read.parts[0].fields)
+
     def test_parameters(self) -> None:
         """Comments, quotes and spaces around parameters do not hide them."""
         found = read_parameters(

@@ -8,11 +8,11 @@ C{re} alone.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import hyperscan
-from attrs import Factory, define, evolve, frozen
+from attrs import Factory, define, evolve, field, frozen
 
 from smfd.content.rules.evals import EVALS, Call, read_call
 from smfd.content.rules.grammar import re_flags, read_rules
@@ -52,9 +52,11 @@ class Target:
     """
     All patterns that look at the same octets.
 
+    @ivar place: the field and the modifier of a header.
     @ivar fast: those in the database, by their number there.
     @ivar slow: those for C{re} alone.
     @ivar database: None when there are only slow ones.
+    @ivar unset: the numbers of those that hit what is not there.
     """
 
     kind: str
@@ -62,7 +64,14 @@ class Target:
     fast: list[Pattern] = Factory(list)
     slow: list[Pattern] = Factory(list)
     database: "hyperscan.Database | None" = None
+    unset: tuple[int, ...] = ()
     negated: list[str] = Factory(list)
+    place: tuple[str, str] = field()
+
+    @place.default
+    def _named(self) -> tuple[str, str]:
+        name, _, modifier = self.name.partition(":")
+        return name, modifier
 
 
 class RuleFaults(Exception):
@@ -80,6 +89,8 @@ class RuleSet:
 
     @ivar version: twelve hex digits that change when the files do.
     @ivar notes: what was left out.
+    @ivar decided: the names of rules without a pattern; a finding of the same
+        name does not count.
     """
 
     version: str
@@ -88,6 +99,12 @@ class RuleSet:
     exists: tuple[Rule, ...]
     calls: tuple[tuple[Rule, Call], ...]
     metas: tuple[tuple[Rule, Expression], ...]
+    decided: frozenset[str] = field(init=False)
+
+    @decided.default
+    def _ours(self) -> frozenset[str]:
+        pairs = (*self.calls, *self.metas)
+        return frozenset(r.name for r in (*self.exists, *(rule for rule, _ in pairs)))
 
     @property
     def notes(self) -> list[Fault]:
@@ -183,6 +200,7 @@ def _targets(rules: list[Rule], text: RuleText) -> list[Target]:
             target.negated.append(rule.name)
     for target in targets.values():
         _arrange(target)
+        target.unset = tuple(_unset(target.fast))
     return list(targets.values())
 
 
@@ -217,6 +235,13 @@ def _arrange(target: Target) -> None:
             target.slow.append(pattern)
     if target.fast:
         target.database = _database(target.fast)
+
+
+def _unset(patterns: list[Pattern]) -> Iterator[int]:
+    """The patterns that are to be tried on a header that is not there."""
+    for number, pattern in enumerate(patterns):
+        if pattern.regex.search(pattern.rule.unset.encode()) is not None:
+            yield number
 
 
 def _database(patterns: list[Pattern]) -> "hyperscan.Database":

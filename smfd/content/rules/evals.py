@@ -55,7 +55,8 @@ def read_call(name: str, text: str) -> Call:
 
 def shape(seen: Features, name: str, least: float, most: float = 1e18) -> bool:
     """C{shape('name', least[, most])}: a number of the message's shape."""
-    return least <= seen.shape.get(name, 0.0) <= most and name in seen.shape
+    value = seen.shape.get(name)
+    return value is not None and least <= value <= most
 
 
 def html_tag_exists(seen: Features, tag: str) -> bool:

@@ -69,7 +69,20 @@ class Matcher:
 
         @param symbols: findings of stages before, which metas may speak of.
         """
-        values = _Values(dict.fromkeys(symbols, 1.0))
+        told = (name for name in symbols if name not in self.rules.decided)
+        values = _Values(dict.fromkeys(told, 1.0))
+        evidence = self._matched(seen, values)
+        there = (r.name for r in self.rules.exists if seen.header(r.target, "raw"))
+        values.update(dict.fromkeys(there, 1.0))
+        called = (rule.name for rule, call in self.rules.calls if call.hits(seen))
+        values.update(dict.fromkeys(called, 1.0))
+        for rule, expression in self.rules.metas:
+            if value := expression.value(values):
+                values[rule.name] = value
+        return list(self._hits(values, evidence))
+
+    def _matched(self, seen: Features, values: "_Values") -> dict[str, bytes]:
+        """Run all patterns; returns what they hit, by rule."""
         evidence: dict[str, bytes] = {}
         for target in self.rules.targets:
             for octets in self._octets(target, seen):
@@ -77,13 +90,7 @@ class Matcher:
             for name in target.negated:
                 values[name] = 0.0 if values[name] else 1.0
                 evidence.pop(name, None)
-        for rule in self.rules.exists:
-            values[rule.name] = float(bool(seen.header(rule.target, "raw")))
-        for rule, call in self.rules.calls:
-            values[rule.name] = float(call.hits(seen))
-        for rule, expression in self.rules.metas:
-            values[rule.name] = expression.value(values)
-        return list(self._hits(values, evidence))
+        return evidence
 
     def _hits(
         self, values: Mapping[str, float], evidence: Mapping[str, bytes]
@@ -106,10 +113,9 @@ class Matcher:
     def _octets(self, target: Target, seen: Features) -> list[bytes]:
         """What a target's patterns look at."""
         if target.kind == "header":
-            name, _, modifier = target.name.partition(":")
-            return [seen.header(name, modifier)]
+            return [seen.header(*target.place)]
         if target.kind == "mimeheader":
-            name = target.name.partition(":")[0]
+            name = target.place[0]
             return [v for p in seen.parts.parts[:100] if (v := header_of(p, name))]
         if target.kind == "uri":
             return ["\n".join(url.text for url in seen.urls).encode("utf-8", "replace")]
@@ -125,13 +131,11 @@ class Matcher:
         evidence: dict[str, bytes],
     ) -> None:
         """Run the patterns of a target over octets."""
-        hits: list[tuple[int, int]] = []
+        hits = [(number, 0) for number in target.unset] if not octets else []
         if target.database is not None and octets:
             target.database.scan(
                 octets, lambda number, start, end, *_: hits.append((number, end))
             )
-        elif not octets:
-            hits = [(n, 0) for n, p in enumerate(target.fast) if self._unset(p)]
         for number, end in hits:
             pattern = target.fast[number]
             if pattern.confirm:
@@ -141,11 +145,6 @@ class Matcher:
                 evidence[pattern.rule.name] = octets[max(0, end - _EVIDENCE) : end]
         for pattern in target.slow:
             self._confirm(pattern, octets, values, evidence)
-
-    def _unset(self, pattern: Pattern) -> bool:
-        """Whether a pattern is to be tried on a header that is not there."""
-        unset = pattern.rule.unset.encode()
-        return pattern.regex.search(unset) is not None
 
     def _confirm(
         self,

@@ -6,8 +6,7 @@ so that what is compiled is ours and not theirs.
 """
 
 import re
-from collections.abc import Mapping
-from types import CodeType
+from collections.abc import Callable, Mapping
 
 from attrs import define, frozen
 
@@ -44,12 +43,12 @@ class Expression:
     """
 
     names: frozenset[str]
-    code: CodeType
+    _calculate: Callable[[Mapping[str, float]], float]
 
     def value(self, values: Mapping[str, float]) -> float:
         """Its value; dividing by nothing gives nothing."""
         try:
-            return float(eval(self.code, {"__builtins__": {}, "_": values}))
+            return float(self._calculate(values))
         except ZeroDivisionError:
             return 0.0
 
@@ -61,7 +60,8 @@ def read_expression(text: str) -> Expression:
     if reading.at < len(reading.tokens):
         raise Misspelt(f"{reading.tokens[reading.at]!r} is not expected")
     names = frozenset(t for t in reading.tokens if t[0].isalpha() or t[0] == "_")
-    return Expression(names, compile(source, "<meta>", "eval"))
+    code = compile(f"lambda _: {source}", "<meta>", "eval")
+    return Expression(names, eval(code, {"__builtins__": {}}))
 
 
 def _tokens(text: str) -> list[str]:
