@@ -85,7 +85,7 @@ class Header:
     def all(self, name: str) -> tuple[Field, ...]:
         """Every field of that name, whatever its case, in order."""
         wanted = name.lower()
-        return tuple(f for f in self.fields if f.name.lower() == wanted)
+        return tuple([f for f in self.fields if f.name.lower() == wanted])
 
     def first(self, name: str) -> bytes:
         """The value of the first field of that name, or nothing."""

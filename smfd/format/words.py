@@ -57,7 +57,7 @@ def to_text(data: bytes, charset: str = "") -> tuple[str, bool]:
 
     @return: the text, nothing removed; and whether the charset was one we know.
     """
-    name = charset.strip().strip("\"'").lower()
+    name = charset and charset.strip().strip("\"'").lower()
     if name not in _PLAIN:
         codec = _CHARSETS.get(name)
         if codec is not None:

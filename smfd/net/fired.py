@@ -20,4 +20,4 @@ def at_hand(answer: Deferred[T]) -> tuple[T] | None:
     if not answer.called or answer.paused:
         return None
     result: Any = answer.result
-    return None if isinstance(result, Failure | Deferred) else (result,)
+    return None if isinstance(result, (Failure, Deferred)) else (result,)

@@ -154,7 +154,7 @@ def _one_reply(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:
     Where recipients differ the refused ones are quarantined, and it says so.
     """
     refusing = (Disposition.REJECT, Disposition.DEFER)
-    if len({f.disposition for f in fates}) < 2:
+    if all(fate.disposition is fates[0].disposition for fate in fates):
         return fates
     return tuple(
         evolve(

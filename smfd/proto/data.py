@@ -38,10 +38,10 @@ class Scrutiny:
     def look(self, octets: bytes) -> None:
         """Look at some that neither begin nor end inside a CRLF."""
         self.size += len(octets)
-        lines = octets.count(b"\r\n")
-        if octets.count(b"\n") != lines or octets.count(b"\r") != lines:
+        lines = octets.replace(b"\r\n", b"")
+        if b"\n" in lines or b"\r" in lines:
             self._bare = True
-        if b"\0" in octets:
+        if b"\0" in lines:
             self._nul = True
 
     def spoil(self, answer: Reply) -> None:
@@ -94,6 +94,8 @@ class DataReader:
             message cannot become one any more.
         """
         octets = source.take()
+        if not octets:
+            return b""
         if self._held:
             octets = self._held + octets
         found = octets.find(b"\r\n.")

@@ -4,9 +4,7 @@ What we answer.
 Standards: RFC 5321 §4.2, RFC 2034, RFC 3463.
 """
 
-from functools import cached_property
-
-from attrs import frozen
+from attrs import field, frozen
 
 #: RFC 5321 §4.5.3.1.5: 512 octets, of which code, status and CRLF take some.
 _LINE = 480
@@ -28,6 +26,8 @@ class Reply:
     status: str
     lines: tuple[str, ...]
     closes: bool = False
+    #: Most replies are said again and again.
+    _octets: bytes = field(init=False, eq=False, repr=False)
 
     @property
     def positive(self) -> bool:
@@ -36,12 +36,12 @@ class Reply:
 
     def __bytes__(self) -> bytes:
         """The reply on the wire."""
-        return self._wire
+        return self._octets
 
-    @cached_property
-    def _wire(self) -> bytes:
+    @_octets.default
+    def _spelled(self) -> bytes:
         """
-        The reply on the wire; most replies are said again and again.
+        The reply on the wire.
 
         What is not printable ASCII is shown as "?", and a line too long is
         cut: no text makes a second reply of one.

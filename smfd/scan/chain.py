@@ -57,10 +57,17 @@ class Chain:
 
     def run(self, transaction: Transaction) -> Deferred[Transaction]:
         """Fires with the transaction and all its findings; never fails."""
-        d = succeed(transaction)
+        d: Deferred[Transaction] | None = None
         for step in self._roads[transaction.flow]:
-            d.addCallback(self._step, step)
-        return d
+            if d is not None:
+                d.addCallback(self._step, step)
+                continue
+            done = self._step(transaction, step)
+            if isinstance(done, Deferred):
+                d = done
+            else:
+                transaction = done
+        return succeed(transaction) if d is None else d
 
     def _step(
         self, transaction: Transaction, step: Step

@@ -213,11 +213,11 @@ def _unacceptable(header: Header, envelope: Envelope) -> Reply | None:
 
 def _refusal(verdict: Verdict, envelope: Envelope) -> Reply | None:
     """One reply for all: only what holds for every recipient."""
-    dispositions = {fate.disposition for fate in verdict.fates}
-    if dispositions == {Disposition.DEFER}:
+    dispositions = [fate.disposition for fate in verdict.fates]
+    if dispositions.count(Disposition.DEFER) == len(dispositions):
         return _said(
             451, "4.7.1", "The message cannot be checked now, try again later", envelope
         )
-    if dispositions == {Disposition.REJECT}:
+    if dispositions.count(Disposition.REJECT) == len(dispositions):
         return _said(550, "5.7.1", "The message is not accepted here", envelope)
     return None

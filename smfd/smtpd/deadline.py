@@ -1,5 +1,5 @@
 """
-Time runs out: one delayed call for a connection, however often it is moved.
+Time runs out: one delayed call for all connections, however often they move.
 
 Standards: RFC 5321 §4.5.3.2.
 """
@@ -8,63 +8,91 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+_NEVER = float("inf")
+
+#: Seconds between two looks at the least: what is due together is late together.
+_GRAIN = 0.05
+
+
+class Deadlines:
+    """
+    The deadlines of all connections of a role.
+
+    Starting, moving and ending one costs next to nothing: one delayed call
+    looks at all of them, and comes again when the next is due.
+    """
+
+    def __init__(self, clock: IReactorTime, beat: float) -> None:
+        """
+        @param beat: the most seconds between two looks; never more than the
+            nearest deadline that will be set.
+        """
+        self.clock = clock
+        self._beat = beat
+        self._open: set[Deadline] = set()
+        self._call: IDelayedCall | None = None
+
+    def start(self, late: Callable[[], None]) -> "Deadline":
+        """A deadline that is not set yet."""
+        deadline = Deadline(self, late)
+        self._open.add(deadline)
+        if self._call is None:
+            self._call = self.clock.callLater(self._beat, self._look)
+        return deadline
+
+    def end(self, deadline: "Deadline") -> None:
+        """It does not matter any more."""
+        self._open.discard(deadline)
+        if self._call is not None and not self._open:
+            self._call.cancel()
+            self._call = None
+
+    def _look(self) -> None:
+        self._call = None
+        now = self.clock.seconds()
+        for deadline in [one for one in self._open if one.due <= now]:
+            deadline.pass_by()
+        if self._open and self._call is None:
+            left = min(one.due for one in self._open) - self.clock.seconds()
+            wait = min(max(left, _GRAIN), self._beat)
+            self._call = self.clock.callLater(wait, self._look)
+
 
 class Deadline:
     """
     Calls when the time is over.
 
-    Moving it costs an assignment: the delayed call looks at the clock when it
-    comes, and comes again if there is time left.
-
     @ivar due: when, by the clock.
     """
 
-    __slots__ = ("due", "_clock", "_beat", "_late", "_call")
+    __slots__ = ("due", "_all", "_clock", "_late")
 
-    def __init__(
-        self, clock: IReactorTime, beat: float, late: Callable[[], None]
-    ) -> None:
-        """
-        @param beat: the most seconds between two looks; never more than the
-            nearest deadline that will be set.
-        """
-        self.due = float("inf")
-        self._clock = clock
-        self._beat = beat
+    def __init__(self, all_: Deadlines, late: Callable[[], None]) -> None:
+        self.due = _NEVER
+        self._all = all_
+        self._clock = all_.clock
         self._late = late
-        self._call: IDelayedCall | None = clock.callLater(beat, self._look)
 
-    def expect(self, seconds: float, at_most: float = float("inf")) -> None:
+    def expect(self, seconds: float, at_most: float = _NEVER) -> None:
         """So many seconds from now, or at a certain time if that is sooner."""
         self.due = min(self._clock.seconds() + seconds, at_most)
 
     def never(self) -> None:
         """Not until told again."""
-        self.due = float("inf")
+        self.due = _NEVER
 
     @property
     def running(self) -> bool:
         """Whether anything is expected."""
-        return self.due != float("inf")
+        return self.due != _NEVER
 
     def stop(self) -> None:
         """It does not matter any more."""
-        self._late = _nothing
-        call, self._call = self._call, None
-        if call is not None and call.active():
-            call.cancel()
+        self.due = _NEVER
+        self._all.end(self)
 
-    def _look(self) -> None:
-        left = self.due - self._clock.seconds()
-        if left <= 0:
-            self.due = float("inf")
+    def pass_by(self) -> None:
+        """It is over, unless somebody stopped or moved it just now."""
+        if self.due <= self._clock.seconds():
+            self.due = _NEVER
             self._late()
-            left = self.due - self._clock.seconds()
-        if self._call is not None:
-            self._call = self._clock.callLater(
-                min(max(left, 0.0), self._beat), self._look
-            )
-
-
-def _nothing() -> None:
-    """Nobody is late any more."""

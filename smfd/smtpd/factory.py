@@ -18,7 +18,8 @@ from smfd.interfaces import IDoor
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
 from smfd.smtpd.connections import Connections
-from smfd.smtpd.post import Post
+from smfd.smtpd.deadline import Deadlines
+from smfd.smtpd.post import LINGER, Post
 from smfd.smtpd.protocol import SMTPProtocol
 
 __all__ = ["Budget", "Limits", "Offer", "SMTPFactory"]
@@ -61,8 +62,16 @@ class SMTPFactory(ServerFactory):
             tls=tls,
             budget=budget or Budget(limits.memory),
             connections=self.connections,
+            deadlines=Deadlines(clock, _nearest(limits)),
         )
 
     def buildProtocol(self, addr: IAddress | None) -> SMTPProtocol:
         """One for each connection."""
         return SMTPProtocol(self.post)
+
+
+def _nearest(limits: Limits) -> float:
+    """Seconds; no deadline is nearer than this when it is set."""
+    return min(
+        limits.command_timeout, limits.data_timeout, limits.message_timeout, LINGER
+    )

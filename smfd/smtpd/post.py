@@ -13,6 +13,7 @@ from smfd.proto.command import Mail
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
 from smfd.smtpd.connections import Connections
+from smfd.smtpd.deadline import Deadlines
 
 #: Seconds a client has to take the last reply and go.
 LINGER = 10.0
@@ -27,6 +28,7 @@ class Post:
     @ivar tls: what STARTTLS starts, or None.
     @ivar budget: octets of messages in memory, over all connections.
     @ivar connections: those that are open now.
+    @ivar deadlines: theirs.
     """
 
     door: IDoor
@@ -37,16 +39,9 @@ class Post:
     tls: IOpenSSLServerConnectionCreator | None
     budget: Budget
     connections: Connections
+    deadlines: Deadlines
 
     _log = Logger()
-
-    @property
-    def beat(self) -> float:
-        """Seconds; no deadline is nearer than this when it is set."""
-        limits = self.limits
-        return min(
-            limits.command_timeout, limits.data_timeout, limits.message_timeout, LINGER
-        )
 
     def closed(self, session: Session, why: str) -> None:
         """Tell the door that a connection is gone."""
@@ -58,11 +53,12 @@ class Post:
     def envelope(self, mail: Mail) -> Envelope:
         """A new transaction, without recipients."""
         return Envelope(
-            id=self.ids(),
-            sender=mail.sender,
-            size=mail.size,
-            body=mail.body,
-            smtputf8=mail.smtputf8,
-            ret=mail.ret,
-            envid=mail.envid,
+            self.ids(),
+            mail.sender,
+            (),
+            mail.size,
+            mail.body,
+            mail.smtputf8,
+            mail.ret,
+            mail.envid,
         )

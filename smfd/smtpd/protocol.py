@@ -21,6 +21,7 @@ from smfd.interfaces import IIncoming
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body
+from smfd.net.fired import at_hand
 from smfd.proto.command import Hello, Mail, Rcpt
 from smfd.proto.event import Event, Refusal, Signal
 from smfd.proto.phrase import READY_FOR_TLS
@@ -33,9 +34,6 @@ from smfd.smtpd.post import LINGER, Post
 from smfd.smtpd.wire import Wire
 
 T = TypeVar("T")
-
-#: What a question may be answered with, when nothing went wrong.
-_ANSWERS = {Reply, Body}
 
 
 @implementer(IHandshakeListener, IHalfCloseableProtocol)
@@ -75,7 +73,7 @@ class SMTPProtocol(Protocol):
         post = self._post
         post.connections.add(self)
         self._wire = Wire(self.transport, self._unblocked)
-        self._deadline = Deadline(post.clock, post.beat, self._late)
+        self._deadline = post.deadlines.start(self._late)
         self._deadline.expect(post.limits.command_timeout)
         self._session = Session(post.ids(), *self._wire.peer(), post.clock.seconds())
         if self._wire.secure:
@@ -134,12 +132,7 @@ class SMTPProtocol(Protocol):
         self._running = True
         moved = False
         try:
-            while self._pending is None and not self._wire.blocked:
-                event = self._next()
-                if event is None:
-                    break
-                moved = True
-                self._meet(event)
+            moved = self._converse()
         except Exception:
             self._log.failure("session {id}: it failed", id=self._session.id)
             self.abort("fault")
@@ -151,17 +144,21 @@ class SMTPProtocol(Protocol):
         if self._ended:
             self._leave()
 
-    def _next(self) -> Event | None:
-        machine = self._machine
-        if self._retiring and not (machine.reading or machine.receiving):
-            self._dismiss(phrase.CLOSING, "shutdown", polite=True)
-        return machine.next_event()
-
-    def _meet(self, event: Event) -> None:
-        _MEET[event if type(event) is Signal else type(event)](self, event)
-        if not self._machine.receiving and self._intake.open:
-            # RSET, a flaw, or the end: there will be no message.
-            self._intake.drop()
+    def _converse(self) -> bool:
+        """Meet all that can be met now; whether there was anything."""
+        machine, wire, moved = self._machine, self._wire, False
+        while self._pending is None and not wire.blocked:
+            if self._retiring and not (machine.reading or machine.receiving):
+                self._dismiss(phrase.CLOSING, "shutdown", polite=True)
+            event = machine.next_event()
+            if event is None:
+                break
+            moved = True
+            _MEET[event if type(event) is Signal else type(event)](self, event)
+            if self._intake.open and not machine.receiving:
+                # RSET, a flaw, or the end: there will be no message.
+                self._intake.drop()
+        return moved
 
     def _unblocked(self) -> None:
         if self._pending is None:
@@ -183,9 +180,9 @@ class SMTPProtocol(Protocol):
             answer = ask(*args)
         except Exception:
             answer = fail()
-        if answer.called and not answer.paused and type(answer.result) in _ANSWERS:
-            # No need of callbacks, which cost more than all the rest here.
-            then(answer.result)  # type: ignore[arg-type]
+        found = at_hand(answer)
+        if found is not None:
+            then(found[0])
         else:
             self._await(answer, then, self._failed)
 
@@ -322,8 +319,10 @@ class SMTPProtocol(Protocol):
 
     def _throttle(self) -> None:
         """Stop reading while nobody can look at more; start again after."""
-        busy = self._pending is not None or self._wire.blocked
-        self._wire.read(not busy or len(self._machine) <= self._post.limits.pending)
+        wire = self._wire
+        busy = self._pending is not None or wire.blocked
+        if busy or wire.paused:
+            wire.read(not busy or len(self._machine) <= self._post.limits.pending)
 
     def _watch(self, moved: bool) -> None:
         """Set the next deadline."""

@@ -4,6 +4,8 @@ What goes on top of a message, and what is cut out of it.
 Everything else stays byte for byte as it was received.
 """
 
+from collections.abc import Sequence
+
 from attrs import frozen
 
 from smfd.format.authres import authentication_results
@@ -37,13 +39,13 @@ class Tracer:
         self, transaction: Transaction, verdict: Verdict, record: Record
     ) -> Entry:
         """The message as it will lie in mailboxes and in the quarantine."""
-        sender = str(transaction.envelope.sender or "")
+        sender = record.sender
         return Entry(
             transaction.id,
             transaction.received,
             sender,
             transaction.body,
-            self._top(transaction),
+            self._top(transaction, record.recipients),
             cuts(transaction.header, OURS, self.hostname),
             tuple(
                 _recipient(number, fate, sender, transaction.id)
@@ -52,9 +54,8 @@ class Tracer:
             record,
         )
 
-    def _top(self, transaction: Transaction) -> bytes:
+    def _top(self, transaction: Transaction, recipients: Sequence[str]) -> bytes:
         session, envelope = transaction.session, transaction.envelope
-        only = envelope.recipients[0].address if len(envelope.recipients) == 1 else ""
         return authentication_results(self.hostname, transaction.findings) + received(
             helo=session.helo,
             client=session.client,
@@ -68,7 +69,7 @@ class Tracer:
             id=transaction.id,
             at=transaction.received,
             tls=session.tls,
-            recipient=str(only),
+            recipient=recipients[0] if len(recipients) == 1 else "",
         )
 
 

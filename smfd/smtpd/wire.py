@@ -21,19 +21,20 @@ class Wire:
     A transport, and how full it is.
 
     @ivar blocked: the client does not take what we write: write no more.
+    @ivar paused: nothing is read for now.
     """
 
-    __slots__ = ("blocked", "_transport", "_on", "_out", "_paused", "_gone")
+    __slots__ = ("blocked", "paused", "_transport", "_on", "_out", "_gone")
 
     def __init__(self, transport: Any, on: Callable[[], None]) -> None:
         """
         @param on: called when the client takes what we write again.
         """
-        self.blocked = False
+        self.blocked = self.paused = False
         self._transport = transport
         self._on = on
         self._out: list[bytes] = []
-        self._paused = self._gone = False
+        self._gone = False
         transport.registerProducer(self, True)
 
     def peer(self) -> tuple[str, int]:
@@ -70,8 +71,8 @@ class Wire:
 
     def read(self, go_on: bool) -> None:
         """Read, or leave it with the client for now."""
-        if go_on is self._paused and not self._gone:
-            self._paused = not go_on
+        if go_on is self.paused and not self._gone:
+            self.paused = not go_on
             if go_on:
                 self._transport.resumeProducing()
             else:
@@ -92,8 +93,7 @@ class Wire:
         self.read(True)
         self._transport.unregisterProducer()
         self.blocked = False
-        half = ITCPTransport.providedBy(self._transport) and not self.secure
-        if polite or not half:
+        if polite or self.secure or not ITCPTransport.providedBy(self._transport):
             self._transport.loseConnection()
         else:
             # To close with octets unread would reset the connection, and the
