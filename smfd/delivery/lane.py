@@ -20,7 +20,8 @@ class Lane:
     Gathers consignments for a destination into batches.
 
     A batch goes when it is full, or when its first consignment has waited for
-    C{delay} seconds; what comes while a batch is under way makes the next.
+    C{delay} seconds; what comes while a batch is under way makes the next,
+    which gathers as long, unless it is full.
 
     @ivar done: called with the consignments of a batch and their outcomes,
         one for each.
@@ -95,7 +96,8 @@ class Lane:
         if self._waiting and self._open:
             # Not from here: a destination that answers at once must not
             # cost stack.
-            self._timer = self._clock.callLater(0, self._go)
+            delay = 0.0 if len(self._waiting) >= self._size else self._delay
+            self._timer = self._clock.callLater(delay, self._go)
 
     def _deliver(self, batch: Sequence[Consignment]) -> "Deferred[None]":
         d = maybeDeferred(self._destination.deliver, batch)

@@ -67,7 +67,7 @@ class Runner(Service):
         leftovers: Callable[[Sequence[str]], object],
         clock: IReactorTime,
         batch: int = 512,
-        delay: float = 0.2,
+        delay: float = 0.05,
         window: int = 20_000,
         memory: int = 67_108_864,
         pause: Callable[[int], float] = backoff,

@@ -37,7 +37,7 @@ class Shelving:
     disk: Disk
     home: str
     state: State
-    together: int = 32
+    together: int = 4
 
     def deliver(self, consignments: Sequence[Consignment]) -> list[Outcome]:
         """One outcome for each; what failed is DUE, the others unaffected."""

@@ -98,7 +98,9 @@ class LaneTests(SynchronousTestCase):
         self.assertEqual([3], self.sizes())
         self.destination.answer = done
         first.callback(done(self.destination.batches[0]))
-        self.clock.pump([0, 0, 0])
+        self.clock.pump([0, 0])
+        self.assertEqual([3, 3], self.sizes())
+        self.clock.advance(1)
         self.assertEqual([3, 3, 2], self.sizes())
         self.assertEqual(8, len(self.told))
 
