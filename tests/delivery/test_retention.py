@@ -66,7 +66,7 @@ class RetentionTests(TestCase):
         os.makedirs(folder)
         (folder / "x").write_text("x")
         leftovers = Leftovers(self.house.spool, self.house.quarantine)
-        self.house.quarantine.stopService()
+        self.house.hands.stop()
         leftovers([os.path.abspath(folder / "x")])
         self.assertEqual([], self.flushLoggedErrors())
         self.assertTrue((folder / "x").exists())
