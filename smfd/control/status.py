@@ -65,7 +65,7 @@ def _ledger(house: House) -> list[str]:
     suspect = house.ledger.suspect
     if not suspect:
         return []
-    return [f"No mail is accepted: the disk broke ({suspect}). Mend it and restart."]
+    return [f"No mail is accepted: {suspect}. Mend it and restart."]
 
 
 def _corrupt(number: int) -> list[str]:

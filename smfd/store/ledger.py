@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.model.entry import Consignment, Entry, Outcome, State
@@ -43,6 +44,9 @@ __all__ = ["AlreadyDecided", "AlreadyRunning", "Ledger", "LedgerTrouble", "NoSpa
 T = TypeVar("T")
 
 FILE = "ledger.db"
+
+#: Seconds until somebody who takes the home away is noticed, mail or no mail.
+_LOOK = 3.0
 
 
 class AlreadyRunning(Exception):
@@ -93,6 +97,8 @@ class Ledger(Service):
         self._before_end: list[Deferred[Any]] = []
         self._writer: Writer | None = None
         self._lock = -1
+        self._looks = LoopingCall(self._look)
+        self._looks.clock = clock
 
     @property
     def suspect(self) -> str:
@@ -115,7 +121,8 @@ class Ledger(Service):
             os.close(self._lock)
             raise
         home = os.path.abspath(self.home)
-        self._writer = Writer(connection, home, self._disk, self._clock.seconds)
+        path = os.path.join(home, FILE)
+        self._writer = Writer(connection, home, self._disk, self._clock.seconds, path)
         self._queue = SimpleQueue()
         self._ended: Deferred[None] = Deferred()
         thread = threading.Thread(
@@ -123,6 +130,7 @@ class Ledger(Service):
         )
         thread.daemon = True
         thread.start()
+        self._looks.start(_LOOK, now=False)
         super().startService()
 
     def stopService(self) -> "Deferred[None]":
@@ -323,7 +331,12 @@ class Ledger(Service):
                 self._noted -= 1
             job.fire()
 
+    def _look(self) -> "Deferred[None]":
+        """Have the writer look whether all is at its place; it says if not."""
+        return self._ask(lambda connection, sheet: None).addErrback(lambda _: None)
+
     def _end(self, _: object) -> "Deferred[None]":
+        self._looks.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

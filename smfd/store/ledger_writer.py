@@ -30,12 +30,17 @@ _IOERR, _CORRUPT, _FULL, _NOTADB, _CONSTRAINT = 10, 11, 13, 26, 19
 _OURS = {5, 6, 7, 8, 9, 14, 15}
 
 
+class Displaced(Exception):
+    """The file that we write is not the one that the next start will read."""
+
+
 class Writer:
     """
     Writes batches of jobs, each wholly or not at all.
 
-    @ivar suspect: the disk failed, and what it holds is not known: nothing is
-        written any more until somebody has looked and started us again.
+    @ivar suspect: why what the disk holds is not known: it failed, or the file
+        is not at its place.  Nothing is written any more until somebody has
+        looked and started us again.
     """
 
     _log = Logger()
@@ -46,8 +51,14 @@ class Writer:
         home: str,
         disk: Disk,
         now: Callable[[], float],
+        path: str,
     ) -> None:
+        """
+        @param path: of the connection's file.
+        """
         self.suspect = ""
+        self._path = path
+        self._file = _identity(path)
         self._connection = connection
         self._home = home
         self._disk = disk
@@ -80,6 +91,8 @@ class Writer:
     def _commit(self, jobs: Sequence[Job]) -> list[str]:
         connection = self._connection
         sheet = Sheet(self._home, self._now())
+        if _identity(self._path) != self._file:
+            raise Displaced(f"{self._path} was moved, deleted or replaced")
         connection.execute("BEGIN IMMEDIATE")
         for job in jobs:
             job.fill(connection, sheet)
@@ -103,18 +116,20 @@ class Writer:
         if isinstance(error, OSError):
             if is_full(error):
                 return NoSpace(str(error))
-            return self._suspicious(error)
+            return self._suspicious(f"the disk failed: {error}")
+        if isinstance(error, Displaced):
+            return self._suspicious(str(error))
         code = getattr(error, "sqlite_errorcode", _CONSTRAINT) & 0xFF
         if code == _FULL:
             return NoSpace(str(error))
         if code in {_IOERR, _CORRUPT, _NOTADB}:
-            return self._suspicious(error)
+            return self._suspicious(f"the disk failed: {error}")
         return LedgerTrouble(str(error)) if code in _OURS else None
 
-    def _suspicious(self, error: Exception) -> LedgerTrouble:
+    def _suspicious(self, why: str) -> LedgerTrouble:
         # A sync that failed once may succeed the second time with the data
         # gone: no commit after it can be believed.
-        self.suspect = f"the disk failed: {error}"
+        self.suspect = why
         self._log.critical("the ledger takes nothing more: {why}", why=self.suspect)
         return LedgerTrouble(self.suspect)
 
@@ -146,3 +161,12 @@ def take_waiting(
     except Empty:
         return jobs, True
     return jobs, False
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Which file has a path; None when none has."""
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino

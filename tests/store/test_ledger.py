@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from twisted.internet.defer import gatherResults
+from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from smfd.model.entry import Entry, Outcome, State
@@ -363,6 +364,41 @@ class OpeningTests(LedgerCase):
         connection.close()
         with self.assertRaisesRegex(LedgerTrouble, "newer"):
             self.make().startService()
+
+    async def test_taken_away(self) -> None:
+        """Whoever moves, deletes or replaces the file stops the mail, and is told."""
+
+        def move(path: Path) -> None:
+            path.rename(path.with_name("elsewhere"))
+
+        def replace(path: Path) -> None:
+            copy = path.with_name("copy")
+            copy.write_bytes(path.read_bytes())
+            copy.rename(path)
+
+        def move_home(path: Path) -> None:
+            self.home.rename(self.home.with_name(f"moved-{self.home.name}"))
+
+        for take_away in (move, Path.unlink, replace, move_home):
+            await self.ledger.commit(make_entry())
+            take_away(self.home / "ledger.db")
+            await self.assertFailure(self.ledger.commit(make_entry()), LedgerTrouble)
+            self.assertIn("moved, deleted or replaced", self.ledger.suspect)
+            await self.ledger.stopService()
+            self.home = Path(self.mktemp())
+            self.ledger = self.make()
+            self.ledger.startService()
+
+    async def test_taken_away_at_rest(self) -> None:
+        """It is noticed within seconds when nobody sends mail, too."""
+        await self.ledger.stopService()
+        clock = Clock()
+        self.ledger = Ledger(self.home, REACTOR, clock)
+        self.ledger.startService()
+        (self.home / "ledger.db").unlink()
+        clock.advance(5)
+        while not self.ledger.suspect:
+            await pause()
 
     async def test_older(self) -> None:
         """A file of the version before is brought up to date; nothing is lost."""
