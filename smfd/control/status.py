@@ -1,5 +1,9 @@
 """How the house is doing, and what is off."""
 
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import utc
 
@@ -17,17 +21,17 @@ NO_SCAN = "The virus stage is left out: nothing looks for viruses."
 async def status(house: House, actor: Actor) -> Document:
     """What runs since when, what waits, what is held, what protects nobody."""
     facts = house.facts
-    counts = await house.reader.counts()
+    counts = await _counts(house)
     oldest = counts.get("oldest_due")
     return {
         "hostname": facts.hostname,
         "version": facts.version,
         "up_since": utc(facts.started),
-        "queue": counts["due"],
+        "queue": counts.get("due"),
         "oldest_due": utc(oldest) if oldest else None,
-        "held": counts["held"],
-        "corrupt": counts["corrupt"],
-        "records": counts["records"],
+        "held": counts.get("held"),
+        "corrupt": counts.get("corrupt"),
+        "records": counts.get("records"),
         "worst_ms": round(house.pulse.worst * 1000, 1) if house.pulse else 0.0,
         "virus_engine": facts.engine or "none",
         "virus_test": _tested(house),
@@ -36,9 +40,19 @@ async def status(house: House, actor: Actor) -> Document:
             *([BLIND] if _tested(house) == "failed" else []),
             *facts.off,
             *_ledger(house),
-            *_corrupt(counts["corrupt"]),
+            *_corrupt(counts.get("corrupt", 0)),
         ],
     }
+
+
+async def _counts(house: House) -> Mapping[str, Any]:
+    """What the ledger counts; nothing when it is broken and cannot be read."""
+    try:
+        return await house.reader.counts()
+    except sqlite3.Error:
+        if not house.ledger.suspect:
+            raise
+        return {}
 
 
 async def pulse(house: House, actor: Actor) -> Document:

@@ -28,13 +28,17 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"smfd {found['version']} on {found['hostname']}"
     yield f"up since      {found['up_since']}"
     oldest = f", the oldest since {found['oldest_due']}" if found["oldest_due"] else ""
-    yield f"queue         {found['queue']}{oldest}"
-    yield f"held          {found['held']}"
+    yield f"queue         {_number(found['queue'])}{oldest}"
+    yield f"held          {_number(found['held'])}"
     if found["corrupt"]:
         yield f"corrupt       {found['corrupt']}"
-    yield f"records       {found['records']}"
+    yield f"records       {_number(found['records'])}"
     tested = _TESTED.get(found["virus_test"], "")
     yield f"virus engine  {found['virus_engine']}{tested}"
     yield f"worst stall   {found['worst_ms']:g} ms"
     for warning in found["warnings"]:
         yield f"WARNING: {warning}"
+
+
+def _number(count: int | None) -> str:
+    return "unknown" if count is None else str(count)
