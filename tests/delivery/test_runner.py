@@ -164,6 +164,17 @@ class HandTests(SynchronousTestCase):
         hand.add(consignments(make_entry(b"x" * 600))[0])
         self.assertTrue(hand.full)
 
+    def test_gone(self) -> None:
+        """A client that hangs up while it waits is not remembered."""
+        hand = Hand(window=1, memory=1000)
+        hand.add(consignments(make_entry(b"x"))[0])
+        for _ in range(1000):
+            waiting = hand.lighter()
+            assert waiting is not None
+            waiting.addErrback(lambda _: None)
+            waiting.cancel()
+        self.assertEqual([], hand._waiters)
+
     def test_backoff(self) -> None:
         """A try follows after seconds at first, minutes at last."""
         waits = [backoff(n) for n in range(12)]

@@ -129,6 +129,21 @@ class AcceptedTests(FrontTestCase):
         await d
         self.assertEqual([250], [said.code for said in answered])
 
+    async def test_fault_behind_the_commit(self) -> None:
+        """
+        What is committed stays ours though delivery or the log breaks: the
+        body is kept, and the client does not send it twice.
+        """
+        await self.build()
+        with_fault = self.patch(self.house.runner, "take", _breaks)
+        self.assertEqual(250, (await self.send(LARGE)).code)
+        self.assertEqual(1, len(self.spooled()))
+        with_fault.restore()
+        self.patch(self.maillog, "line", _breaks)
+        self.assertEqual(250, (await self.send()).code)
+        await self.until(self.house.messages)
+        self.assertEqual(2, len(self.flushLoggedErrors(ZeroDivisionError)))
+
     async def test_client_gone(self) -> None:
         """A client that goes while it is judged has sent it all the same."""
         slow = Slow()
@@ -247,13 +262,17 @@ class RefusedTests(FrontTestCase):
         await self.refused(b"X: y\r\n" * 5 + b"Y: " + b"z" * 10_000, 552, "5.3.4")
 
     async def test_loop(self) -> None:
-        """A message that goes round and round."""
+        """A hundred hops are a long way, one more is a loop (RFC 5321 §6.3)."""
         await self.build()
         hop = b"Received: a\r\n"
+        self.assertEqual(250, (await self.send(hop * 100 + LETTER)).code)
+        await self.until(self.house.messages)
+        for message in self.house.files():
+            message.unlink()
         await self.refused(hop * 101 + LETTER, 554, "5.4.6")
 
 
-def _breaks(name: str) -> Deferred[object]:
+def _breaks(*_: object, **__: object) -> Deferred[object]:
     raise ZeroDivisionError
 
 

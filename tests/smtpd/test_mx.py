@@ -2,8 +2,12 @@
 
 from ipaddress import ip_network
 
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
 from smfd.model.envelope import Envelope
 from smfd.proto.reply import Reply
+from smfd.smtpd.mx import PATIENCE
 from tests.smtpd.fronts import ANN, SENDER, FrontTestCase
 
 
@@ -85,7 +89,12 @@ class RecipientTests(FrontTestCase):
                     record["sender"],
                 ),
             )
-        self.assertEqual(2, self.logged().count("status=refused"))
+        lines = [line for line in self.logged().splitlines() if "=refused" in line]
+        for line, recipient in zip(
+            lines, ("nobody@home.example", "ann@else.example"), strict=True
+        ):
+            self.assertIn("from=<alice@a.example>", line)
+            self.assertIn(f"to=<{recipient}>", line)
 
     async def test_no_directory(self) -> None:
         """When nobody can be looked up it is our fault, and no 550."""
@@ -93,6 +102,36 @@ class RecipientTests(FrontTestCase):
         self.directory.stopService()
         with self.assertRaises(Exception):  # noqa: B017 - the protocol says 451
             await self.rcpt(ANN)
+
+
+class TurnTests(FrontTestCase):
+    """When delivery is behind."""
+
+    async def test_a_turn_has_a_deadline(self) -> None:
+        """When delivery never catches up, DATA is deferred and not kept waiting."""
+        door = await self.build()
+        door.clock = clock = Clock()
+        waiter: Deferred[None] = Deferred()
+        self.patch(self.house.runner, "pressure", lambda: waiter)
+        d = door.data(self.session(), Envelope(self.name(), SENDER))
+        clock.advance(PATIENCE - 1)
+        self.assertNoResult(d)
+        clock.advance(1)
+        said = self.successResultOf(d)
+        assert isinstance(said, Reply)
+        self.assertEqual((451, "4.3.2"), (said.code, said.status))
+
+    async def test_a_turn_comes(self) -> None:
+        """When delivery catches up, the message comes in."""
+        door = await self.build()
+        waiter: Deferred[None] = Deferred()
+        self.patch(self.house.runner, "pressure", lambda: waiter)
+        d = door.data(self.session(), Envelope(self.name(), SENDER))
+        self.assertNoResult(d)
+        waiter.callback(None)
+        incoming = self.successResultOf(d)
+        assert not isinstance(incoming, Reply)
+        incoming.abandon()
 
 
 class RoomTests(FrontTestCase):
