@@ -19,6 +19,9 @@ from smfd.format.parameters import Parameters, read_parameters
 from smfd.format.transfer import DECODERS, IDENTITY
 from smfd.format.words import to_text
 
+#: RFC 5322 §2.1, and what stands for it after a lone LF.
+_HEADER_END = re.compile(rb"\n\r?\n")
+
 #: What a boundary may look like when nobody declares one.
 _GUESS = re.compile(rb"\s*--([^\s-][^\r\n]{0,69})\r?\n")
 
@@ -305,7 +308,7 @@ class _Pass:
         """Open the part that begins here; returns where to read on."""
         if self.reader.full():
             return -1
-        most = min(len(self.source), start + self.reader.limits.header)
+        most = self._header_end(start)
         stop = self._delimiter(start - 1, most) if start else -1
         part = self.reader.add(self.source, start, stop if stop >= 0 else most, parent)
         opened = _Open(part.number)
@@ -319,6 +322,12 @@ class _Pass:
             opened.children = 1
             return self._begin(part.start, part.number)
         return max(start, part.start, 1) - 1
+
+    def _header_end(self, start: int) -> int:
+        """Where the header that begins here ends, or where we stop reading it."""
+        most = min(len(self.source), start + self.reader.limits.header)
+        end = _HEADER_END.search(self.source, start, most)
+        return most if end is None else end.end()
 
     def _boundary(self, part: Part) -> bytes:
         """The delimiter of a multipart, declared or guessed; b"" for none."""
