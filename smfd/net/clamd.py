@@ -30,6 +30,9 @@ from smfd.model.transaction import Body
 #: A verdict is a line; a longer one is none.
 LONGEST = 1024
 
+#: Octets that are sent at once rather than one after the other.
+TOGETHER = 65_536
+
 _VERDICT = re.compile(r"stream: (?:(OK)|(\S[\x20-\x7e]{0,255}) FOUND)\Z")
 
 Clock = Callable[[], float]
@@ -71,6 +74,7 @@ class _Wire:
     def __init__(self, where: Address, deadline: float, clock: Clock) -> None:
         self._deadline = deadline
         self._clock = clock
+        self._waiting = b""
         self._socket = socket.socket(where.family, socket.SOCK_STREAM)
         try:
             self._patience()
@@ -86,7 +90,23 @@ class _Wire:
         self._socket.settimeout(left)
 
     def send(self, data: bytes) -> None:
-        """All of it, and not what happens to fit, as C{send} would."""
+        """
+        Send all of it, and not what happens to fit, as C{send} would.
+
+        A little waits for what follows: pyclamd sends a command, a length, the
+        octets and the end one by one, and clamd would wake up for each.
+        """
+        if len(self._waiting) + len(data) <= TOGETHER:
+            self._waiting += data
+            return
+        self._send_waiting()
+        self._send(data)
+
+    def _send_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, b""
+        self._send(waiting)
+
+    def _send(self, data: bytes) -> None:
         view = memoryview(data)
         while view:
             self._patience()
@@ -94,6 +114,7 @@ class _Wire:
 
     def line(self) -> bytes:
         """What is said until the other end closes or ends the line."""
+        self._send_waiting()
         said = b""
         while b"\n" not in said and len(said) <= LONGEST:
             self._patience()

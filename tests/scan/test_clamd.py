@@ -270,6 +270,22 @@ class FaultTests(ClamdTestCase):
             service = Clamd(self.hands, some, deadline=5.0)
             await self.assertFailure(service.scan(body(b"x")), CouldNotScan)
 
+    async def test_at_once(self) -> None:
+        """A small message comes in one piece: clamd wakes up once for it."""
+        pieces: list[bytes] = []
+
+        def act(connection: socket.socket) -> None:
+            pieces.append(connection.recv(1 << 16))
+            connection.sendall(b"stream: OK\n")
+
+        broken = Broken(act)
+        self.addCleanup(broken.stop)
+        service = Clamd(self.hands, [broken.address], deadline=10.0)
+        self.assertEqual("", await service.scan(body(b"x" * 40_000)))
+        length = (40_000).to_bytes(4, "big")
+        whole = b"nINSTREAM\n" + length + b"x" * 40_000 + bytes(4)
+        self.assertEqual([whole], pieces)
+
     async def test_slow_reader(self) -> None:
         """However slowly it is read, all of the stream arrives, in whole chunks."""
         seen: list[int] = []
