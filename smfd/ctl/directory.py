@@ -1,32 +1,33 @@
 """C{smfdctl domain}, C{user} and C{list}."""
 
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import click
 
-from smfd.ctl.client import asking, segment
+from smfd.ctl.client import asking
 from smfd.ctl.face import Face, verb
-from smfd.ctl.table import table
-
-_PAGE = (
-    click.option("--search", default="", help="Only those that contain this."),
-    click.option("--limit", type=click.IntRange(1), default=100, show_default=True),
-    click.option("--offset", type=click.IntRange(0), default=0),
-)
-
-
-def paged(command: Any) -> Any:
-    """Options of every list."""
-    for option in _PAGE:
-        command = option(command)
-    return command
+from smfd.ctl.noun import Noun
 
 
 @click.group()
 def domain() -> None:
     """Hosted domains."""
+
+
+def _threshold(domain: dict[str, Any]) -> dict[str, Any]:
+    """A domain's document for reading: whose threshold it is, in one word."""
+    shown = dict(domain)
+    if shown.pop("default_threshold", False):
+        shown["threshold"] = f"{domain['threshold']:g} (default)"
+    return shown
+
+
+_DOMAINS = Noun(
+    "/v1/domains", ("name", "threshold", "allow_unauthenticated"), _threshold
+)
+_DOMAINS.lists(domain, "Show hosted domains.")
+_DOMAINS.shows(domain, "Show one domain.")
 
 
 @domain.command("add")
@@ -36,33 +37,8 @@ def domain() -> None:
 def domain_add(face: Face, name: str, threshold: float | None) -> None:
     """Host a domain."""
     with asking(face) as client:
-        made = client.post("/v1/domains", {"name": name, "threshold": threshold})
+        made = client.post(_DOMAINS.path, {"name": name, "threshold": threshold})
     face.show(made, [f"{made['name']} is hosted; postmaster@{made['name']} exists."])
-
-
-@domain.command("list")
-@paged
-@verb
-def domain_list(face: Face, search: str, limit: int, offset: int) -> None:
-    """Show hosted domains."""
-    with asking(face) as client:
-        page = client.get(
-            "/v1/domains", {"search": search, "limit": limit, "offset": offset}
-        )
-    face.show(
-        page,
-        _page(_thresholds(page), ("name", "threshold", "allow_unauthenticated")),
-    )
-
-
-@domain.command("show")
-@click.argument("name")
-@verb
-def domain_show(face: Face, name: str) -> None:
-    """Show one domain."""
-    with asking(face) as client:
-        found = client.get(f"/v1/domains/{segment(name)}")
-    face.show(found, _facts(_threshold(found)))
 
 
 class _Threshold(click.ParamType[float | str]):
@@ -100,14 +76,14 @@ def domain_set(
     default = threshold == "default"
     with asking(face) as client:
         changed = client.patch(
-            f"/v1/domains/{segment(name)}",
+            _DOMAINS.one(name),
             {
                 "threshold": None if default else threshold,
                 "default_threshold": True if default else None,
                 "allow_unauthenticated": allow_unauthenticated,
             },
         )
-    face.show(changed, _facts(_threshold(changed)))
+    _DOMAINS.show(face, changed)
 
 
 @domain.command("remove")
@@ -117,13 +93,22 @@ def domain_set(
 def domain_remove(face: Face, name: str, force: bool) -> None:
     """Host a domain no longer; its mail stays on the disk."""
     with asking(face) as client:
-        gone = client.delete(f"/v1/domains/{segment(name)}", {"force": force})
+        gone = client.delete(_DOMAINS.one(name), {"force": force})
     face.show(gone, [f"{gone['name']} is not hosted any more."])
 
 
 @click.group()
 def user() -> None:
     """Mailboxes and their passwords."""
+
+
+_USERS = Noun("/v1/users", ("address", "created", "can_log_in"))
+_USERS.lists(
+    user,
+    "Show mailboxes.",
+    click.option("--domain", default="", help="Only those of this domain."),
+)
+_USERS.shows(user, "Show one mailbox.")
 
 
 def _secret(generated: bool) -> str:
@@ -146,33 +131,9 @@ def user_add(face: Face, address: str, password: bool) -> None:
     """Make a mailbox; without --password one is made and shown once."""
     with asking(face) as client:
         made = client.post(
-            "/v1/users", {"address": address, "password": _secret(not password)}
+            _USERS.path, {"address": address, "password": _secret(not password)}
         )
     face.show(made, [f"{made['address']} has a mailbox.", *_once(made)])
-
-
-@user.command("list")
-@click.option("--domain", default="", help="Only those of this domain.")
-@paged
-@verb
-def user_list(face: Face, domain: str, search: str, limit: int, offset: int) -> None:
-    """Show mailboxes."""
-    with asking(face) as client:
-        page = client.get(
-            "/v1/users",
-            {"domain": domain, "search": search, "limit": limit, "offset": offset},
-        )
-    face.show(page, _page(page, ("address", "created", "can_log_in")))
-
-
-@user.command("show")
-@click.argument("address")
-@verb
-def user_show(face: Face, address: str) -> None:
-    """Show one mailbox."""
-    with asking(face) as client:
-        found = client.get(f"/v1/users/{segment(address)}")
-    face.show(found, _facts(found))
 
 
 @user.command("remove")
@@ -181,7 +142,7 @@ def user_show(face: Face, address: str) -> None:
 def user_remove(face: Face, address: str) -> None:
     """Take no more mail for a mailbox; what is in it stays on the disk."""
     with asking(face) as client:
-        gone = client.delete(f"/v1/users/{segment(address)}")
+        gone = client.delete(_USERS.one(address))
     face.show(gone, [f"{gone['address']} takes no more mail."])
 
 
@@ -193,7 +154,7 @@ def user_password(face: Face, address: str, generate: bool) -> None:
     """Replace a password; it is asked for, or read from a pipe."""
     with asking(face) as client:
         changed = client.post(
-            f"/v1/users/{segment(address)}/password", {"password": _secret(generate)}
+            f"{_USERS.one(address)}/password", {"password": _secret(generate)}
         )
     face.show(changed, [f"{changed['address']} has a new password.", *_once(changed)])
 
@@ -201,6 +162,16 @@ def user_password(face: Face, address: str, generate: bool) -> None:
 @click.group()
 def list_() -> None:
     """Allow and block entries."""
+
+
+_ENTRIES = Noun(
+    "/v1/lists", ("id", "scope", "kind", "pattern", "locked", "expires", "note")
+)
+_ENTRIES.lists(
+    list_,
+    "Show entries, the newest first.",
+    click.option("--scope", default="", help="An address, a domain, or operator."),
+)
 
 
 @list_.command("add")
@@ -230,7 +201,7 @@ def list_add(
         raise click.UsageError("Say either --allow PATTERN or --block PATTERN.")
     with asking(face) as client:
         made = client.post(
-            "/v1/lists",
+            _ENTRIES.path,
             {
                 "scope": scope,
                 "allow": allow is not None,
@@ -241,21 +212,6 @@ def list_add(
             },
         )
     face.show(made, [f"{_said(made)} (entry {made['id']})."])
-
-
-@list_.command("list")
-@click.option("--scope", default="", help="An address, a domain, or operator.")
-@paged
-@verb
-def list_list(face: Face, scope: str, search: str, limit: int, offset: int) -> None:
-    """Show entries, the newest first."""
-    with asking(face) as client:
-        page = client.get(
-            "/v1/lists",
-            {"scope": scope, "search": search, "limit": limit, "offset": offset},
-        )
-    names = ("id", "scope", "kind", "pattern", "locked", "expires", "note")
-    face.show(page, _page(page, names))
 
 
 @list_.command("remove")
@@ -269,9 +225,9 @@ def list_remove(face: Face, entry: str, scope: str) -> None:
     with asking(face) as client:
         numbers = [entry]
         if scope:
-            found = client.get("/v1/lists", {"scope": scope, "pattern": entry})
+            found = client.get(_ENTRIES.path, {"scope": scope, "pattern": entry})
             numbers = [str(one["id"]) for one in found["items"]]
-        gone = [client.delete(f"/v1/lists/{segment(number)}") for number in numbers]
+        gone = [client.delete(_ENTRIES.one(number)) for number in numbers]
     if not gone:
         face.refuse(f"{entry} is not on the list of {scope}.")
     lines = [
@@ -288,32 +244,3 @@ def _once(document: dict[str, Any]) -> list[str]:
     if "password" not in document:
         return []
     return [f"Password, shown this once: {document['password']}"]
-
-
-def _threshold(domain: dict[str, Any]) -> dict[str, Any]:
-    """A domain's document for reading: whose threshold it is, in one word."""
-    shown = dict(domain)
-    if shown.pop("default_threshold", False):
-        shown["threshold"] = f"{domain['threshold']:g} (default)"
-    return shown
-
-
-def _thresholds(page: dict[str, Any]) -> dict[str, Any]:
-    return {**page, "items": [_threshold(item) for item in page["items"]]}
-
-
-def _facts(document: dict[str, Any]) -> Iterator[str]:
-    width = max(len(name) for name in document)
-    for name, value in document.items():
-        if isinstance(value, bool):
-            value = "yes" if value else "no"
-        yield f"{name.replace('_', ' '):<{width}}  {value}"
-
-
-def _page(page: dict[str, Any], names: tuple[str, ...]) -> Iterator[str]:
-    rows = [[item.get(name) for name in names] for item in page["items"]]
-    yield from table([name.replace("_", " ") for name in names], rows)
-    if not page["total"]:
-        yield "There are none."
-    elif len(rows) < page["total"]:
-        yield f"{len(rows)} of {page['total']}; --limit and --offset show others."
