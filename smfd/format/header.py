@@ -9,7 +9,8 @@ Standards: RFC 5322 §2.2, §3.6 and §4.5, RFC 8601 §2.2 and §5 (forged resul
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -20,7 +21,7 @@ _END = re.compile(rb"\n\r?\n")
 #: §2.2.3); or a line that is no field.  Possessive throughout: nothing is tried
 #: more than twice.
 _FIELD = re.compile(
-    rb"(?:([!-9;-~]++)|([^:\n]*+)):((?:[^\n]*+\n(?=[ \t]))*+[^\n]*+)\n?"
+    rb"(?:([!-9;-~]++)|([^:\n]*+)):([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?"
     rb"|[^\n]*+(?:\n[ \t][^\n]*+)*+\n?"
 )
 
@@ -131,7 +132,7 @@ def read_header(data: bytes, limit: int = 262144, fields: int = 2000) -> Header:
 
 
 def cuts(
-    header: Header, names: Collection[str], authserv_id: str
+    header: Header, names: tuple[str, ...], authserv_id: str
 ) -> tuple[tuple[int, int], ...]:
     """
     Find the ranges of the fields that only we may write.
@@ -144,8 +145,7 @@ def cuts(
         are forged (RFC 8601 §5), and so are those that claim nobody.
     @return: (start, end), ordered, disjoint, merged.
     """
-    exact = {name for name in names if not name.endswith("*")}
-    prefixes = tuple(name[:-1] for name in names if name.endswith("*"))
+    exact, prefixes = _told_apart(names)
     ours = authserv_id.lower().rstrip(".").encode()
     folded = "leading-fold" in header.defects
     ranges = []
@@ -154,11 +154,18 @@ def cuts(
         if (
             (folded and not field.start)
             or name in exact
-            or (prefixes and name.startswith(prefixes))
+            or name.startswith(prefixes)
             or (name == "authentication-results" and _claims(field.value, ours))
         ):
             ranges.append((field.start, field.end))
     return _merged(ranges)
+
+
+@lru_cache(maxsize=8)  # Everybody asks for the same few.
+def _told_apart(names: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The whole names, and the prefixes."""
+    exact = frozenset(name for name in names if not name.endswith("*"))
+    return exact, tuple(name[:-1] for name in names if name.endswith("*"))
 
 
 def authserv(value: bytes) -> bytes:

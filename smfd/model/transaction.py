@@ -13,6 +13,9 @@ from smfd.model.session import Session
 class Flow(Enum):
     """Where a message comes from and goes to; chooses the stages."""
 
+    # Members are one of a kind; Enum itself would hash their names, in Python.
+    __hash__ = object.__hash__
+
     INBOUND = "inbound"
     LOCAL = "local"
     OUTBOUND = "outbound"

@@ -13,6 +13,9 @@ VERDICTS = (*CATEGORIES, "mixed", "refused")
 class Disposition(Enum):
     """What is done, for one recipient."""
 
+    # Members are one of a kind; Enum itself would hash their names, in Python.
+    __hash__ = object.__hash__
+
     DELIVER = "deliver"
     QUARANTINE = "quarantine"
     REJECT = "reject"

@@ -17,7 +17,8 @@ def at_hand(answer: Deferred[T]) -> tuple[T] | None:
 
     @return: None when it is to come, or is a failure: add callbacks then.
     """
+    # One that waits for another is paused.
     if not answer.called or answer.paused:
         return None
     result: Any = answer.result
-    return None if isinstance(result, (Failure, Deferred)) else (result,)
+    return None if isinstance(result, Failure) else (result,)

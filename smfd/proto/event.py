@@ -22,6 +22,9 @@ class Signal(Enum):
     @cvar STARTTLS: say so, then L{ServerMachine.secured}.
     """
 
+    # Members are one of a kind; Enum itself would hash their names, in Python.
+    __hash__ = object.__hash__
+
     OPENED = "opened"
     BEGIN = "begin"
     END = "end"

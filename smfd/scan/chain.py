@@ -23,7 +23,7 @@ from smfd.net.fired import at_hand
 from smfd.policy.flow import ROADS, Step
 
 #: What a stage found, now or later.
-_Look = Sequence[Finding] | Deferred[Sequence[Finding]]
+_Look = tuple[Finding, ...] | Deferred[tuple[Finding, ...]]
 
 
 @frozen
@@ -63,10 +63,10 @@ class Chain:
                 d.addCallback(self._step, step)
                 continue
             done = self._step(transaction, step)
-            if isinstance(done, Deferred):
-                d = done
-            else:
+            if isinstance(done, Transaction):
                 transaction = done
+            else:
+                d = done
         return succeed(transaction) if d is None else d
 
     def _step(
@@ -74,14 +74,13 @@ class Chain:
     ) -> Transaction | Deferred[Transaction]:
         if not step.when(transaction):
             return transaction
-        names = [name for name in step.stages if name in self.stages]
-        looks = [self._look(transaction, name) for name in names]
-        found = [look for look in looks if not isinstance(look, Deferred)]
+        looks = [
+            self._look(transaction, name) for name in step.stages if name in self.stages
+        ]
+        found = [look for look in looks if isinstance(look, tuple)]
         if len(found) == len(looks):
             return _add(found, transaction)
-        later = [
-            look if isinstance(look, Deferred) else succeed(look) for look in looks
-        ]
+        later = [succeed(look) if isinstance(look, tuple) else look for look in looks]
         if len(later) == 1:
             return later[0].addCallback(lambda found: _add([found], transaction))
         return gatherResults(later).addCallback(_add, transaction)
@@ -103,7 +102,7 @@ class Chain:
 
     def _broken(
         self, failure: Failure, transaction: Transaction, name: str
-    ) -> Sequence[Finding]:
+    ) -> tuple[Finding, ...]:
         if failure.check(defer.TimeoutError, defer.CancelledError):
             why = f"the {name} stage was not done in time"
         else:
@@ -116,10 +115,10 @@ class Chain:
         return (Finding(name, symbol, Result.ERROR, None, why, problem),)
 
 
-def _timed(found: Sequence[Finding], begun: float) -> Sequence[Finding]:
+def _timed(found: Sequence[Finding], begun: float) -> tuple[Finding, ...]:
     """Note the stage's milliseconds on its first finding."""
     if not found:
-        return found
+        return ()
     ms = round((perf_counter() - begun) * 1000, 2)
     return (evolve(found[0], ms=ms), *found[1:])
 

@@ -55,7 +55,7 @@ class ListsStage:
         """Fires with a L{Listed} for each match of each recipient."""
         begun = perf_counter()
         forwards = transaction.envelope.recipients
-        recipients = tuple(str(forward.address) for forward in forwards)
+        recipients = [str(forward.address) for forward in forwards]
         asked = [self.directory.books(recipient) for recipient in recipients]
         known = [found[0] for d in asked if (found := at_hand(d)) is not None]
         if len(known) == len(asked):

@@ -75,7 +75,8 @@ class Deadline:
 
     def expect(self, seconds: float, at_most: float = _NEVER) -> None:
         """So many seconds from now, or at a certain time if that is sooner."""
-        self.due = min(self._clock.seconds() + seconds, at_most)
+        due = self._clock.seconds() + seconds
+        self.due = due if due < at_most else at_most
 
     def never(self) -> None:
         """Not until told again."""

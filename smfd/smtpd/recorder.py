@@ -52,7 +52,7 @@ class Recorder:
             helo=session.helo,
             tls=session.tls,
             sender=str(envelope.sender or ""),
-            recipients=tuple(str(f.address) for f in envelope.recipients),
+            recipients=tuple([str(f.address) for f in envelope.recipients]),
             verdict=verdict.category if verdict else _UNJUDGED[said.code // 100],
             reply=_shown(said),
             subject=_words(transaction.header, "subject"),
