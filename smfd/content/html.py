@@ -92,6 +92,11 @@ def read_page(source: str, page: Page) -> None:
     _Reading(source, page).run()
 
 
+def _unescaped(text: str) -> str:
+    """Entities decoded."""
+    return html.unescape(_LONG_NUMBER.sub("", text)) if "&" in text else text
+
+
 @define
 class _Reading:
     """One pass over one page."""
@@ -135,8 +140,7 @@ class _Reading:
 
     def _text(self, text: str) -> None:
         """Text, shown or hidden."""
-        if "&" in text:
-            text = html.unescape(_LONG_NUMBER.sub("", text))
+        text = _unescaped(text)
         if self.veil:
             self.page.hidden += len(text.strip())
         else:
@@ -147,11 +151,12 @@ class _Reading:
         space = _SPACE.get(name)
         if space is not None:
             self.page.shown.append(space)
-        if closes:
-            self._ends(name)
-        else:
+        if not closes:
             self.page.tags[name] += 1
-            self._begins(name, tag)
+            if self.veil or len(tag) > len(name):
+                self._begins(name, tag)
+        elif self.veil or name == "a":
+            self._ends(name)
 
     def _ends(self, name: str) -> None:
         if name == "a":
@@ -164,8 +169,6 @@ class _Reading:
     def _begins(self, name: str, tag: str) -> None:
         if name == self.veil:
             self.depth += 1
-        if len(tag) == len(name):
-            return
         styled = "style" in tag or "STYLE" in tag or "hidden" in tag
         if not (styled or name in _LOOKED_AT):
             return
@@ -189,7 +192,7 @@ class _Reading:
             self.page.pixels += 1
         if not target:
             return
-        target = "".join(html.unescape(_LONG_NUMBER.sub("", target[:4096])).split())
+        target = "".join(_unescaped(target[:4096]).split())
         if name in ("a", "area"):
             self._leave_anchor()
             self.anchor, self.said = target, len(self.page.shown)

@@ -129,9 +129,9 @@ def _name_oddities(name: str) -> Iterator[str]:
 
 def _path_oddities(path: str) -> Iterator[str]:
     """What is odd about the rest of an address."""
-    if _REDIRECT.search(path):
+    if "http" in path.lower() and _REDIRECT.search(path):
         yield "redirect"
-    if _PROGRAM.search(path):
+    if "." in path and _PROGRAM.search(path):
         yield "program"
 
 
