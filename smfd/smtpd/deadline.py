@@ -7,6 +7,7 @@ Standards: RFC 5321 §4.5.3.2.
 from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 _NEVER = float("inf")
 
@@ -21,6 +22,8 @@ class Deadlines:
     Starting, moving and ending one costs next to nothing: one delayed call
     looks at all of them, and comes again when the next is due.
     """
+
+    _log = Logger()
 
     def __init__(self, clock: IReactorTime, beat: float) -> None:
         """
@@ -51,7 +54,11 @@ class Deadlines:
         self._call = None
         now = self.clock.seconds()
         for deadline in [one for one in self._open if one.due <= now]:
-            deadline.pass_by()
+            try:
+                deadline.pass_by()
+            except Exception:
+                # The others have theirs all the same.
+                self._log.failure("a deadline passed in vain")
         if self._open and self._call is None:
             left = min(one.due for one in self._open) - self.clock.seconds()
             wait = min(max(left, _GRAIN), self._beat)
