@@ -6,7 +6,7 @@ a page shows stands in a plain table beside it.
 """
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -127,17 +127,18 @@ def has(connection: sqlite3.Connection, seq: int, record_id: str) -> bool:
 
 
 def fill(
-    connection: sqlite3.Connection, records: Iterable[Numbered], filled: int | None
+    connection: sqlite3.Connection, records: Sequence[Numbered], filled: int | None
 ) -> None:
     """
     Add records in one transaction; those that are there already stay.
 
+    @param records: in the order of their numbers.
     @param filled: the new state, when this is the newest month.
     """
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for seq, record in records:
-            _add(connection, seq, record)
+        if records:
+            _add(connection, records)
         if filled is not None:
             connection.execute("UPDATE state SET filled=?", (filled,))
         connection.execute("COMMIT")
@@ -177,21 +178,25 @@ def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
 
-def _add(connection: sqlite3.Connection, seq: int, record: Mapping[str, Any]) -> None:
-    row = _row(seq, record)
-    added = connection.execute(
-        "INSERT OR IGNORE INTO records VALUES (:seq, :id, :time, :kind, :flow,"
-        " :client, :sender, :senders, :recipients, :subject, :verdict, :verdicts,"
-        " :score, :size, :reply)",
-        row,
+def _add(connection: sqlite3.Connection, records: Sequence[Numbered]) -> None:
+    there = connection.execute(
+        "SELECT seq FROM records WHERE seq BETWEEN ? AND ?",
+        (records[0][0], records[-1][0]),
     )
-    if added.rowcount == 1:
-        connection.execute(
-            "INSERT INTO words (rowid, senders, recipients, subject, client, helo,"
-            " verdict) VALUES (:seq, :senders, :recipients, :subject, :client, :helo,"
-            " :verdicts)",
-            row,
-        )
+    known = {seq for (seq,) in there}
+    rows = [_row(seq, record) for seq, record in records if seq not in known]
+    connection.executemany(
+        "INSERT INTO records VALUES (:seq, :id, :time, :kind, :flow, :client,"
+        " :sender, :senders, :recipients, :subject, :verdict, :verdicts, :score,"
+        " :size, :reply)",
+        rows,
+    )
+    connection.executemany(
+        "INSERT INTO words (rowid, senders, recipients, subject, client, helo,"
+        " verdict) VALUES (:seq, :senders, :recipients, :subject, :client, :helo,"
+        " :verdicts)",
+        rows,
+    )
 
 
 def _row(seq: int, record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -220,7 +225,7 @@ def _lines(texts: Iterable[Any]) -> str:
 def _text(value: Any) -> str:
     """Text that SQLite takes, whatever a stranger sent; no NUL, no halves."""
     text = str(value or "").replace("\0", " ")
-    return text.encode("utf-8", "replace").decode()
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _item(row: tuple[Any, ...]) -> dict[str, Any]:
