@@ -48,10 +48,11 @@ from smfd.store.annex import Annex
 from smfd.store.directory import Directory
 from smfd.store.directory_schema import WrongVersion
 from smfd.store.ids import new_id
-from smfd.store.ledger import AlreadyRunning, Ledger, LedgerTrouble
+from smfd.store.ledger import FILE, AlreadyRunning, Ledger, LedgerTrouble
 from smfd.store.maillog import MailLog
 from smfd.store.reader import Reader
 from smfd.store.search import Search
+from smfd.store.search_index import LedgerRecords
 from smfd.store.spool import Spool
 
 log = Logger()
@@ -109,7 +110,13 @@ def _stock(config: Config, reactor: Any) -> Stock:
         spool,
         Runner(ledger, spool, destinations, Leftovers(spool, quarantine), reactor),
         Retention(ledger, quarantine),
-        Search(home, reader, reactor, retention=config.store.retention_days),
+        Search(
+            home,
+            LedgerRecords(home / FILE),
+            annex.desk("search"),
+            reactor,
+            retention=config.store.retention_days,
+        ),
         MailLog(None if mail == "-" else config.resolve(mail), reactor),
         destinations,
     )

@@ -68,12 +68,6 @@ class Reader(Service):
         """One item with its path, or None when nothing is held by that name."""
         return self._database.run(rows.held_item, item)
 
-    def records_after(
-        self, seq: int, limit: int
-    ) -> "Deferred[list[tuple[int, dict[str, Any]]]]":
-        """Records behind a number, in the order they were committed."""
-        return self._database.run(rows.records_after, seq, limit)
-
     def counts(self) -> "Deferred[dict[str, Any]]":
         """C{{"due", "held", "corrupt", "records", "oldest_due"}}."""
         return self._database.run(rows.counts)

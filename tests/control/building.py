@@ -29,9 +29,10 @@ from smfd.model.transaction import Body, Transaction
 from smfd.model.verdict import Disposition, Fate
 from smfd.store.directory import Directory
 from smfd.store.ids import new_id
-from smfd.store.ledger import Ledger
+from smfd.store.ledger import FILE, Ledger
 from smfd.store.reader import Reader
 from smfd.store.search import Search
+from smfd.store.search_index import LedgerRecords
 from smfd.store.spool import Spool
 from smfd.store.threads import Threads
 
@@ -79,8 +80,10 @@ class HouseTestCase(TestCase):
         spool = Spool(self.home / "spool", reactor, reactor, minimum_free=0)
         ledger = Ledger(self.home, reactor, reactor)
         reader = Reader(self.home, reactor)
-        hands = Threads(reactor, "delivery")
+        hands, desk = Threads(reactor, "delivery"), Threads(reactor, "search")
         hands.start()
+        desk.start()
+        self.addCleanup(desk.stop)
         maildir = MaildirDestination(self.home, "mx.home.example", hands)
         quarantine = QuarantineDestination(self.home, hands)
         runner = Runner(
@@ -97,7 +100,7 @@ class HouseTestCase(TestCase):
             directory=Directory(self.home / "directory.db", reactor),
             ledger=ledger,
             reader=reader,
-            search=Search(self.home, reader, reactor),
+            search=Search(self.home, LedgerRecords(self.home / FILE), desk, reactor),
             spool=spool,
             passwords=Passwords(reactor),
             take=runner.take,

@@ -18,8 +18,11 @@ from smfd.model.transaction import Body
 from smfd.net.clamd import Clamds, CouldNotScan, address
 from smfd.store.annex import Annex, AnnexEnded
 from smfd.store.atomic import Disk
+from smfd.store.ledger_schema import open_writer
 from smfd.store.maildir import Maildir
 from smfd.store.quarantine import Quarantine
+from smfd.store.search_criteria import Criteria, query
+from smfd.store.search_index import Filled, Index, LedgerRecords
 from smfd.store.shelf import Shelf
 from tests.store.making import REACTOR, consignments, held, mailbox, make_entry, pause
 
@@ -133,6 +136,10 @@ class WorkTests(AnnexCase):
         clamds = Clamds((address("unix:/nonexistent"),))
         d = desk.run(clamds.scan, Body(1, b"x"), time.monotonic() + 9)
         await self.assertFailure(d, CouldNotScan)
+        open_writer(self.home / "ledger.db").close()
+        index = Index(self.home, LedgerRecords(self.home / "ledger.db"))
+        found = await desk.run(index.search, query(Criteria()), 9, 5.0)
+        self.assertEqual((Filled(0, 5.0), []), found)
         # Not a function of this module, which would bring Twisted along.
         loaded = "'{}' in __import__('sys').modules".format
         self.assertTrue(await desk.run(eval, loaded("smfd.store.maildir")))

@@ -171,16 +171,6 @@ class ReaderTests(TestCase):
         self.assertIsNone(await self.reader.held_item(item))
         self.assertIsNone(await self.reader.held_item("nonsense"))
 
-    async def test_in_order(self) -> None:
-        """A search that fills itself sees every record once, in order."""
-        for n in range(5):
-            await self.ledger.commit(make_entry(subject=str(n)))
-        first = await self.reader.records_after(0, 3)
-        second = await self.reader.records_after(first[-1][0], 3)
-        self.assertEqual(
-            ["0", "1", "2", "3", "4"], [r["subject"] for _, r in first + second]
-        )
-
     async def test_counts(self) -> None:
         """How the house is doing, in four numbers."""
         self.assertEqual(
