@@ -13,6 +13,7 @@ from zope.interface import Attribute, Interface
 from smfd.model.entry import Consignment, Outcome
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding
+from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Transaction
 from smfd.proto.reply import Reply
@@ -96,15 +97,52 @@ class IDoor(Interface):
         """The whole message is here; the reply says whose it is now."""
 
     def refused(
-        session: Session, envelope: Envelope, refusal: Reply
+        session: Session, envelope: Envelope | None, refusal: Reply
     ) -> Deferred[Reply]:
         """
         The message was refused before the door saw all of it; the reply may
-        name what is written down of it.
+        name what is written down of it.  Without an envelope, it was the
+        connection that was refused.
         """
 
     def closed(session: Session, why: str) -> None:
         """The connection is gone, for the reason given."""
+
+
+class IGate(Interface):
+    """
+    Stands before a door, and may turn somebody away at each step.
+
+    Gates are asked in order, before the door is; the first that refuses ends
+    it.  Each bounds its own time: what it cannot find out in time has a
+    meaning of its own, written in the settings.  A gate that fails is a fault
+    of ours and lets pass, for a broken gate must not refuse good mail.
+
+    The first four fire with None to let pass, or with the reply to refuse by.
+    """
+
+    def connected(session: Session) -> Deferred[Reply | None]:
+        """Somebody came; nothing was said to him yet."""
+
+    def hello(session: Session) -> Deferred[Reply | None]:
+        """EHLO or HELO."""
+
+    def mail(session: Session, envelope: Envelope) -> Deferred[Reply | None]:
+        """MAIL FROM."""
+
+    def rcpt(
+        session: Session, envelope: Envelope, forward: Forward
+    ) -> Deferred[Reply | None]:
+        """RCPT TO, whoever that may be."""
+
+    def findings(session: Session, envelope: Envelope) -> Sequence[Finding]:
+        """What to say of a message from there, before any stage has looked."""
+
+    def noted(session: Session, record: Record) -> None:
+        """Something was written down of this connection: a message, a refusal."""
+
+    def closed(session: Session) -> None:
+        """The connection is gone."""
 
 
 class IDestination(Interface):

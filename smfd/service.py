@@ -32,6 +32,7 @@ from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
+from smfd.interfaces import IDoor
 from smfd.net.hangup import Hangup
 from smfd.net.systemd import READY, STOPPING, notify
 from smfd.net.tls import ServerTLS, explained
@@ -40,6 +41,7 @@ from smfd.scan.stages import Scan, chain, policy, stages
 from smfd.scan.virus import VirusStage
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.factory import SMTPFactory
+from smfd.smtpd.guarded import Gates, Guarded
 from smfd.smtpd.mx import MX
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.recorder import Recorder
@@ -122,9 +124,10 @@ def _stock(config: Config, reactor: Any) -> Stock:
     )
 
 
-def _door(config: Config, stock: Stock, scan: Scan, reactor: Any) -> MX:
+def _door(config: Config, stock: Stock, scan: Scan, reactor: Any) -> IDoor:
     settings = config.mx
-    recorder = Recorder(stock.ledger, stock.maillog, reactor)
+    gates = Gates()
+    recorder = Recorder(stock.ledger, stock.maillog, reactor, gates)
     acceptance = Acceptance(
         chain(config, scan, reactor),
         policy(config),
@@ -137,8 +140,9 @@ def _door(config: Config, stock: Stock, scan: Scan, reactor: Any) -> MX:
         reactor,
         settings.header_size,
         settings.header_fields,
+        gates,
     )
-    return MX(
+    door = MX(
         config.hostname,
         stock.directory,
         stock.spool,
@@ -150,6 +154,7 @@ def _door(config: Config, stock: Stock, scan: Scan, reactor: Any) -> MX:
         settings.connections_per_address,
         tuple(ip_network(text) for text in settings.exempt),
     )
+    return Guarded(door, gates) if gates.gates else door
 
 
 def _new_id(reactor: Any) -> str:

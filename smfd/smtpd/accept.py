@@ -10,7 +10,7 @@ Standards: RFC 5321 §4.2.5, §6.1, §6.3 (loops).
 from collections.abc import Mapping
 from time import perf_counter
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -26,6 +26,7 @@ from smfd.policy.decide import Policy
 from smfd.proto.address import Address
 from smfd.proto.reply import Reply, reply
 from smfd.scan.chain import Chain
+from smfd.smtpd.guarded import Gates
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.trace import Tracer
 from smfd.store.directory import Directory
@@ -45,6 +46,7 @@ class Acceptance:
 
     @ivar header_size: the most octets a header may have.
     @ivar header_fields: the most fields it may have.
+    @ivar gates: know where it comes from.
     """
 
     chain: Chain
@@ -58,6 +60,7 @@ class Acceptance:
     clock: IReactorTime
     header_size: int = 262_144
     header_fields: int = 2_000
+    gates: Gates = field(factory=Gates)
 
     _log = Logger()
 
@@ -112,6 +115,7 @@ class Acceptance:
             envelope,
             body,
             header,
+            self.gates.findings(session, envelope),
         )
         refusal = _unacceptable(header, envelope)
         if refusal is not None:

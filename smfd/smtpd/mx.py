@@ -167,7 +167,7 @@ class MX:
         return self.acceptance.message(session, envelope, body)
 
     def refused(
-        self, session: Session, envelope: Envelope, refusal: Reply
+        self, session: Session, envelope: Envelope | None, refusal: Reply
     ) -> Deferred[Reply]:
         """A message that did not come so far is written down too."""
         # Not the envelope's id: what was refused at DATA may be tried once more.

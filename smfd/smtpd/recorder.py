@@ -2,7 +2,7 @@
 
 from time import perf_counter
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.format.header import Header
@@ -14,6 +14,7 @@ from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Verdict
 from smfd.proto.reply import Reply
+from smfd.smtpd.guarded import Gates
 from smfd.store.ledger import Ledger
 from smfd.store.maillog import MailLog
 
@@ -23,11 +24,16 @@ _UNJUDGED = {4: "deferred", 5: "refused"}
 
 @frozen
 class Recorder:
-    """Writes down what was seen and done."""
+    """
+    Writes down what was seen and done.
+
+    @ivar gates: are told of all of it.
+    """
 
     ledger: Ledger
     maillog: MailLog
     clock: IReactorTime
+    gates: Gates = field(factory=Gates)
 
     def record(
         self,
@@ -43,7 +49,7 @@ class Recorder:
         @param begun: L{perf_counter} when the judgement began.
         """
         session, envelope = transaction.session, transaction.envelope
-        return Record(
+        record = Record(
             id=transaction.id,
             kind="message",
             time=transaction.received,
@@ -65,6 +71,8 @@ class Recorder:
             findings=transaction.findings,
             fates=verdict.fates if verdict else (),
         )
+        self.gates.noted(session, record)
+        return record
 
     def broke(
         self, session: Session, envelope: Envelope, body: Body, said: Reply
@@ -73,6 +81,7 @@ class Recorder:
         record = self._unjudged(session, envelope, said)
         record = evolve(record, id=envelope.id, kind="message", size=body.size)
         self.ledger.note(record)
+        self.gates.noted(session, record)
         self.log(record)
 
     def refused(
@@ -88,6 +97,7 @@ class Recorder:
         record = self._unjudged(session, envelope, said)
         record = evolve(record, id=name)
         self.ledger.note(record)
+        self.gates.noted(session, record)
         self.maillog.line(
             name,
             client=record.client,

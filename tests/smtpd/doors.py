@@ -107,8 +107,9 @@ class PlainDoor:
         return self._answer("message", TAKEN)  # type: ignore[return-value]
 
     def refused(
-        self, session: Session, envelope: Envelope, refusal: Reply
+        self, session: Session, envelope: Envelope | None, refusal: Reply
     ) -> Deferred[Reply]:
+        assert envelope is not None
         self.envelopes.append(envelope)
         return self._answer("refused", refusal)  # type: ignore[return-value]
 

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from smfd.interfaces import IIncoming, IStage
+from smfd.interfaces import IGate, IIncoming, IStage
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.policy.decide import Policy
@@ -17,6 +17,7 @@ from smfd.proto.address import Address
 from smfd.proto.reply import Reply
 from smfd.scan.chain import Chain
 from smfd.smtpd.accept import Acceptance
+from smfd.smtpd.guarded import Gates
 from smfd.smtpd.mx import MX
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.trace import Tracer
@@ -54,6 +55,7 @@ class FrontTestCase(TestCase):
         stages: Mapping[str, IStage] | None = None,
         disk: Disk | None = None,
         patience: float = 30.0,
+        gates: Sequence[IGate] = (),
         **settings: Any,
     ) -> MX:
         """
@@ -64,9 +66,9 @@ class FrontTestCase(TestCase):
         """
         self.home = Path(self.mktemp()).absolute()
         self.home.mkdir()
-        self.house = SmallHouse(self.home, disk or Disk())
-        await self.house.begin()
-        self.addCleanup(lambda: Deferred.fromCoroutine(self.house.stop()))
+        house = self.house = SmallHouse(self.home, disk or Disk())
+        await house.begin()
+        self.addCleanup(lambda: Deferred.fromCoroutine(house.stop()))
         self.directory = Directory(self.home / "directory.db", REACTOR)
         self.directory.startService()
         self.addCleanup(self.directory.stopService)
@@ -75,7 +77,8 @@ class FrontTestCase(TestCase):
             await self.directory.add_account(user, actor="uid:test")
         self.maillog = MailLog(self.home / "mail.log", REACTOR)
         self.addCleanup(self.maillog.stopService)
-        recorder = Recorder(self.house.ledger, self.maillog, REACTOR)
+        self.gates = Gates(gates)
+        recorder = Recorder(self.house.ledger, self.maillog, REACTOR, self.gates)
         acceptance = Acceptance(
             Chain(stages or {}, patience, REACTOR),
             Policy(),
@@ -87,6 +90,7 @@ class FrontTestCase(TestCase):
             recorder,
             REACTOR,
             header_size=10_000,
+            gates=self.gates,
         )
         self.door = MX(
             NAME,

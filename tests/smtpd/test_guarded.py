@@ -1,0 +1,155 @@
+"""Gates before the front door."""
+
+from collections.abc import Sequence
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+from smfd.interfaces import IGate
+from smfd.model.envelope import Envelope, Forward
+from smfd.model.finding import Finding, Result
+from smfd.model.record import Record
+from smfd.model.session import Session
+from smfd.proto.reply import Reply, reply
+from smfd.smtpd.guarded import Guarded
+from tests.smtpd.fronts import ANN, LETTER, SENDER, FrontTestCase, address
+from tests.store.making import REACTOR
+
+BUSY = reply(450, "4.7.0", "Come back later")
+BAD = reply(554, "5.7.1", "We know you", closes=True)
+
+
+@implementer(IGate)
+@define(eq=False)
+class Gate:
+    """
+    Refuses by a script.
+
+    @ivar says: the reply to each question that is refused; an exception is
+        raised.
+    @ivar slow: answers come later.
+    """
+
+    says: dict[str, Reply | Exception] = field(factory=dict)
+    slow: bool = False
+    asked: list[str] = field(factory=list)
+    records: list[Record] = field(factory=list)
+
+    def _answer(self, question: str) -> Deferred[Reply | None]:
+        self.asked.append(question)
+        answer = self.says.get(question)
+        if isinstance(answer, Exception):
+            raise answer
+        if self.slow:
+            return deferLater(REACTOR, 0.001, lambda: answer)
+        return succeed(answer)
+
+    def connected(self, session: Session) -> Deferred[Reply | None]:
+        """As the script says."""
+        return self._answer("connected")
+
+    def hello(self, session: Session) -> Deferred[Reply | None]:
+        """As the script says."""
+        return self._answer("hello")
+
+    def mail(self, session: Session, envelope: Envelope) -> Deferred[Reply | None]:
+        """As the script says."""
+        return self._answer("mail")
+
+    def rcpt(
+        self, session: Session, envelope: Envelope, forward: Forward
+    ) -> Deferred[Reply | None]:
+        """As the script says."""
+        return self._answer("rcpt")
+
+    def findings(self, session: Session, envelope: Envelope) -> Sequence[Finding]:
+        """One about the source."""
+        said = Finding("source", "SOURCE_X", Result.SUSPECT, 1.5, "looks odd")
+        return (said,) if "odd" in self.says else ()
+
+    def noted(self, session: Session, record: Record) -> None:
+        """Remember it."""
+        self.records.append(record)
+
+    def closed(self, session: Session) -> None:
+        """Remember that, too."""
+        self.asked.append("closed")
+
+
+class GateTests(FrontTestCase):
+    """Who is let pass, and what becomes of who is not."""
+
+    async def talk(self, *gates: Gate) -> list[int]:
+        """The replies to a connection, HELO, MAIL and RCPT."""
+        door = Guarded(await self.build(gates=gates), self.gates)
+        session = self.session()
+        envelope, forward = Envelope(self.name(), SENDER), Forward(address(ANN))
+        said = [
+            await door.connected(session),
+            await door.hello(session),
+            await door.mail(session, envelope),
+            await door.rcpt(session, envelope, forward),
+        ]
+        door.closed(session, "")
+        self.said = said
+        return [answer.code for answer in said]
+
+    async def test_open(self) -> None:
+        """Gates that let pass change nothing, and each is asked everything."""
+        for slow in (False, True):
+            gates = Gate(slow=slow), Gate(slow=slow)
+            self.assertEqual([220, 250, 250, 250], await self.talk(*gates))
+            for gate in gates:
+                asked = ["connected", "hello", "mail", "rcpt", "closed"]
+                self.assertEqual(asked, gate.asked)
+
+    async def test_shut(self) -> None:
+        """The first that refuses ends it, with an id and a record."""
+        for slow in (False, True):
+            for n, question in enumerate(("connected", "hello", "mail", "rcpt")):
+                first, second = Gate({question: BUSY}, slow), Gate(slow=slow)
+                codes = await self.talk(first, second)
+                expected = [220, 250, 250, 250]
+                expected[n] = 450
+                self.assertEqual(expected, codes)
+                self.assertNotIn(question, second.asked)
+                record = await self.record(self.said[n])
+                self.assertEqual("deferred", record["verdict"])
+                self.assertIn("Come back later", record["reply"])
+                self.assertEqual([record["id"]], [r.id for r in first.records])
+                self.assertEqual([record["id"]], [r.id for r in second.records])
+
+    async def test_recipient(self) -> None:
+        """Who was refused a recipient can be found by it."""
+        await self.talk(Gate({"rcpt": BAD}))
+        record = await self.record(self.said[3])
+        self.assertEqual([ANN], record["recipients"])
+        self.assertTrue(self.said[3].closes)
+
+    async def test_door_first(self) -> None:
+        """A connection that the door refuses is no gate's business."""
+        gate = Gate()
+        door = Guarded(await self.build(gates=[gate], connections=0), self.gates)
+        self.assertEqual(421, (await door.connected(self.session())).code)
+        self.assertEqual([], gate.asked)
+
+    async def test_broken(self) -> None:
+        """A gate that fails lets pass: our fault must not refuse good mail."""
+        questions = ("connected", "hello", "mail", "rcpt")
+        broken = Gate({question: ValueError("fault") for question in questions})
+        shut = Gate({"rcpt": BUSY})
+        self.assertEqual([220, 250, 250, 450], await self.talk(broken, shut))
+        self.assertEqual(4, len(self.flushLoggedErrors(ValueError)))
+
+    async def test_findings(self) -> None:
+        """What a gate knows of the source stands in the message's record."""
+        gate = Gate({"odd": BAD})
+        await self.build(gates=[gate])
+        said = await self.send(LETTER, ANN)
+        record = await self.record(said)
+        found = [(f["symbol"], f["score"]) for f in record["findings"]]
+        self.assertIn(("SOURCE_X", 1.5), found)
+        self.assertEqual(1.5, record["score"])
+        self.assertEqual([record["id"]], [r.id for r in gate.records])
