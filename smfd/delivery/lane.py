@@ -12,7 +12,7 @@ from smfd.model.entry import Consignment, Outcome, State
 
 #: The most octets of bodies in one batch: they are in memory once more while
 #: they are handed over.
-OCTETS = 4_194_304
+OCTETS = 1_048_576
 
 
 class Lane:
@@ -43,6 +43,7 @@ class Lane:
         self._size = size
         self._delay = delay
         self._waiting: list[Consignment] = []
+        self._octets = 0
         self._under_way: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._open = True
@@ -50,9 +51,10 @@ class Lane:
     def put(self, consignment: Consignment) -> None:
         """Take one more; it goes with the next batch."""
         self._waiting.append(consignment)
+        self._octets += _octets(consignment)
         if self._under_way is not None or not self._open:
             return
-        if len(self._waiting) >= self._size:
+        if self._full:
             self._go()
         elif self._timer is None:
             self._timer = self._clock.callLater(self._delay, self._go)
@@ -71,10 +73,16 @@ class Lane:
         self._under_way.addCallback(end.callback)
         return end
 
+    @property
+    def _full(self) -> bool:
+        """Whether what waits is a batch already."""
+        return len(self._waiting) >= self._size or self._octets >= OCTETS
+
     def _go(self) -> None:
         self._stop_timer()
         batch = self._waiting[: self._fitting()]
         del self._waiting[: len(batch)]
+        self._octets -= sum(map(_octets, batch))
         self._under_way = self._deliver(batch)
         # Whatever broke, the next batch goes.
         self._under_way.addErrback(
@@ -86,7 +94,7 @@ class Lane:
         """How many make the next batch."""
         octets = 0
         for n, consignment in enumerate(self._waiting[: self._size]):
-            octets += len(consignment.body.data or b"")
+            octets += _octets(consignment)
             if octets > OCTETS and n:
                 return n
         return self._size
@@ -96,7 +104,7 @@ class Lane:
         if self._waiting and self._open:
             # Not from here: a destination that answers at once must not
             # cost stack.
-            delay = 0.0 if len(self._waiting) >= self._size else self._delay
+            delay = 0.0 if self._full else self._delay
             self._timer = self._clock.callLater(delay, self._go)
 
     def _deliver(self, batch: Sequence[Consignment]) -> "Deferred[None]":
@@ -142,6 +150,11 @@ class Lane:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
+
+
+def _octets(consignment: Consignment) -> int:
+    """What it is in memory."""
+    return len(consignment.body.data or b"")
 
 
 def _still_due(consignment: Consignment, why: str) -> Outcome:

@@ -69,7 +69,7 @@ class Runner(Service):
         batch: int = 512,
         delay: float = 0.05,
         window: int = 20_000,
-        memory: int = 67_108_864,
+        memory: int = 16_777_216,
         pause: Callable[[int], float] = backoff,
     ) -> None:
         """
