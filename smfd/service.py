@@ -22,7 +22,7 @@ from twisted.logger import Logger
 import smfd
 from smfd.config.schema import Config
 from smfd.console.api import API
-from smfd.control.house import Facts, House
+from smfd.control.house import Facts, House, Load
 from smfd.control.housekeeping import Housekeeping
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
@@ -33,6 +33,7 @@ from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
 from smfd.interfaces import IDoor
+from smfd.net.descriptors import raise_limit
 from smfd.net.hangup import Hangup
 from smfd.net.systemd import READY, STOPPING, notify
 from smfd.net.tls import ServerTLS, explained
@@ -40,8 +41,10 @@ from smfd.proto.limits import Limits
 from smfd.scan.stages import Scan, chain, policy, stages
 from smfd.scan.virus import VirusStage
 from smfd.smtpd.accept import Acceptance
+from smfd.smtpd.counting import limits_gate, stress_limits
 from smfd.smtpd.factory import SMTPFactory
 from smfd.smtpd.guarded import Gates, Guarded
+from smfd.smtpd.metered import Metered
 from smfd.smtpd.mx import MX
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.recorder import Recorder
@@ -124,9 +127,12 @@ def _stock(config: Config, reactor: Any) -> Stock:
     )
 
 
-def _door(config: Config, stock: Stock, scan: Scan, reactor: Any) -> IDoor:
+def _door(
+    config: Config, stock: Stock, scan: Scan, reactor: Any, capacity: int
+) -> IDoor:
     settings = config.mx
-    gates = Gates()
+    limits = limits_gate(config, reactor)
+    gates = Gates((limits,))
     recorder = Recorder(stock.ledger, stock.maillog, reactor, gates)
     acceptance = Acceptance(
         chain(config, scan, reactor),
@@ -150,11 +156,11 @@ def _door(config: Config, stock: Stock, scan: Scan, reactor: Any) -> IDoor:
         acceptance,
         reactor,
         partial(_new_id, reactor),
-        settings.connections,
+        capacity,
         settings.connections_per_address,
         tuple(ip_network(text) for text in settings.exempt),
     )
-    return Guarded(door, gates) if gates.gates else door
+    return Metered(Guarded(door, gates), limits)
 
 
 def _new_id(reactor: Any) -> str:
@@ -172,6 +178,9 @@ def _limits(config: Config) -> Limits:
         command_timeout=settings.command_timeout,
         data_timeout=settings.data_timeout,
         message_timeout=settings.message_timeout,
+        handshake_timeout=config.limits.handshake_timeout,
+        data_rate=config.limits.data_rate,
+        data_grace=config.limits.data_grace,
         memory=settings.memory,
         message_memory=config.store.inline,
     )
@@ -203,7 +212,7 @@ def _off(config: Config) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _house(config: Config, stock: Stock, scan: Scan, reactor: Any) -> House:
+def _house(config: Config, stock: Stock, scan: Scan, reactor: Any, load: Load) -> House:
     virus = scan.stages.get("virus")
     return House(
         home=str(config.home),
@@ -227,6 +236,7 @@ def _house(config: Config, stock: Stock, scan: Scan, reactor: Any) -> House:
         ),
         pulse=Pulse(reactor),
         self_test=SelfTest(virus, reactor) if isinstance(virus, VirusStage) else None,
+        load=load,
     )
 
 
@@ -277,15 +287,17 @@ def make_service(config: Config, reactor: Any) -> IService:
     stock = _stock(config, reactor)
     hands = stock.annex.desk("clamd", config.virus.connections)
     scan = stages(config, stock.directory, hands, reactor)
-    house = _house(config, stock, scan, reactor)
     tls = _certificate(config)
+    stress = stress_limits(config, raise_limit())
     factory = SMTPFactory(
-        _door(config, stock, scan, reactor),
+        _door(config, stock, scan, reactor, stress.capacity),
         clock=reactor,
         ids=partial(_new_id, reactor),
         limits=_limits(config),
         tls=tls,
+        stress=stress,
     )
+    house = _house(config, stock, scan, reactor, factory.stress)
     reception = Reception(config.mx.listen, factory, reactor)
     services = (
         *stock.services(),

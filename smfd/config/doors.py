@@ -40,7 +40,7 @@ class MX:
         "Connections at once from one address.", 50, low=1, high=65535
     )
     exempt: tuple[str, ...] = setting(
-        "Networks whose connections are not counted per address.",
+        "Networks that [limits] and connections_per_address do not count.",
         ("127.0.0.0/8", "::1/128"),
         check=value.network,
     )

@@ -1,7 +1,7 @@
 """What the use cases work with."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import frozen
 from twisted.application.service import IService
@@ -33,6 +33,25 @@ class Actor:
     role: str = "operator"
 
 
+class Load(Protocol):
+    """
+    How near the front door is to its limits.
+
+    @ivar on: so near that the slow make room.
+    @ivar times: how often that began.
+    """
+
+    on: bool
+    times: int
+
+    @property
+    def connected(self) -> int:
+        """How many connections there are."""
+
+    def look(self) -> None:
+        """See how it stands."""
+
+
 @frozen
 class Facts:
     """
@@ -60,6 +79,7 @@ class House:
     @ivar take: gives a committed entry to the runner.
     @ivar virus: the virus stage; None when the settings leave it out.
     @ivar self_test: tests it; None likewise.
+    @ivar load: of the front door.
     @ivar home: the folder that paths in the ledger are relative to.
     """
 
@@ -77,6 +97,7 @@ class House:
     facts: Facts
     pulse: Pulse | None = None
     self_test: SelfTest | None = None
+    load: Load | None = None
 
     def services(self) -> Iterator[IService]:
         """Those that only the use cases need, not started."""

@@ -15,6 +15,10 @@ BLIND = (
     "The virus scanner does not find the test virus: mail is deferred until it"
     " does. Look into the log of the scanner, and at its signatures."
 )
+STRESS = (
+    "Stress: connections or memory run short. Clients have little time and few"
+    " tries until there is room again."
+)
 NO_SCAN = "The virus stage is left out: nothing looks for viruses."
 
 
@@ -32,6 +36,7 @@ async def status(house: House, actor: Actor) -> Document:
         "held": counts.get("held"),
         "corrupt": counts.get("corrupt"),
         "records": counts.get("records"),
+        **_load(house),
         "worst_ms": round(house.pulse.worst * 1000, 1) if house.pulse else 0.0,
         "virus_engine": facts.engine or "none",
         "virus_test": _tested(house),
@@ -39,6 +44,7 @@ async def status(house: House, actor: Actor) -> Document:
             *_virus(facts.engine),
             *([BLIND] if _tested(house) == "failed" else []),
             *facts.off,
+            *_stressed(house),
             *_ledger(house),
             *_corrupt(counts.get("corrupt", 0)),
         ],
@@ -59,6 +65,19 @@ async def pulse(house: House, actor: Actor) -> Document:
     """How long the reactor was ever busy with one thing; begins anew."""
     worst = house.pulse.reset() if house.pulse else 0.0
     return {"worst_ms": round(worst * 1000, 1)}
+
+
+def _load(house: House) -> Document:
+    """How many are connected, and whether they are too many."""
+    load = house.load
+    if load is None:
+        return {"connections": 0, "stress": False, "stressed": 0}
+    load.look()
+    return {"connections": load.connected, "stress": load.on, "stressed": load.times}
+
+
+def _stressed(house: House) -> list[str]:
+    return [STRESS] if house.load is not None and house.load.on else []
 
 
 def _virus(engine: str) -> list[str]:

@@ -43,6 +43,7 @@ def _tried(config: Config) -> Iterator[Report]:
     # Imported here: a broken settings file is told before OpenSSL is loaded.
     from smfd.ctl import probe
     from smfd.ctl.probe_databases import probe_databases
+    from smfd.ctl.probe_descriptors import probe_descriptors
     from smfd.ctl.probe_dns import probe_dns
     from smfd.ctl.probe_rules import probe_rules
     from smfd.ctl.probe_tls import probe_certificate
@@ -52,6 +53,7 @@ def _tried(config: Config) -> Iterator[Report]:
     yield from probe.probe_disk(config)
     yield from probe_databases(config)
     yield from probe.probe_ports(config)
+    yield from probe_descriptors(config)
     yield from probe_certificate(config)
     yield from probe.probe_stages(config)
     yield from probe.probe_virus(config)

@@ -35,6 +35,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"records       {_number(found['records'])}"
     tested = _TESTED.get(found["virus_test"], "")
     yield f"virus engine  {found['virus_engine']}{tested}"
+    stressed = ", under stress" if found["stress"] else ""
+    yield f"connections   {found['connections']}{stressed}"
     yield f"worst stall   {found['worst_ms']:g} ms"
     for warning in found["warnings"]:
         yield f"WARNING: {warning}"

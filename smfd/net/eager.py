@@ -11,7 +11,15 @@ from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.tcp import Port, Server
+from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from smfd.net.descriptors import PatientSocket
+
+_log = Logger()
+
+#: Seconds without accepting anybody, when there is nothing to do it with.
+REST = 1.0
 
 #: As Twisted's own: why a connection is gone that we closed.
 _DONE = Failure(ConnectionDone())
@@ -51,14 +59,32 @@ class EagerPort(Port):
     """
     Accepts L{EagerServer} connections.
 
+    When there is nothing left to accept with, it listens again a while later.
     An IPv6 address is only that: C{[::]:25} stands beside C{0.0.0.0:25}.
     """
 
     transport = EagerServer
+    _resting = False
 
     def createInternetSocket(self) -> socket.socket:
         """A socket of one family."""
         made: socket.socket = super().createInternetSocket()
         if self.addressFamily == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        return made
+        patient = PatientSocket(fileno=made.detach())
+        patient.spent = self._spent
+        return patient
+
+    def _spent(self, trouble: OSError) -> None:
+        """Nothing to accept with: to ask again at once would help nobody."""
+        self.stopReading()
+        clock: Any = self.reactor
+        clock.callLater(REST, self._again)
+        if not self._resting:
+            self._resting = True
+            _log.error("no connection can be taken: {why}", why=trouble.strerror)
+
+    def _again(self) -> None:
+        if self.connected:
+            self._resting = False
+            self.startReading()

@@ -22,6 +22,10 @@ class Limits:
     @ivar command_timeout: seconds from one command to the end of the next.
     @ivar data_timeout: seconds between two reads of a message.
     @ivar message_timeout: seconds for a whole message.
+    @ivar handshake_timeout: seconds for a TLS handshake.
+    @ivar data_rate: the least octets a second within a message, on the
+        average; 0 for none.
+    @ivar data_grace: seconds for which a message may be slower than that.
     @ivar memory: octets of messages in memory, over all connections.
     @ivar message_memory: what one message takes of it at most: the size from
         which messages are kept on disk.
@@ -37,6 +41,9 @@ class Limits:
     command_timeout: float = 300.0
     data_timeout: float = 180.0
     message_timeout: float = 1800.0
+    handshake_timeout: float = 30.0
+    data_rate: int = 0
+    data_grace: float = 60.0
     memory: int = 256 * 1024 * 1024
     message_memory: int = 128 * 1024
     pending: int = 16384

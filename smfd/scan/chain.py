@@ -21,6 +21,8 @@ from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Flow, Transaction
 from smfd.net.fired import at_hand
 from smfd.policy.flow import ROADS, Step
+from smfd.policy.limits import network
+from smfd.scan.turns import Turns
 
 #: What a stage found, now or later.
 _Look = tuple[Finding, ...] | Deferred[tuple[Finding, ...]]
@@ -34,12 +36,15 @@ class Chain:
     @ivar stages: those that are switched on, by name.
     @ivar patience: the seconds one stage may take.
     @ivar patiences: the same for some stages that differ.
+    @ivar turns: how many messages are looked at at once, and who is next;
+        without, all are.
     """
 
     stages: Mapping[str, IStage]
     patience: float
     clock: IReactorTime
     patiences: Mapping[str, float] = {}
+    turns: Turns | None = None
 
     _roads: Mapping[Flow, Sequence[Step]] = field(init=False)
 
@@ -56,7 +61,29 @@ class Chain:
         }
 
     def run(self, transaction: Transaction) -> Deferred[Transaction]:
-        """Fires with the transaction and all its findings; never fails."""
+        """
+        Fires with the transaction and all its findings.
+
+        Fails with L{Crowded} only, when it had to wait too long for its turn.
+        """
+        turns = self.turns
+        if turns is None:
+            return self._run(transaction)
+        turn = turns.take(network(transaction.session.client))
+        if at_hand(turn) is not None:
+            return self._in_turn(None, transaction, turns)
+        return turn.addCallback(self._in_turn, transaction, turns)
+
+    def _in_turn(
+        self, _: None, transaction: Transaction, turns: Turns
+    ) -> Deferred[Transaction]:
+        def done(result: Transaction | Failure) -> Transaction | Failure:
+            turns.done()
+            return result
+
+        return self._run(transaction).addBoth(done)
+
+    def _run(self, transaction: Transaction) -> Deferred[Transaction]:
         d: Deferred[Transaction] | None = None
         for step in self._roads[transaction.flow]:
             if d is not None:

@@ -23,6 +23,7 @@ from smfd.scan.dmarc import DMARCStage
 from smfd.scan.identity import IdentityStage
 from smfd.scan.lists import ListsStage
 from smfd.scan.spf import SPFStage
+from smfd.scan.turns import Turns
 from smfd.scan.virus import BuiltinScanner, Scanner, VirusStage
 from smfd.scan.workers import Workers, command
 from smfd.store.directory import Directory
@@ -79,7 +80,9 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
 def chain(config: Config, scan: Scan, clock: IReactorTime) -> Chain:
     """The stages with their deadlines; clamd's own is told to us in time."""
     patience = config.virus.deadline + 5.0
-    return Chain(scan.stages, config.scan.deadline, clock, {"virus": patience})
+    turns = Turns(config.limits.scans, config.limits.scan_wait, clock)
+    deadline = config.scan.deadline
+    return Chain(scan.stages, deadline, clock, {"virus": patience}, turns)
 
 
 def policy(config: Config) -> Policy:

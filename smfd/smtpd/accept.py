@@ -26,6 +26,7 @@ from smfd.policy.decide import Policy
 from smfd.proto.address import Address
 from smfd.proto.reply import Reply, reply
 from smfd.scan.chain import Chain
+from smfd.scan.turns import Crowded
 from smfd.smtpd.guarded import Gates
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.trace import Tracer
@@ -85,6 +86,8 @@ class Acceptance:
     async def _message(self, session: Session, envelope: Envelope, body: Body) -> Reply:
         try:
             return await self._judge(session, envelope, body)
+        except Crowded:
+            said = _said(451, "4.3.2", "Too many messages wait, try again", envelope)
         except NoSpace:
             said = _said(452, "4.3.1", "Insufficient system storage", envelope)
         except Exception:

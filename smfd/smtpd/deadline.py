@@ -43,6 +43,13 @@ class Deadlines:
             self._call = self.clock.callLater(self._beat, self._look)
         return deadline
 
+    def hurry(self, seconds: float) -> None:
+        """Nobody who is expected has more than so many seconds left."""
+        due = self.clock.seconds() + seconds
+        for deadline in self._open:
+            if deadline.running and deadline.due > due:
+                deadline.due = due
+
     def end(self, deadline: "Deadline") -> None:
         """It does not matter any more."""
         self._open.discard(deadline)
@@ -84,6 +91,10 @@ class Deadline:
         """So many seconds from now, or at a certain time if that is sooner."""
         due = self._clock.seconds() + seconds
         self.due = due if due < at_most else at_most
+
+    def now(self) -> float:
+        """The time, by the clock."""
+        return self._clock.seconds()
 
     def never(self) -> None:
         """Not until told again."""

@@ -21,8 +21,9 @@ from smfd.smtpd.connections import Connections
 from smfd.smtpd.deadline import Deadlines
 from smfd.smtpd.post import LINGER, Post
 from smfd.smtpd.protocol import SMTPProtocol
+from smfd.smtpd.stress import Stress, StressLimits
 
-__all__ = ["Budget", "Limits", "Offer", "SMTPFactory"]
+__all__ = ["Budget", "Limits", "Offer", "SMTPFactory", "StressLimits"]
 
 
 class SMTPFactory(ServerFactory):
@@ -30,6 +31,7 @@ class SMTPFactory(ServerFactory):
     Makes a connection's protocol for everybody who comes.
 
     @ivar connections: those that are open now.
+    @ivar stress: whether they are too many.
     """
 
     noisy = False
@@ -44,15 +46,26 @@ class SMTPFactory(ServerFactory):
         offer: Offer | None = None,
         tls: IOpenSSLServerConnectionCreator | None = None,
         budget: Budget | None = None,
+        stress: StressLimits | None = None,
     ) -> None:
         """
         @param ids: makes the ids of sessions and of envelopes.
         @param tls: what STARTTLS starts; without it, it is not offered.
         @param budget: shared with other factories; else one of its own, of
             C{limits.memory} octets.
+        @param stress: what changes near the limits.
         """
         limits = limits or Limits()
         self.connections = Connections(clock)
+        budget = budget or Budget(limits.memory)
+        deadlines = Deadlines(clock, _nearest(limits))
+        self.stress = Stress(
+            self.connections,
+            budget,
+            limits,
+            stress or StressLimits(),
+            deadlines.hurry,
+        )
         self.post = Post(
             door=door,
             limits=limits,
@@ -60,9 +73,10 @@ class SMTPFactory(ServerFactory):
             clock=clock,
             ids=ids,
             tls=tls,
-            budget=budget or Budget(limits.memory),
+            budget=budget,
             connections=self.connections,
-            deadlines=Deadlines(clock, _nearest(limits)),
+            deadlines=deadlines,
+            stress=self.stress,
         )
 
     def buildProtocol(self, addr: IAddress | None) -> SMTPProtocol:
@@ -73,5 +87,9 @@ class SMTPFactory(ServerFactory):
 def _nearest(limits: Limits) -> float:
     """Seconds; no deadline is nearer than this when it is set."""
     return min(
-        limits.command_timeout, limits.data_timeout, limits.message_timeout, LINGER
+        limits.command_timeout,
+        limits.data_timeout,
+        limits.message_timeout,
+        limits.handshake_timeout,
+        LINGER,
     )

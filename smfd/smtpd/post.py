@@ -14,6 +14,7 @@ from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
 from smfd.smtpd.connections import Connections
 from smfd.smtpd.deadline import Deadlines
+from smfd.smtpd.stress import Stress
 
 #: Seconds a client has to take the last reply and go.
 LINGER = 10.0
@@ -29,6 +30,7 @@ class Post:
     @ivar budget: octets of messages in memory, over all connections.
     @ivar connections: those that are open now.
     @ivar deadlines: theirs.
+    @ivar stress: whether they are too many.
     """
 
     door: IDoor
@@ -40,6 +42,7 @@ class Post:
     budget: Budget
     connections: Connections
     deadlines: Deadlines
+    stress: Stress
 
     _log = Logger()
 

@@ -28,8 +28,8 @@ from smfd.proto.phrase import READY_FOR_TLS
 from smfd.proto.reply import Reply
 from smfd.proto.server import ServerMachine
 from smfd.smtpd import phrase
-from smfd.smtpd.deadline import Deadline
 from smfd.smtpd.intake import Intake
+from smfd.smtpd.pace import Pace
 from smfd.smtpd.post import LINGER, Post
 from smfd.smtpd.wire import Wire
 
@@ -49,10 +49,9 @@ class SMTPProtocol(Protocol):
 
     _session: Session
     _wire: Wire
-    _deadline: Deadline
+    _pace: Pace
     _envelope: Envelope | None = None
     _pending: Deferred[Any] | None = None
-    _message_due = 0.0
     _why = "lost"
     _known = False  # the door knows of us
     _greeted = False
@@ -63,7 +62,7 @@ class SMTPProtocol(Protocol):
 
     def __init__(self, post: Post) -> None:
         self._post = post
-        self._machine = ServerMachine(post.limits, post.offer)
+        self._machine = ServerMachine(post.stress.limits, post.offer)
         self._intake = Intake(post.budget)
 
     # What Twisted tells us.
@@ -74,7 +73,8 @@ class SMTPProtocol(Protocol):
         post.connections.add(self)
         self._wire = Wire(self.transport, self._unblocked)
         self._deadline = post.deadlines.start(self._late)
-        self._deadline.expect(post.limits.command_timeout)
+        self._pace = Pace(self._deadline, post.stress)
+        self._pace.handshake()
         self._session = Session(post.ids(), *self._wire.peer(), post.clock.seconds())
         if self._wire.secure:
             self._machine.secure = True
@@ -90,6 +90,7 @@ class SMTPProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Octets came: understand as many as may be."""
         self._machine.receive(data)
+        self._pace.came(len(data))
         if self._pending is None and not self._wire.blocked:
             self._run()
         else:
@@ -326,20 +327,17 @@ class SMTPProtocol(Protocol):
 
     def _watch(self, moved: bool) -> None:
         """Set the next deadline."""
-        machine, limits = self._machine, self._post.limits
+        machine, pace = self._machine, self._pace
         if machine.closed:
             return
         if self._pending is not None:
-            # The door has deadlines of its own; the client need not hurry.
-            self._deadline.never()
+            pace.ours()
         elif machine.reading:
-            if not self._message_due:
-                self._message_due = self._post.clock.seconds() + limits.message_timeout
-            self._deadline.expect(limits.data_timeout, self._message_due)
+            pace.body()
+        elif moved and machine.secure and not self._session.tls:
+            pace.handshake()
         elif moved or not self._deadline.running:
-            if not machine.receiving:
-                self._message_due = 0.0
-            self._deadline.expect(limits.command_timeout)
+            pace.command(idle=not machine.receiving)
 
     def _late(self) -> None:
         if self._machine.closed:

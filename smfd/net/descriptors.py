@@ -1,0 +1,64 @@
+"""
+File descriptors: as many as we may have, and what to do when they are used up.
+"""
+
+import errno
+import resource
+import socket
+from collections.abc import Callable
+from typing import Any
+
+#: Descriptors that are not connections: databases, workers, spool files, logs.
+RESERVE = 256
+
+#: What accept says when there is nothing left to accept with.
+_SPENT = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+def raise_limit() -> int:
+    """Have as many descriptors as the system allows; how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == hard:
+        return soft
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        return soft
+    return hard
+
+
+def allowed() -> int:
+    """How many descriptors L{raise_limit} would bring."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+
+
+def connections(descriptors: int) -> int:
+    """How many connections there can be with so many descriptors."""
+    if descriptors == resource.RLIM_INFINITY:
+        return 1 << 30
+    return max(1, descriptors - min(RESERVE, descriptors // 2))
+
+
+class PatientSocket(socket.socket):
+    """
+    A listening socket that accepts nobody while it cannot.
+
+    Twisted would take the connection with a descriptor kept for that and close
+    it at once, again and again; here it waits in the kernel for better times.
+    """
+
+    spent: Callable[[OSError], None]
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """
+        Take a connection.
+
+        @raise BlockingIOError: there is none, or none can be taken now.
+        """
+        try:
+            return super().accept()
+        except OSError as trouble:
+            if trouble.errno not in _SPENT:
+                raise
+            self.spent(trouble)
+            raise BlockingIOError(errno.EWOULDBLOCK, "not now") from trouble
