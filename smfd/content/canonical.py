@@ -15,12 +15,12 @@ import dkim
 from attrs import Factory, define
 
 #: A field with its folds; its name as dkimpy reads it.
-_FIELD = re.compile(rb"([!-~]+?):([^\n]*+\n(?:[ \t][^\n]*+\n)*+)")
+_FIELD = re.compile(rb"([!-~]+?):([^\n]*+\n(?>(?:[ \t][^\n]*+\n)*))")
 
 _BLANKS = re.compile(rb"[\t ]+")
 
 #: The value of b=, and the white space within it.
-_B_VALUE = re.compile(rb"([;\s]b\s*+=)(?:\s*+[a-zA-Z0-9+/=]++)*+")
+_B_VALUE = re.compile(rb"([;\s]b\s*+=)(?>(?:\s*+[a-zA-Z0-9+/=]++)*)")
 
 #: A name and a value.
 Field = tuple[bytes, bytes]

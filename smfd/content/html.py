@@ -16,7 +16,7 @@ from attrs import Factory, define
 #: Text, and the comment or tag behind it; what is never closed goes to the end.
 #: It matches wherever it is tried, so that nothing is looked at twice.
 _MARKUP = re.compile(
-    r"([^<]*+(?:<(?![/!?a-zA-Z])[^<]*+)*+)"
+    r"([^<]*+(?>(?:<(?![/!?a-zA-Z])[^<]*+)*))"
     r"(?:<!--(.*?)(?:--!?>|\Z)"
     r"|<((/?)([a-zA-Z][a-zA-Z0-9:]{0,30})[^>]*+)>?"
     r"|<[^>]*+>?|\Z)",

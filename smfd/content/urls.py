@@ -17,7 +17,7 @@ _SCHEME = re.compile(r"://[^\s<>\"'\x00-\x1f]{3,2000}")
 _BARE = re.compile(r"www\.[^\s<>\"'\x00-\x1f]{3,500}")
 _SCHEMES = ("https", "http", "ftp")
 _SPLIT = re.compile(
-    r"(?:(?:https?|ftp):[/\\]*+|//)?+(?:([^/?#\\]*)@)?"
+    r"(?>(?:(?:https?|ftp):[/\\]*+|//)?)(?:([^/?#\\]*)@)?"
     r"([^/?#\\:]{1,255})(?::(\d{1,5}))?(.*)",
     re.IGNORECASE | re.DOTALL,
 )

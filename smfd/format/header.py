@@ -21,12 +21,12 @@ _END = re.compile(rb"\n\r?\n")
 #: §2.2.3); or a line that is no field.  Possessive throughout: nothing is tried
 #: more than twice.
 _FIELD = re.compile(
-    rb"(?:([!-9;-~]++)|([^:\n]*+)):([^\n]*+(?:\n[ \t][^\n]*+)*+)\n?"
-    rb"|[^\n]*+(?:\n[ \t][^\n]*+)*+\n?"
+    rb"(?:([!-9;-~]++)|([^:\n]*+)):([^\n]*+(?>(?:\n[ \t][^\n]*+)*))\n?"
+    rb"|[^\n]*+(?>(?:\n[ \t][^\n]*+)*)\n?"
 )
 
 #: Lines that continue something.
-_FOLDS = re.compile(rb"(?:[ \t][^\n]*+\n?)*+")
+_FOLDS = re.compile(rb"(?>(?:[ \t][^\n]*+\n?)*)")
 
 #: RFC 5322 §3.6.8: printable ASCII but the colon; §4.5.8: spaces behind it.
 _NAME = re.compile(rb"[!-9;-~]+")
@@ -45,7 +45,9 @@ _NEEDED = ("from", "date")
 
 #: White space, a quoted string, or a piece of anything else; not possessive
 #: only where a quote is never closed, which costs one more look.
-_LEXEME = re.compile(rb'\s++|"(?:[^"\\]|\\.)*+"|[()"/;]|\\.?|[^\s()"/;\\]++', re.DOTALL)
+_LEXEME = re.compile(
+    rb'\s++|"(?>(?:[^"\\]|\\.)*)"|[()"/;]|\\.?|[^\s()"/;\\]++', re.DOTALL
+)
 
 
 @frozen

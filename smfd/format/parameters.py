@@ -22,7 +22,7 @@ _MOST = 100
 _NAMES = ("filename", "name")
 
 _PARAMETER = re.compile(
-    rb';\s*+([^=;\s"]++)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^;]*+))', re.DOTALL
+    rb';\s*+([^=;\s"]++)\s*+=\s*+(?:"((?>(?:[^"\\]|\\.)*))"|([^;]*+))', re.DOTALL
 )
 _COMMENT = re.compile(rb"\([^()]*+\)")
 _ESCAPED = re.compile(rb"\\(.)", re.DOTALL)

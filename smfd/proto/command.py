@@ -20,7 +20,7 @@ EIGHT_BIT = reply(500, "5.5.2", "Only MAIL and RCPT may hold UTF-8")
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # A path ends at the first ">" outside quotes.
-_PATH = re.compile(r'<((?:[^">\\]++|"(?:[^"\\]++|\\.)*+")*+)>(.*)')
+_PATH = re.compile(r'<((?>(?:[^">\\]++|"(?>(?:[^"\\]++|\\.)*)")*))>(.*)')
 # RFC 5321 §4.1.2: esmtp-param.
 _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00-\x20=\x7f]*))?")
 # What is shown in headers and logs must not be taken for something else.

@@ -81,6 +81,7 @@ class Annex(Service):
     def startService(self) -> None:
         """Start the process."""
         super().startService()
+        os.close(os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._spawn()
 
     def stopService(self) -> "Deferred[None]":

@@ -73,7 +73,11 @@ def _failed(number: int, error: Exception) -> bytes:
 def main() -> None:
     """Serve the socket whose descriptor is the first argument."""
     die_with_parent()
-    lock = os.open(sys.argv[2], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        lock = os.open(sys.argv[2], os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        # The home is gone, and our parent with it.
+        return
     # One that our parent's predecessor left behind may be in a long sync.
     fcntl.flock(lock, fcntl.LOCK_EX)
     gc.freeze()
