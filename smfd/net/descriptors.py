@@ -41,13 +41,23 @@ def connections(descriptors: int) -> int:
 
 class PatientSocket(socket.socket):
     """
-    A listening socket that accepts nobody while it cannot.
+    A listening socket that accepts nobody while it cannot, or should not.
 
     Twisted would take the connection with a descriptor kept for that and close
     it at once, again and again; here it waits in the kernel for better times.
+    Before it comes to that, the last descriptors are left to files.
+
+    @ivar spent: called with the reason when it begins to rest.
+    @ivar resting: it accepts nobody; whoever listens ends it.
     """
 
-    spent: Callable[[OSError], None]
+    spent: Callable[[str], None]
+    resting = False
+    _highest = 1 << 30
+
+    def keep(self, descriptors: int) -> None:
+        """Of so many descriptors, leave some to others."""
+        self._highest = descriptors - min(RESERVE // 4, descriptors // 5)
 
     def accept(self) -> tuple[socket.socket, Any]:
         """
@@ -55,10 +65,20 @@ class PatientSocket(socket.socket):
 
         @raise BlockingIOError: there is none, or none can be taken now.
         """
+        if self.resting:
+            raise BlockingIOError(errno.EWOULDBLOCK, "not now")
         try:
-            return super().accept()
+            made = super().accept()
         except OSError as trouble:
             if trouble.errno not in _SPENT:
                 raise
-            self.spent(trouble)
+            self._rest(trouble.strerror or "accept fails")
             raise BlockingIOError(errno.EWOULDBLOCK, "not now") from trouble
+        # The lowest that is free is given out: few are left.
+        if made[0].fileno() >= self._highest:
+            self._rest("the last file descriptors are kept")
+        return made
+
+    def _rest(self, why: str) -> None:
+        self.resting = True
+        self.spent(why)

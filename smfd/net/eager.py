@@ -6,6 +6,7 @@ the kernel twice for it.  A mail session is a score of short replies to a client
 that waits for each: sending at once saved a fifth of the whole time.
 """
 
+import resource
 import socket
 from typing import Any
 
@@ -64,7 +65,6 @@ class EagerPort(Port):
     """
 
     transport = EagerServer
-    _resting = False
 
     def createInternetSocket(self) -> socket.socket:
         """A socket of one family."""
@@ -73,18 +73,18 @@ class EagerPort(Port):
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         patient = PatientSocket(fileno=made.detach())
         patient.spent = self._spent
+        patient.keep(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         return patient
 
-    def _spent(self, trouble: OSError) -> None:
+    def _spent(self, why: str) -> None:
         """Nothing to accept with: to ask again at once would help nobody."""
         self.stopReading()
         clock: Any = self.reactor
         clock.callLater(REST, self._again)
-        if not self._resting:
-            self._resting = True
-            _log.error("no connection can be taken: {why}", why=trouble.strerror)
+        _log.error("no connection is taken for {s:g} s: {why}", s=REST, why=why)
 
     def _again(self) -> None:
         if self.connected:
-            self._resting = False
+            listening: Any = self.socket
+            listening.resting = False
             self.startReading()
