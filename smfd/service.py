@@ -47,6 +47,7 @@ from smfd.smtpd.guarded import Gates, Guarded
 from smfd.smtpd.metered import Metered
 from smfd.smtpd.mx import MX
 from smfd.smtpd.reception import Reception
+from smfd.smtpd.recipients import recipients
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.trace import Tracer
 from smfd.store.annex import Annex
@@ -111,7 +112,9 @@ def _stock(config: Config, reactor: Any) -> Stock:
         annex,
         ledger,
         reader,
-        Directory(home / "directory.db", reactor),
+        Directory(
+            home / "directory.db", reactor, delimiter=config.recipients.delimiter
+        ),
         spool,
         Runner(ledger, spool, destinations, Leftovers(spool, quarantine), reactor),
         Retention(ledger, quarantine),
@@ -138,6 +141,7 @@ def _door(
         chain(config, scan, reactor),
         policy(config),
         stock.directory,
+        recipients(config, stock.directory, reactor),
         stock.spool,
         stock.ledger,
         stock.runner,
@@ -150,7 +154,6 @@ def _door(
     )
     door = MX(
         config.hostname,
-        stock.directory,
         stock.spool,
         recorder,
         acceptance,

@@ -14,6 +14,7 @@ from attrs import Factory, frozen
 from smfd.config.doors import MX, TLS, Control, Log, Relay, Server, Store
 from smfd.config.judging import BUILTIN, DNS, Content, Scan, Virus
 from smfd.config.limits import Limits
+from smfd.config.recipients import Recipients
 from smfd.config.setting import setting, table
 from smfd.config.shipped import shipped
 
@@ -30,6 +31,7 @@ class Config:
     server: Server = table(Server)
     mx: MX = table(MX)
     limits: Limits = table(Limits)
+    recipients: Recipients = table(Recipients)
     tls: TLS = table(TLS)
     store: Store = table(Store)
     scan: Scan = table(Scan)

@@ -10,7 +10,7 @@ async def add(
     house: House, actor: Actor, *, name: str, threshold: float | None = None
 ) -> Document:
     """Host a domain."""
-    made = await house.directory.add_domain(name, threshold, actor=actor.name)
+    made = await house.directory.add_domain(name, threshold=threshold, actor=actor.name)
     return _shown(house, made)
 
 

@@ -1,6 +1,16 @@
-"""Domains, accounts and list entries, as the rest of the house sees them."""
+"""Domains, accounts, aliases and list entries, as the rest of the house sees them."""
 
 from attrs import frozen
+
+from smfd.model.hop import NextHop
+
+#: What a hosted domain may be, and where its mailboxes are: here, behind
+#: LMTP, or at another SMTP server.
+KINDS = ("local", "lmtp", "relay")
+
+#: How the recipients of a domain are known: by the accounts we hold, by a list
+#: of addresses, by asking the next hop, or not at all.
+VERIFY = ("directory", "list", "callout", "none")
 
 
 @frozen
@@ -9,17 +19,23 @@ class Domain:
     A hosted domain.
 
     @ivar name: lower case A-labels.
-    @ivar kind: "local": its mailboxes are here.
+    @ivar kind: one of L{KINDS}.
     @ivar threshold: the score at which mail is spam (S12); None takes the
         one of the settings.
     @ivar allow_unauthenticated: allow entries count for senders that proved
         nothing (C9, strict-seed mode).
+    @ivar next_hop: who takes its mail; None when it is local.
+    @ivar verify: one of L{VERIFY} (C16).
+    @ivar catch_all: the address that has the mail for unknown ones, or "".
     """
 
     name: str
     kind: str = "local"
     threshold: float | None = None
     allow_unauthenticated: bool = False
+    next_hop: NextHop | None = None
+    verify: str = "directory"
+    catch_all: str = ""
 
 
 @frozen
@@ -34,6 +50,43 @@ class Account:
     address: str
     password: str = ""
     created: float = 0.0
+
+
+@frozen
+class Alias:
+    """
+    An address that stands for others.
+
+    @ivar address: C{local@domain}, lower case.
+    @ivar targets: who gets its mail; at least one.
+    @ivar keep: a mailbox keeps a copy of what it forwards; an alias has none.
+    """
+
+    address: str
+    targets: tuple[str, ...]
+    keep: bool = False
+    created: float = 0.0
+
+
+@frozen
+class Known:
+    """
+    What the directory knows of one address that it takes mail for.
+
+    @ivar address: what it is known as: without the +tag, if that was no
+        address of its own.
+    @ivar targets: where its mail goes; none when it ends here.
+    @ivar keep: it ends here too.
+    @ivar account: its mailbox, when we hold one.
+    @ivar held: it stands in the directory; else anybody may guess such a one.
+    """
+
+    address: str
+    domain: Domain
+    targets: tuple[str, ...] = ()
+    keep: bool = True
+    account: Account | None = None
+    held: bool = True
 
 
 @frozen

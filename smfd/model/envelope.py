@@ -13,11 +13,13 @@ class Forward:
     @ivar notify: the DSN conditions asked for, empty for the default
         (RFC 3461 §4.1).
     @ivar orcpt: the original recipient as given (RFC 3461 §4.2), or "".
+    @ivar tagged: the mailbox as it was written, with its +tag, or "".
     """
 
     address: Address
     notify: tuple[str, ...] = ()
     orcpt: str = ""
+    tagged: str = ""
 
 
 @frozen

@@ -10,7 +10,7 @@ Standards: RFC 5321 §4.2.5, §6.1, §6.3 (loops).
 from collections.abc import Mapping
 from time import perf_counter
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -18,16 +18,16 @@ from twisted.logger import Logger
 from smfd.delivery.runner import Runner
 from smfd.format.header import Header, read_header
 from smfd.model.directory import Domain
-from smfd.model.envelope import Envelope, Forward
+from smfd.model.envelope import Envelope
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Disposition, Verdict
 from smfd.policy.decide import Policy
-from smfd.proto.address import Address
 from smfd.proto.reply import Reply, reply
 from smfd.scan.chain import Chain
 from smfd.scan.turns import Crowded
 from smfd.smtpd.guarded import Gates
+from smfd.smtpd.recipients import Ends, Recipients
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.trace import Tracer
 from smfd.store.directory import Directory
@@ -45,6 +45,7 @@ class Acceptance:
     """
     Takes whole messages and makes them ours, or says why not.
 
+    @ivar recipients: whose mail it is.
     @ivar header_size: the most octets a header may have.
     @ivar header_fields: the most fields it may have.
     @ivar gates: know where it comes from.
@@ -53,6 +54,7 @@ class Acceptance:
     chain: Chain
     policy: Policy
     directory: Directory
+    recipients: Recipients
     spool: Spool
     ledger: Ledger
     runner: Runner
@@ -109,18 +111,8 @@ class Acceptance:
         # be synced is gone at once, and there would be no head to read.
         synced = self.spool.sync(body)
         header = read_header(head, self.header_size, self.header_fields)
-        envelope = await self._to_mailboxes(envelope)
-        transaction = Transaction(
-            envelope.id,
-            Flow.INBOUND,
-            self.clock.seconds(),
-            session,
-            envelope,
-            body,
-            header,
-            self.gates.findings(session, envelope),
-        )
-        refusal = _unacceptable(header, envelope)
+        transaction, refusal = await self._addressed(session, envelope, body, header)
+        envelope = transaction.envelope
         if refusal is not None:
             return self._refuse(transaction, None, refusal, begun, synced)
         transaction = self.policy.weigh(await self.chain.run(transaction))
@@ -130,6 +122,26 @@ class Acceptance:
             return self._refuse(transaction, verdict, refusal, begun, synced)
         await synced
         return await self._keep(transaction, verdict, begun)
+
+    async def _addressed(
+        self, session: Session, envelope: Envelope, body: Body, header: Header
+    ) -> tuple[Transaction, Reply | None]:
+        """To the mailboxes behind the recipients; or why it cannot be had."""
+        passed = [field.value for field in header.all("delivered-to")]
+        ends = await self.recipients.ends(envelope.recipients, passed)
+        if ends.forwards and ends.forwards != envelope.recipients:
+            envelope = envelope.to(*ends.forwards)
+        transaction = Transaction(
+            envelope.id,
+            Flow.INBOUND,
+            self.clock.seconds(),
+            session,
+            envelope,
+            body,
+            header,
+            (*self.gates.findings(session, envelope), *ends.findings),
+        )
+        return transaction, _unacceptable(header, envelope, ends)
 
     async def _keep(
         self, transaction: Transaction, verdict: Verdict, begun: float
@@ -162,32 +174,6 @@ class Acceptance:
         self.recorder.log(record)
         return said
 
-    async def _to_mailboxes(self, envelope: Envelope) -> Envelope:
-        """
-        The mailboxes behind the recipients, each of them once.
-
-        None at all when one is gone since its RCPT was answered: the client
-        comes again and learns which.
-        """
-        found: dict[str, Forward] = {}
-        for forward in envelope.recipients:
-            name = str(forward.address)
-            if not forward.address.domain:
-                name = await self._postmaster()
-            account = await self.directory.account(name)
-            if account is None:
-                return envelope.to()
-            if account.address != name or not forward.address.domain:
-                forward = evolve(forward, address=_address(account.address))
-            found.setdefault(account.address, forward)
-        mailboxes = tuple(found.values())
-        return envelope if mailboxes == envelope.recipients else envelope.to(*mailboxes)
-
-    async def _postmaster(self) -> str:
-        """RFC 5321 §4.5.1: <postmaster> is the first domain's."""
-        first = (await self.directory.domains(limit=1)).items
-        return f"postmaster@{first[0].name}" if first else ""
-
     async def _domains(self, envelope: Envelope) -> Mapping[str, Domain]:
         names = {forward.address.domain for forward in envelope.recipients}
         found = {}
@@ -198,23 +184,19 @@ class Acceptance:
         return found
 
 
-def _address(mailbox: str) -> Address:
-    local, _, domain = mailbox.rpartition("@")
-    return Address(local, domain)
-
-
 def _said(code: int, status: str, text: str, envelope: Envelope) -> Reply:
     return reply(code, status, f"{text} id={envelope.id}")
 
 
-def _unacceptable(header: Header, envelope: Envelope) -> Reply | None:
+def _unacceptable(header: Header, envelope: Envelope, ends: Ends) -> Reply | None:
     """What is refused before anybody judges it."""
     if "oversized" in header.defects or "too-many-fields" in header.defects:
         return _said(552, "5.3.4", "Message header too large", envelope)
     if len(header.all("received")) > HOPS:
         return _said(554, "5.4.6", "Too many hops, this is a loop", envelope)
-    if not envelope.recipients:
-        return _said(450, "4.2.1", "A mailbox is gone since, try again", envelope)
+    if ends.trouble is not None:
+        trouble = ends.trouble
+        return _said(trouble.code, trouble.status, trouble.text, envelope)
     return None
 
 

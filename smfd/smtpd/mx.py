@@ -18,14 +18,13 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from smfd.interfaces import IDoor, IIncoming
-from smfd.model.directory import Account, Domain
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body
 from smfd.proto.reply import Reply, reply
 from smfd.smtpd.accept import Acceptance
+from smfd.smtpd.recipients import ENDLESS, Standing
 from smfd.smtpd.recorder import Recorder
-from smfd.store.directory import Directory
 from smfd.store.spool import Spool
 
 Networks = Sequence[IPv4Network | IPv6Network]
@@ -34,6 +33,21 @@ OK_MAIL = reply(250, "2.1.0", "Sender OK")
 OK_RCPT = reply(250, "2.1.5", "Recipient OK")
 FULL = reply(452, "4.3.1", "Insufficient system storage, try again later")
 BEHIND = reply(451, "4.3.2", "Delivery is behind, try again later")
+
+_REFUSALS = {
+    Standing.UNKNOWN: (550, "5.1.1", "No such mailbox here"),
+    Standing.FOREIGN: (550, "5.7.1", "We do not relay for that domain"),
+    Standing.UNSURE: (
+        450,
+        "4.1.1",
+        "The recipient cannot be verified now, try again later",
+    ),
+    Standing.ENDLESS: (
+        ENDLESS.code,
+        ENDLESS.status,
+        ENDLESS.text,
+    ),
+}
 
 #: Seconds that DATA waits for a turn; RFC 5321 §4.5.3.2.4 has the client wait
 #: for two minutes.
@@ -51,7 +65,6 @@ class MX:
     """
 
     hostname: str
-    directory: Directory
     spool: Spool
     recorder: Recorder
     acceptance: Acceptance
@@ -109,36 +122,22 @@ class MX:
         if not address.domain:
             # RFC 5321 §4.5.1: <postmaster> alone is always somebody.
             return succeed(OK_RCPT)
-        d = self.directory.account(str(address))
-        return d.addCallback(self._known, session, envelope, forward)
+        d = self.acceptance.recipients.standing(address)
+        return d.addCallback(self._stands, session, envelope, forward)
 
-    def _known(
+    def _stands(
         self,
-        account: Account | None,
-        session: Session,
-        envelope: Envelope,
-        forward: Forward,
-    ) -> Reply | Deferred[Reply]:
-        if account is not None:
-            return OK_RCPT
-        return self.directory.domain(forward.address.domain).addCallback(
-            self._unknown, session, envelope, forward
-        )
-
-    def _unknown(
-        self,
-        domain: Domain | None,
+        standing: Standing,
         session: Session,
         envelope: Envelope,
         forward: Forward,
     ) -> Reply:
+        if standing is Standing.TAKEN:
+            return OK_RCPT
         name = self.ids()
-        if domain is None:
-            said = reply(550, "5.7.1", f"We do not relay for that domain id={name}")
-        else:
-            said = reply(550, "5.1.1", f"No such mailbox here id={name}")
-        asked = envelope.to(forward)
-        self.recorder.refused(name, session, asked, said)
+        code, status, text = _REFUSALS[standing]
+        said = reply(code, status, f"{text} id={name}")
+        self.recorder.refused(name, session, envelope.to(forward), said)
         return said
 
     def data(self, session: Session, envelope: Envelope) -> Deferred[Reply | IIncoming]:

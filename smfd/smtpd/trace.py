@@ -48,8 +48,10 @@ class Tracer:
             self._top(transaction, record.recipients),
             cuts(transaction.header, OURS, self.hostname),
             tuple(
-                _recipient(number, fate, sender, transaction.id)
-                for number, fate in enumerate(verdict.fates, 1)
+                _recipient(number, fate, forward.tagged, sender, transaction.id)
+                for number, (fate, forward) in enumerate(
+                    zip(verdict.fates, transaction.envelope.recipients, strict=True), 1
+                )
             ),
             record,
         )
@@ -73,7 +75,9 @@ class Tracer:
         )
 
 
-def _recipient(number: int, fate: Fate, sender: str, name: str) -> Recipient:
+def _recipient(
+    number: int, fate: Fate, tagged: str, sender: str, name: str
+) -> Recipient:
     destination = _DESTINATIONS[fate.disposition]
     return Recipient(
         number,
@@ -82,7 +86,7 @@ def _recipient(number: int, fate: Fate, sender: str, name: str) -> Recipient:
         fate.category,
         fate.reason,
         fate.score,
-        delivered(sender, fate.recipient)
+        delivered(sender, tagged or fate.recipient)
         + spam_status(
             spam=fate.category == "spam",
             category=fate.category,

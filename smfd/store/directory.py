@@ -5,7 +5,7 @@ Truth, in C{directory.db} (SQLite, WAL).  One thread writes, a few read; what
 the front door asks for is remembered until it changes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from sqlite3 import Connection
@@ -14,9 +14,15 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
 
-from smfd.model.directory import Account, Act, Domain, ListEntry
+from smfd.model.directory import Account, Act, Alias, Domain, Known, ListEntry
 from smfd.policy.lists import Book, book, scopes
-from smfd.store import directory_entries, directory_pages, directory_rows
+from smfd.store import (
+    directory_aliases,
+    directory_entries,
+    directory_known,
+    directory_pages,
+    directory_rows,
+)
 from smfd.store import directory_rules as rules
 from smfd.store import directory_schema as schema
 from smfd.store.database import Database
@@ -42,6 +48,7 @@ class Directory(Service):
     @param cached: how many domains, how many accounts, how many unknown
         addresses and how many list entries are remembered.
     @param entries: how many entries one scope may have.
+    @param delimiter: what the tag in C{user+tag@} begins with; "": no tags.
     """
 
     name = "directory"
@@ -53,18 +60,20 @@ class Directory(Service):
         readers: int = 2,
         cached: int = 20_000,
         entries: int = 10_000,
+        delimiter: str = "+",
     ) -> None:
         self._path = path
         self._reactor = reactor
         self._limit = entries
+        self._delimiter = delimiter
         self._writer = Database(partial(schema.writer, path), reactor, 1, "dir-write")
         self._reader = Database(
             partial(schema.reader, path), reactor, readers, "dir-read"
         )
         self._domains: Cache[Domain | None] = Cache(cached)
-        self._accounts: Cache[Account | None] = Cache(cached)
+        self._addresses: Cache[Known | None] = Cache(cached)
         # Apart, so that guessed addresses do not drive out real ones.
-        self._unknown: Cache[Account | None] = Cache(cached)
+        self._guesses: Cache[Known | None] = Cache(cached)
         self._books: Cache[Book] = Cache(cached + entries)
 
     def startService(self) -> None:
@@ -94,24 +103,32 @@ class Directory(Service):
             return succeed(found[0] is not None)
         return self.domain(name).addCallback(lambda domain: domain is not None)
 
-    def account(self, address: str) -> Deferred[Account | None]:
+    def known(self, address: str) -> Deferred[Known | None]:
         """
-        The mailbox that takes mail for an address, or None.
+        Who takes mail for an address, or None.
 
         Upper and lower case are one; C{user+tag@} is taken by C{user@}.
         """
         key = address.lower()
-        found = self._accounts.get(key) or self._unknown.get(key)
+        found = self._addresses.get(key) or self._guesses.get(key)
         if found is not None:
             return succeed(found[0])
-        age = self._accounts.age
+        age = self._addresses.age
 
-        def keep(account: Account | None) -> Account | None:
-            cache = self._accounts if account else self._unknown
-            cache.keep(key, account, age)
-            return account
+        def keep(known: Known | None) -> Known | None:
+            held = known is not None and known.held
+            cache = self._addresses if held else self._guesses
+            cache.keep(key, known, age)
+            return known
 
-        return self._reader.run(directory_rows.account, key).addCallback(keep)
+        d = self._reader.run(directory_known.known, key, self._delimiter)
+        return d.addCallback(keep)
+
+    def account(self, address: str) -> Deferred[Account | None]:
+        """The mailbox we hold for an address, or None."""
+        return self.known(address).addCallback(
+            lambda found: found.account if found else None
+        )
 
     def books(self, recipient: str) -> Deferred[tuple[Book, ...]]:
         """The lists that speak for a recipient, his own first, none empty."""
@@ -141,6 +158,31 @@ class Directory(Service):
             directory_pages.accounts, domain.lower(), search, limit, offset
         )
 
+    def aliases(
+        self,
+        forward: bool,
+        domain: str = "",
+        search: str = "",
+        limit: int = 100,
+        offset: int = 0,
+    ) -> Deferred[Page[Alias]]:
+        """Aliases, or the forwards of mailboxes, by address."""
+        return self._reader.run(
+            directory_pages.aliases, forward, domain.lower(), search, limit, offset
+        )
+
+    def recipients(
+        self, domain: str = "", search: str = "", limit: int = 100, offset: int = 0
+    ) -> Deferred[Page[str]]:
+        """Listed addresses of domains that are verified so."""
+        return self._reader.run(
+            directory_pages.recipients, domain.lower(), search, limit, offset
+        )
+
+    def risky(self, limit: int = 10) -> Deferred[Page[Domain]]:
+        """Domains whose settings put something at risk."""
+        return self._reader.run(directory_pages.risky, limit)
+
     def entries(
         self,
         scope: str = "",
@@ -161,10 +203,10 @@ class Directory(Service):
     # What people change.
 
     def add_domain(
-        self, name: str, threshold: float | None = None, *, actor: str
+        self, name: str, *, actor: str, **changes: Unpack[Changes]
     ) -> Deferred[Domain]:
         """Host a domain; postmaster@ it has a mailbox from then on."""
-        return self._write(actor, directory_rows.add_domain, name, threshold)
+        return self._write(actor, directory_rows.add_domain, name, **changes)
 
     def set_domain(
         self,
@@ -197,6 +239,34 @@ class Directory(Service):
     ) -> Deferred[Account]:
         """Replace the hash of a mailbox."""
         return self._write(actor, directory_rows.set_password, address, password)
+
+    def put_alias(
+        self, address: str, targets: Sequence[str], *, actor: str
+    ) -> Deferred[Alias]:
+        """Make an address stand for others; again, it stands for these."""
+        return self._write(actor, directory_aliases.put_alias, address, targets)
+
+    def put_forward(
+        self, address: str, targets: Sequence[str], keep: bool, *, actor: str
+    ) -> Deferred[Alias]:
+        """Send a mailbox's mail elsewhere; C{keep} leaves a copy."""
+        return self._write(actor, directory_aliases.put_forward, address, targets, keep)
+
+    def remove_alias(
+        self, address: str, forward: bool, *, actor: str
+    ) -> Deferred[Alias]:
+        """It leads nowhere any more; fires with what it was."""
+        return self._write(actor, directory_aliases.remove_alias, address, forward)
+
+    def list_recipients(
+        self, addresses: Sequence[str], *, actor: str
+    ) -> Deferred[tuple[str, ...]]:
+        """Addresses that exist in domains that are verified by list."""
+        return self._write(actor, directory_aliases.list_recipients, addresses)
+
+    def unlist_recipient(self, address: str, *, actor: str) -> Deferred[str]:
+        """It exists no more."""
+        return self._write(actor, directory_aliases.unlist_recipient, address)
 
     def add_entry(self, entry: ListEntry, *, actor: str) -> Deferred[ListEntry]:
         """
@@ -247,7 +317,7 @@ class Directory(Service):
         return d.addBoth(self._forget)
 
     def _forget(self, result: T) -> T:
-        for cache in (self._domains, self._accounts, self._unknown, self._books):
+        for cache in (self._domains, self._addresses, self._guesses, self._books):
             cache.drop()
         return result
 

@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
-from smfd.model.directory import Account, Act, Domain, ListEntry
-from smfd.store.directory_rows import domain_of, entry_of
+from smfd.model.directory import Account, Act, Alias, Domain, ListEntry
+from smfd.store.directory_rows import DOMAIN, alias_of, domain_of, entry_of
 
 T = TypeVar("T")
 
@@ -33,6 +33,10 @@ class _Where:
 
     terms: list[str] = field(factory=list)
     values: list[Any] = field(factory=list)
+
+    def holding(self, term: str) -> "_Where":
+        self.terms.append(term)
+        return self
 
     def equal(self, column: str, value: str) -> "_Where":
         if value:
@@ -76,7 +80,7 @@ def domains(
         .page(
             connection,
             "domains",
-            "name, kind, threshold, allow_unauthenticated",
+            DOMAIN,
             "name",
             limit,
             offset,
@@ -103,6 +107,55 @@ def accounts(
         )
     )
     return Page(tuple(Account(*row) for row in rows), total)
+
+
+def aliases(
+    connection: sqlite3.Connection,
+    forward: bool,
+    domain: str,
+    search: str,
+    limit: int,
+    offset: int,
+) -> Page[Alias]:
+    """Aliases, or forwards, of a domain or of all, by address."""
+    rows, total = (
+        _Where()
+        .holding("forward=1" if forward else "forward=0")
+        .equal("domain", domain)
+        .containing("address || ' ' || targets", search)
+        .page(
+            connection,
+            "aliases",
+            "address, targets, keep, created",
+            "address",
+            limit,
+            offset,
+        )
+    )
+    return Page(tuple(alias_of(row) for row in rows), total)
+
+
+def recipients(
+    connection: sqlite3.Connection, domain: str, search: str, limit: int, offset: int
+) -> Page[str]:
+    """Listed addresses of a domain, or of all."""
+    rows, total = (
+        _Where()
+        .equal("domain", domain)
+        .containing("address", search)
+        .page(connection, "recipients", "address", "address", limit, offset)
+    )
+    return Page(tuple(address for (address,) in rows), total)
+
+
+def risky(connection: sqlite3.Connection, limit: int) -> Page[Domain]:
+    """Domains whose settings put something at risk, by name."""
+    rows, total = (
+        _Where()
+        .holding("(verify='none' OR catch_all<>'')")
+        .page(connection, "domains", DOMAIN, "name", limit, 0)
+    )
+    return Page(tuple(domain_of(row) for row in rows), total)
 
 
 def entries(

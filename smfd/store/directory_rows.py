@@ -13,8 +13,14 @@ from typing import TypedDict, Unpack
 
 from attrs import evolve, frozen
 
-from smfd.model.directory import Account, Domain, ListEntry, Refused
+from smfd.model.directory import Account, Alias, Domain, ListEntry, Refused
+from smfd.policy.route import parse_hop
 from smfd.store import directory_rules as rules
+
+#: The columns of a domain, as L{domain_of} reads them.
+DOMAIN = (
+    "name, kind, threshold, allow_unauthenticated, next_hop, tls, verify, catch_all"
+)
 
 
 @frozen
@@ -31,10 +37,19 @@ class Doing:
 
 
 class Changes(TypedDict, total=False):
-    """What may be changed of a domain; a threshold of None is the default's."""
+    """
+    What may be said of a domain; a threshold of None is the default's.
+
+    C{next_hop} is written as L{parse_hop <smfd.policy.route.parse_hop>} reads it.
+    """
 
     threshold: float | None
     allow_unauthenticated: bool
+    kind: str
+    next_hop: str
+    tls: str
+    verify: str
+    catch_all: str
 
 
 @contextmanager
@@ -59,8 +74,7 @@ def transaction(
 def domain(connection: sqlite3.Connection, name: str) -> Domain | None:
     """The hosted domain of that stored name."""
     row = connection.execute(
-        "SELECT name, kind, threshold, allow_unauthenticated FROM domains WHERE name=?",
-        (name,),
+        f"SELECT {DOMAIN} FROM domains WHERE name=?", (name,)
     ).fetchone()
     return domain_of(row) if row else None
 
@@ -105,15 +119,17 @@ def add_domain(
     connection: sqlite3.Connection,
     doing: Doing,
     name: str,
-    threshold: float | None = None,
+    **changes: Unpack[Changes],
 ) -> Domain:
     """Host a domain; its postmaster has a mailbox from then on."""
-    made = Domain(rules.domain_name(name), threshold=rules.threshold(threshold))
-    with transaction(connection, doing, "domain add", made.name, _threshold_text(made)):
+    plain = Domain(rules.domain_name(name))
+    made = rules.domain(plain, changes)
+    with transaction(connection, doing, "domain add", made.name, _said(made)):
+        _check_catch_all(connection, made)
         try:
             connection.execute(
-                "INSERT INTO domains VALUES (?,?,?,?)",
-                (made.name, made.kind, made.threshold, made.allow_unauthenticated),
+                f"INSERT INTO domains ({DOMAIN}) VALUES (?,?,?,?,?,?,?,?)",
+                (made.name, *_values(made)),
             )
         except sqlite3.IntegrityError:
             raise Refused("conflict", f"{made.name} is hosted already.") from None
@@ -132,17 +148,35 @@ def set_domain(
     **changes: Unpack[Changes],
 ) -> Domain:
     """Change what is named."""
-    found = evolve(hosted(connection, rules.domain_name(name)), **changes)
-    rules.threshold(found.threshold)
-    detail = (
-        f"{_threshold_text(found)} allow_unauthenticated={found.allow_unauthenticated}"
-    )
-    with transaction(connection, doing, "domain set", found.name, detail):
+    found = rules.domain(hosted(connection, rules.domain_name(name)), changes)
+    with transaction(connection, doing, "domain set", found.name, _said(found)):
+        _check_catch_all(connection, found)
         connection.execute(
-            "UPDATE domains SET threshold=?, allow_unauthenticated=? WHERE name=?",
-            (found.threshold, found.allow_unauthenticated, found.name),
+            "UPDATE domains SET kind=?, threshold=?, allow_unauthenticated=?,"
+            " next_hop=?, tls=?, verify=?, catch_all=? WHERE name=?",
+            (*_values(found), found.name),
         )
     return found
+
+
+def _check_catch_all(connection: sqlite3.Connection, wanted: Domain) -> None:
+    at = wanted.catch_all.rpartition("@")[2]
+    if at and at != wanted.name:
+        hosted(connection, at)
+
+
+def _values(made: Domain) -> tuple[object, ...]:
+    """What is stored of a domain, besides its name."""
+    hop = made.next_hop
+    return (
+        made.kind,
+        made.threshold,
+        made.allow_unauthenticated,
+        str(hop) if hop else "",
+        hop.tls if hop else "opportunistic",
+        made.verify,
+        made.catch_all,
+    )
 
 
 def remove_domain(
@@ -166,7 +200,8 @@ def remove_domain(
             " (SELECT address FROM accounts WHERE domain=?)",
             (found.name, found.name),
         )
-        connection.execute("DELETE FROM accounts WHERE domain=?", (found.name,))
+        for table in "aliases", "recipients", "accounts":
+            connection.execute(f"DELETE FROM {table} WHERE domain=?", (found.name,))
         connection.execute("DELETE FROM domains WHERE name=?", (found.name,))
     return found
 
@@ -179,6 +214,12 @@ def add_account(
     hosted(connection, at)
     made = Account(name, password, doing.now)
     with transaction(connection, doing, "user add", name, ""):
+        if connection.execute(
+            "SELECT 1 FROM aliases WHERE address=?", (name,)
+        ).fetchone():
+            raise Refused(
+                "conflict", f"{name} is an alias.", "Remove it with: alias remove."
+            )
         try:
             connection.execute(
                 "INSERT INTO accounts VALUES (?,?,?,?)",
@@ -202,8 +243,10 @@ def remove_account(
             f"{found.address} stays as long as {at} is hosted: mail standards ask"
             " for it.",
         )
+    check_unneeded(connection, found.address)
     with transaction(connection, doing, "user remove", found.address, ""):
         connection.execute("DELETE FROM entries WHERE scope=?", (found.address,))
+        connection.execute("DELETE FROM aliases WHERE address=?", (found.address,))
         connection.execute("DELETE FROM accounts WHERE address=?", (found.address,))
     return found
 
@@ -231,6 +274,21 @@ def hosted(connection: sqlite3.Connection, name: str) -> Domain:
     return found
 
 
+def check_unneeded(connection: sqlite3.Connection, address: str) -> None:
+    """Refuse when mail for others goes there."""
+    (leading,) = connection.execute(
+        "SELECT (SELECT count(*) FROM aliases WHERE instr(' '||targets||' ', ?))"
+        " + (SELECT count(*) FROM domains WHERE catch_all=?)",
+        (f" {address} ", address),
+    ).fetchone()
+    if leading:
+        raise Refused(
+            "conflict",
+            f"Aliases, forwards or domains whose mail goes to {address}: {leading}.",
+            "Lead them elsewhere first.",
+        )
+
+
 def mailbox(connection: sqlite3.Connection, address: str) -> Account:
     """A mailbox that must be there, by its stored address."""
     row = connection.execute(
@@ -245,15 +303,40 @@ def _mailbox(connection: sqlite3.Connection, address: str) -> Account:
     return mailbox(connection, rules.address(address)[0])
 
 
-def _threshold_text(domain: Domain) -> str:
+def _said(domain: Domain) -> str:
+    """What a domain is from now on, for the audit."""
     own = domain.threshold
-    return "threshold=default" if own is None else f"threshold={own:g}"
+    words = [
+        "threshold=default" if own is None else f"threshold={own:g}",
+        f"allow_unauthenticated={domain.allow_unauthenticated}",
+        f"kind={domain.kind}",
+        f"verify={domain.verify}",
+    ]
+    if domain.next_hop:
+        words.append(f"next_hop={domain.next_hop} tls={domain.next_hop.tls}")
+    if domain.catch_all:
+        words.append(f"catch_all={domain.catch_all}")
+    return " ".join(words)
 
 
-def domain_of(row: tuple[str, str, float | None, int]) -> Domain:
+def domain_of(row: tuple[str, str, float | None, int, str, str, str, str]) -> Domain:
     """A row of the table, as a value."""
-    name, kind, threshold, unauthenticated = row
-    return Domain(name, kind, threshold, bool(unauthenticated))
+    name, kind, threshold, unauthenticated, hop, tls, verify, catch_all = row
+    return Domain(
+        name,
+        kind,
+        threshold,
+        bool(unauthenticated),
+        parse_hop(hop, tls) if hop else None,
+        verify,
+        catch_all,
+    )
+
+
+def alias_of(row: tuple[str, str, int, float]) -> Alias:
+    """A row of the table, as a value."""
+    address, targets, keep, created = row
+    return Alias(address, tuple(targets.split()), bool(keep), created)
 
 
 def entry_of(

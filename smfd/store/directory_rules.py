@@ -5,15 +5,22 @@ Standards: RFC 5321 §4.5.1 and §4.5.3.1.1.
 """
 
 import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from smfd.model.directory import Refused
+from attrs import evolve
+
+from smfd.model.directory import KINDS, VERIFY, Domain, Refused
+from smfd.model.hop import NextHop
 from smfd.policy.lists import OPERATOR, Pattern, parse_domain, parse_pattern
+from smfd.policy.route import parse_hop
 
 #: RFC 5321 §4.5.1: whoever hosts a domain reads its postmaster's mail.
 POSTMASTER = "postmaster"
 
 _MARKS = frozenset("._-=~'&")
 _LONGEST_NOTE = 1000
+_TLS = "opportunistic"
 
 
 def domain_name(text: str) -> str:
@@ -47,6 +54,69 @@ def address(text: str) -> tuple[str, str]:
     return f"{local}@{name}", name
 
 
+def domain(found: Domain, changes: Mapping[str, Any]) -> Domain:
+    """
+    A domain with what is said of it, if that makes sense.
+
+    @param changes: see L{Changes <smfd.store.directory_rows.Changes>}.
+    """
+    kind = changes.get("kind", found.kind)
+    if kind not in KINDS:
+        raise Refused("invalid", f"A domain is one of {', '.join(KINDS)}.")
+    hop = _hop(kind, found, changes)
+    verify = changes.get("verify", found.verify if kind == found.kind else "")
+    made = evolve(
+        found,
+        kind=kind,
+        threshold=threshold(changes.get("threshold", found.threshold)),
+        allow_unauthenticated=changes.get(
+            "allow_unauthenticated", found.allow_unauthenticated
+        ),
+        next_hop=hop,
+        # C16: who has the mailboxes is asked.
+        verify=verify or ("callout" if kind == "relay" else "directory"),
+        catch_all=_catch_all(changes.get("catch_all", found.catch_all)),
+    )
+    _check_verify(made)
+    return made
+
+
+def _hop(kind: str, found: Domain, changes: Mapping[str, Any]) -> NextHop | None:
+    old = found.next_hop if kind == found.kind else None
+    written = changes.get("next_hop", str(old) if old else "")
+    if kind == "local":
+        if written or "tls" in changes:
+            raise Refused(
+                "invalid", "A local domain has no next hop.", "Say the kind too."
+            )
+        return None
+    protocol = "lmtp" if kind == "lmtp" else "smtp"
+    try:
+        hop = parse_hop(written, changes.get("tls", old.tls if old else _TLS))
+    except ValueError as wrong:
+        raise Refused("invalid", str(wrong)) from None
+    if hop.protocol != protocol:
+        raise Refused("invalid", f"A domain of kind {kind} has a {protocol} next hop.")
+    return hop
+
+
+def _catch_all(text: str) -> str:
+    return address(text)[0] if text else ""
+
+
+def _check_verify(made: Domain) -> None:
+    if made.verify not in VERIFY:
+        raise Refused("invalid", f"Recipients are verified by {', '.join(VERIFY)}.")
+    if made.kind == "local" and made.verify != "directory":
+        raise Refused("invalid", "The mailboxes of a local domain are the directory's.")
+    if made.catch_all and made.verify not in ("directory", "list"):
+        raise Refused(
+            "invalid",
+            f"With verify {made.verify} it is not known here who does not exist,"
+            " so nothing can catch the rest.",
+        )
+
+
 def threshold(value: float | None) -> float | None:
     """A score at which mail is spam; None is the one of the settings."""
     if value is None:
@@ -75,6 +145,26 @@ def scope(text: str) -> str:
         return domain_name(written)
     local, _, domain = written.rpartition("@")
     return address(f"{local.partition('+')[0]}@{domain}")[0]
+
+
+def targets(source: str, wanted: Sequence[str], most: int) -> tuple[str, ...]:
+    """
+    Where an address's mail goes, each address once.
+
+    @param most: how many there may be.
+    """
+    found = tuple(dict.fromkeys(address(text)[0] for text in wanted))
+    if not found:
+        raise Refused("invalid", "Name at least one address that it leads to.")
+    if len(found) > most:
+        raise Refused("invalid", f"It leads to more than {most} addresses.")
+    if source in found:
+        raise Refused(
+            "invalid",
+            f"{source} would lead to itself.",
+            "A forward keeps a copy with: --keep.",
+        )
+    return found
 
 
 def note(text: str) -> str:

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 #: What C{PRAGMA user_version} says of a file that we can read.
-VERSION = 2
+VERSION = 3
 
 _DOMAINS = """
 CREATE TABLE {name} (
@@ -15,6 +15,8 @@ CREATE TABLE {name} (
 ) WITHOUT ROWID;
 """
 
+#: A new file begins as this version, and goes the way of all others.
+_FIRST = 2
 _TABLES = f"""
 {_DOMAINS.format(name="domains")}
 CREATE TABLE accounts (
@@ -49,7 +51,7 @@ CREATE TRIGGER acts_are_written_once BEFORE UPDATE ON acts
 
 
 #: What makes a file of one version that of the next.  Version 1 wrote 5 for
-#: everybody who had said nothing.
+#: everybody who had said nothing; version 2 had mailboxes only.
 _STEPS = {
     1: f"""
 {_DOMAINS.format(name="domains_2")}
@@ -57,6 +59,26 @@ INSERT INTO domains_2
     SELECT name, kind, nullif(threshold, 5.0), allow_unauthenticated FROM domains;
 DROP TABLE domains;
 ALTER TABLE domains_2 RENAME TO domains;
+""",
+    2: """
+ALTER TABLE domains ADD COLUMN next_hop TEXT NOT NULL DEFAULT '';
+ALTER TABLE domains ADD COLUMN tls TEXT NOT NULL DEFAULT 'opportunistic';
+ALTER TABLE domains ADD COLUMN verify TEXT NOT NULL DEFAULT 'directory';
+ALTER TABLE domains ADD COLUMN catch_all TEXT NOT NULL DEFAULT '';
+CREATE TABLE aliases (
+    address TEXT PRIMARY KEY,
+    domain TEXT NOT NULL REFERENCES domains(name),
+    forward INTEGER NOT NULL,
+    targets TEXT NOT NULL,
+    keep INTEGER NOT NULL,
+    created REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX aliases_of_domain ON aliases(domain, address);
+CREATE TABLE recipients (
+    address TEXT PRIMARY KEY,
+    domain TEXT NOT NULL REFERENCES domains(name)
+) WITHOUT ROWID;
+CREATE INDEX recipients_of_domain ON recipients(domain, address);
 """,
 }
 
@@ -104,8 +126,8 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if not version and not tables:
-        _become(connection, _TABLES, VERSION)
-        return
+        _become(connection, _TABLES, _FIRST)
+        version = _FIRST
     while version in _STEPS:
         try:
             _become(connection, _STEPS[version], version + 1)

@@ -5,20 +5,24 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from smfd.interfaces import IGate, IIncoming, IStage
 from smfd.model.envelope import Envelope, Forward
+from smfd.model.hop import NextHop, Verification
 from smfd.model.session import Session
 from smfd.policy.decide import Policy
+from smfd.policy.srs import SRS
 from smfd.proto.address import Address
 from smfd.proto.reply import Reply
+from smfd.scan.callout import CallOut, Terms
 from smfd.scan.chain import Chain
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.guarded import Gates
 from smfd.smtpd.mx import MX
+from smfd.smtpd.recipients import Recipients
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.trace import Tracer
 from smfd.store.atomic import Disk
@@ -83,6 +87,7 @@ class FrontTestCase(TestCase):
             Chain(stages or {}, patience, REACTOR),
             Policy(),
             self.directory,
+            self.recipients(),
             self.house.spool,
             self.house.ledger,
             self.house.runner,
@@ -94,7 +99,6 @@ class FrontTestCase(TestCase):
         )
         self.door = MX(
             NAME,
-            self.directory,
             self.house.spool,
             recorder,
             acceptance,
@@ -103,6 +107,19 @@ class FrontTestCase(TestCase):
             **settings,
         )
         return self.door
+
+    def recipients(self) -> Recipients:
+        """Whose mail it is; next hops are asked by L{verify}."""
+        self.asked: list[tuple[str, str]] = []
+        self.says = Verification.UNSURE
+        callout = CallOut(self.verify, REACTOR, Terms(positive=60.0, unsure=0.0))
+        self.srs = SRS(b"secret")
+        return Recipients(self.directory, callout, self.srs, REACTOR)
+
+    def verify(self, hop: NextHop, address: str) -> Deferred[Verification]:
+        """What C{says} says, of everybody."""
+        self.asked.append((str(hop), address))
+        return succeed(self.says)
 
     def name(self) -> str:
         """A new id."""

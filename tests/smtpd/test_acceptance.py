@@ -229,16 +229,16 @@ class DeferredTests(FrontTestCase):
         """A mailbox that goes between RCPT and the dot."""
         await self.build()
         accept = self.door.acceptance
-        original = self.directory.account
+        original = self.directory.known
         calls: list[str] = []
 
-        def account(name: str) -> Deferred[object]:
+        def known(name: str) -> Deferred[object]:
             calls.append(name)
             if len(calls) > 1:
                 return original("nobody@home.example")  # type: ignore[return-value]
             return original(name)  # type: ignore[return-value]
 
-        self.patch(accept.directory, "account", account)
+        self.patch(accept.recipients.directory, "known", known)
         await self.left(await self.send(), 450, "4.2.1")
 
 

@@ -284,6 +284,32 @@ PRAGMA user_version=1;
 """
 
 
+#: What smfd wrote before there were aliases.
+_VERSION_2 = """
+CREATE TABLE domains (
+    name TEXT PRIMARY KEY, kind TEXT NOT NULL, threshold REAL,
+    allow_unauthenticated INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE accounts (
+    address TEXT PRIMARY KEY, domain TEXT NOT NULL REFERENCES domains(name),
+    password TEXT NOT NULL, created REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, scope TEXT NOT NULL,
+    allow INTEGER NOT NULL, pattern TEXT NOT NULL, locked INTEGER NOT NULL,
+    expires REAL, note TEXT NOT NULL, UNIQUE (scope, pattern, allow)
+);
+CREATE TABLE acts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL NOT NULL, actor TEXT NOT NULL,
+    act TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL
+);
+INSERT INTO domains VALUES ('own.example', 'local', 7.5, 1);
+INSERT INTO accounts VALUES ('ann@own.example', 'own.example', 'hash', 0);
+INSERT INTO entries VALUES (1, 'ann@own.example', 1, 'a.example', 0, NULL, '');
+PRAGMA user_version=2;
+"""
+
+
 class FileTests(TestCase):
     """Files that are not ours, or not of today."""
 
@@ -321,6 +347,33 @@ class FileTests(TestCase):
             self.assertEqual([], looked.execute("PRAGMA foreign_key_check").fetchall())
         looked.close()
         await directory.add_account("bob@five.example", actor="uid:test")
+
+    async def test_version_2(self) -> None:
+        """A file of before there were aliases is taken over whole."""
+        path = Path(self.mktemp())
+        with sqlite3.connect(path) as made:
+            made.executescript(_VERSION_2)
+        made.close()
+        directory = Directory(path, reactor)
+        self.addCleanup(directory.stopService)
+        for _ in range(2):
+            directory.startService()
+            self.assertEqual(
+                [Domain("own.example", "local", 7.5, True)],
+                list((await directory.domains()).items),
+            )
+            found = await directory.known("ann@own.example")
+            assert found is not None and found.account is not None
+            self.assertEqual(("hash", ()), (found.account.password, found.targets))
+            self.assertEqual(1, len(await entries_for(directory, "ann@own.example")))
+            directory.stopService()
+        directory.startService()
+        await directory.put_alias(
+            "x@own.example", ("ann@own.example",), actor="uid:test"
+        )
+        await directory.add_domain(
+            "far.example", kind="relay", next_hop="smtp://a.example", actor="uid:test"
+        )
 
     async def test_version_1_broken(self) -> None:
         """A file that cannot be taken over stays as it was."""

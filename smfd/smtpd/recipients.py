@@ -1,0 +1,283 @@
+"""
+Whose mail it is: from the address in RCPT to the mailboxes behind it.
+
+Standards: RFC 5321 §3.9 (aliases and lists), §4.5.1 (postmaster), §6.3 (loops),
+RFC 3463 §3.3 and §3.5 (X.2.4, X.4.6).
+"""
+
+from collections.abc import Iterable, Sequence
+from enum import Enum
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from smfd.config.schema import Config
+from smfd.model.directory import Known
+from smfd.model.envelope import Forward
+from smfd.model.finding import Finding, Result
+from smfd.model.hop import Verification
+from smfd.policy.address_book import Endless, Expansion
+from smfd.policy.srs import SRS, Forged, is_rewritten
+from smfd.proto.address import Address
+from smfd.scan.callout import CallOut, Terms, nobody
+from smfd.store.directory import Directory
+from smfd.store.secret import secret
+
+#: The most mailboxes that one message may end in.
+MAILBOXES = 10_000
+
+
+class Standing(Enum):
+    """What is known of a recipient at RCPT."""
+
+    TAKEN = "taken"
+    UNKNOWN = "unknown"
+    FOREIGN = "foreign"
+    UNSURE = "unsure"
+    ENDLESS = "endless"
+
+
+@frozen
+class Trouble:
+    """Why a message cannot be had: code, status and text of the reply."""
+
+    code: int
+    status: str
+    text: str
+
+
+GONE = Trouble(450, "4.2.1", "A mailbox is gone since, try again")
+ENDLESS = Trouble(451, "4.2.4", "An alias here cannot be followed, try again later")
+TOO_MANY = Trouble(452, "4.5.3", "Too many mailboxes for one message")
+LOOP = Trouble(554, "5.4.6", "It was delivered here before, this is a loop")
+
+
+@frozen
+class Ends:
+    """
+    Where a message goes.
+
+    @ivar forwards: each mailbox once.
+    @ivar shares: the mailboxes of each recipient of the envelope, in order.
+    @ivar findings: what is to be said of it.
+    @ivar trouble: why it cannot be had; then there is nothing else.
+    """
+
+    forwards: tuple[Forward, ...] = ()
+    shares: tuple[tuple[str, ...], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    trouble: Trouble | None = None
+
+
+@frozen
+class Recipients:
+    """
+    @ivar callout: asks the next hops of domains that are verified so.
+    @ivar srs: knows the senders that we made for others' mail.
+    @ivar most: how many addresses one recipient may stand for.
+    @ivar deep: how many aliases may stand one behind the other.
+    """
+
+    directory: Directory
+    callout: CallOut
+    srs: SRS
+    clock: IReactorTime
+    most: int = 1000
+    deep: int = 10
+    mailboxes: int = MAILBOXES
+
+    def standing(self, address: Address) -> Deferred[Standing]:
+        """Whether mail for an address is taken."""
+        d = self.directory.known(str(address))
+        return d.addCallback(self._standing, address)
+
+    def _standing(
+        self, known: Known | None, address: Address
+    ) -> "Standing | Deferred[Standing]":
+        if known is not None and known.account is not None and not known.targets:
+            return Standing.TAKEN
+        return Deferred.fromCoroutine(self._followed(address))
+
+    async def ends(self, wanted: Sequence[Forward], passed: Iterable[bytes]) -> Ends:
+        """
+        The mailboxes behind the recipients, each of them once.
+
+        @param passed: the mailboxes it was delivered to before.
+        """
+        found: dict[str, Forward] = {}
+        shares = []
+        try:
+            for forward in wanted:
+                own = await self._ends(forward)
+                if not own:
+                    return Ends(trouble=GONE)
+                for end in own:
+                    found.setdefault(_key(end), end)
+                if len(found) > self.mailboxes:
+                    return Ends(trouble=TOO_MANY)
+                shares.append(tuple(str(end.address) for end in own))
+        except Endless:
+            return Ends(trouble=ENDLESS)
+        return _without_loops(tuple(found.values()), tuple(shares), passed)
+
+    async def _ends(self, forward: Forward) -> Sequence[Forward]:
+        name = await self._name(forward.address)
+        known = await self.directory.known(name)
+        if known is None or known.targets:
+            expansion = await self._expanded(name)
+            found = expansion.ends.values()
+            first = known.address if known else ""
+            return [_end(forward, name, k, k.address == first) for k in found]
+        return (_end(forward, name, known, True),)
+
+    async def _expanded(self, name: str) -> Expansion:
+        expansion = Expansion(self.most, self.deep)
+        expansion.follow(name)
+        while (address := expansion.next()) is not None:
+            expansion.tell(await self.directory.known(address))
+        expansion.close()
+        return expansion
+
+    async def _followed(self, address: Address) -> Standing:
+        name = await self._name(address)
+        try:
+            expansion = await self._expanded(name)
+        except Endless:
+            return Standing.ENDLESS
+        ends = tuple(expansion.ends.values())
+        if not ends:
+            return await self._nobody(address, name, expansion)
+        # A list is its owner's affair: only who stands for himself is asked for.
+        return await self._asked(ends[0], name) if len(ends) == 1 else Standing.TAKEN
+
+    async def _nobody(
+        self, address: Address, name: str, expansion: Expansion
+    ) -> Standing:
+        if expansion.lost != [name.lower()]:
+            # An alias that leads nowhere is our fault, and can be mended.
+            return Standing.ENDLESS
+        if await self.directory.is_hosted(name.rpartition("@")[2]):
+            return Standing.UNKNOWN
+        # A rewritten sender of ours whose mail needs a way out.
+        return Standing.FOREIGN if name == str(address) else Standing.UNSURE
+
+    async def _asked(self, known: Known, name: str) -> Standing:
+        domain = known.domain
+        if known.held or domain.verify != "callout":
+            return Standing.TAKEN
+        if domain.next_hop is None:
+            return Standing.UNSURE
+        # RFC 5321 §2.4: the letters of a local part are as they were given.
+        written = name if name.lower() == known.address else known.address
+        said = await self.callout.ask(domain.next_hop, written)
+        return _SAID[said]
+
+    async def _name(self, address: Address) -> str:
+        """The address to look for, when another is meant than is written."""
+        if not address.domain:
+            # RFC 5321 §4.5.1: <postmaster> is the first domain's.
+            first = (await self.directory.domains(limit=1)).items
+            return f"postmaster@{first[0].name}" if first else ""
+        name = str(address)
+        if not is_rewritten(address.local):
+            return name
+        if await self.directory.known(name) is not None:
+            return name
+        if not await self.directory.is_hosted(address.domain):
+            return name
+        try:
+            return str(self.srs.reverse(address.local, self.clock.seconds()))
+        except Forged:
+            return name
+
+
+_SAID = {
+    Verification.KNOWN: Standing.TAKEN,
+    Verification.UNKNOWN: Standing.UNKNOWN,
+    Verification.UNSURE: Standing.UNSURE,
+}
+
+
+def recipients(config: Config, directory: Directory, clock: IReactorTime) -> Recipients:
+    """
+    As the settings say, with the secret of the home.
+
+    @raise SystemExit: the secret can neither be read nor made.
+    """
+    try:
+        own = secret(config.home / "keys" / "srs")
+    except OSError as trouble:
+        raise SystemExit(f"smfd: cannot start: {trouble}") from None
+    settings = config.recipients
+    terms = Terms(
+        positive=settings.known_for,
+        negative=settings.unknown_for,
+        timeout=settings.timeout,
+        size=settings.answers,
+        at_once=settings.questions,
+    )
+    return Recipients(
+        directory,
+        CallOut(nobody, clock, terms),
+        SRS(own, settings.srs_days),
+        clock,
+        settings.expansion,
+        settings.depth,
+    )
+
+
+def _end(forward: Forward, name: str, known: Known, direct: bool) -> Forward:
+    """
+    The recipient as its mailbox, with what the client asked for it.
+
+    @param name: the address that was looked for.
+    @param direct: no alias stands between the two.
+    """
+    if known.address == str(forward.address):
+        return forward
+    asked = name.lower()
+    if direct and not known.held:
+        return forward if name == str(forward.address) else _at(forward, name)
+    if direct and known.address != asked:
+        return evolve(_at(forward, known.address), tagged=asked)
+    return _at(forward, known.address)
+
+
+def _at(forward: Forward, name: str) -> Forward:
+    local, _, domain = name.rpartition("@")
+    return evolve(forward, address=Address(local, domain))
+
+
+def _key(end: Forward) -> str:
+    return str(end.address).lower()
+
+
+def _without_loops(
+    forwards: tuple[Forward, ...],
+    shares: tuple[tuple[str, ...], ...],
+    passed: Iterable[bytes],
+) -> Ends:
+    """
+    Whoever has a message already does not get it again.
+
+    When others are left, only he is left out: his copy says that he has it.
+    """
+    # Our own Delivered-To on top of what is delivered.
+    before = {value.decode("utf-8", "replace").strip().lower() for value in passed}
+    if not before:
+        return Ends(forwards, shares)
+    left = tuple(f for f in forwards if (f.tagged or _key(f)).lower() not in before)
+    if not left:
+        return Ends(trouble=LOOP)
+    if len(left) == len(forwards):
+        return Ends(forwards, shares)
+    had = ", ".join(str(f.address) for f in forwards if f not in left)
+    finding = Finding(
+        "recipients",
+        "DELIVERED_BEFORE",
+        Result.PASS,
+        reason="who has it already does not get it again",
+        evidence=had[:500],
+    )
+    return Ends(left, shares, (finding,))
