@@ -9,6 +9,8 @@ from attrs import frozen
 from smfd.model.directory import Refused
 
 _LONGEST = 4096
+#: The most members of an array.
+_MOST = 1000
 
 
 @frozen
@@ -16,7 +18,8 @@ class Field:
     """
     One parameter of the query, or one member of the body.
 
-    @ivar kind: its JSON type: "string", "number", "integer" or "boolean".
+    @ivar kind: its JSON type: "string", "number", "integer", "boolean", or
+        "array": a list of strings.
     """
 
     kind: str = "string"
@@ -36,6 +39,8 @@ class Field:
         """Its value from a JSON body."""
         if self.kind == "string" and isinstance(value, str):
             return _text(name, value)
+        if self.kind == "array":
+            return _texts(name, value)
         if self.kind == "boolean" and isinstance(value, bool):
             return value
         if not self._is_number(value):
@@ -57,6 +62,7 @@ class Field:
 
 TEXT = Field()
 NEEDED = Field(required=True)
+TEXTS = Field("array", required=True)
 FLAG = Field("boolean")
 NUMBER = Field("number")
 PAGE: Mapping[str, Field] = {
@@ -100,6 +106,14 @@ def _text(name: str, value: str) -> str:
     if not value.isascii() and any("\ud800" <= c <= "\udfff" for c in value):
         raise Refused("invalid", f"{name} is not text.")
     return value
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise Refused("invalid", f"{name} must be a list of strings.")
+    if len(value) > _MOST:
+        raise Refused("invalid", f"{name} has more than {_MOST} members.")
+    return [_text(name, text) for text in value]
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -4,18 +4,39 @@ The JSON API: one line for each thing that can be asked.
 C{docs/api.yaml} describes it; a test holds the two together.  GET never acts.
 """
 
-from smfd.console.fields import FLAG, NEEDED, NUMBER, PAGE, TEXT, Field
+from smfd.console.fields import FLAG, NEEDED, NUMBER, PAGE, TEXT, TEXTS, Field
 from smfd.console.router import Route
-from smfd.control import accounts, audit, domains, held, lists, status, tracking
+from smfd.control import (
+    accounts,
+    aliases,
+    audit,
+    domains,
+    forwards,
+    held,
+    lists,
+    recipients,
+    status,
+    tracking,
+)
 from smfd.control.release import release
 
 _FORCE = {"force": FLAG}
 _SEARCH = {"search": TEXT, **PAGE}
+_PLACE = {
+    "kind": TEXT,
+    "next_hop": TEXT,
+    "tls": TEXT,
+    "verify": TEXT,
+    "catch_all": TEXT,
+}
 _DOMAIN = {
     "threshold": NUMBER,
     "default_threshold": FLAG,
     "allow_unauthenticated": FLAG,
+    **_PLACE,
 }
+_OF_DOMAIN = {"domain": TEXT, **_SEARCH}
+_LEADS = {"address": NEEDED, "targets": TEXTS}
 _ENTRY = {
     "scope": NEEDED,
     "allow": Field("boolean", required=True),
@@ -42,12 +63,15 @@ ROUTES = (
     Route("POST", "/v1/pulse", status.pulse),
     Route("GET", "/v1/domains", domains.page, query=_SEARCH),
     Route(
-        "POST", "/v1/domains", domains.add, body={"name": NEEDED, "threshold": NUMBER}
+        "POST",
+        "/v1/domains",
+        domains.add,
+        body={"name": NEEDED, "threshold": NUMBER, **_PLACE},
     ),
     Route("GET", "/v1/domains/{name}", domains.show),
     Route("PATCH", "/v1/domains/{name}", domains.change, body=_DOMAIN),
     Route("DELETE", "/v1/domains/{name}", domains.remove, query=_FORCE),
-    Route("GET", "/v1/users", accounts.page, query={"domain": TEXT, **_SEARCH}),
+    Route("GET", "/v1/users", accounts.page, query=_OF_DOMAIN),
     Route("POST", "/v1/users", accounts.add, body=_USER),
     Route("GET", "/v1/users/{address}", accounts.show),
     Route("DELETE", "/v1/users/{address}", accounts.remove),
@@ -57,6 +81,15 @@ ROUTES = (
         accounts.set_password,
         body={"password": TEXT},
     ),
+    Route("GET", "/v1/aliases", aliases.page, query=_OF_DOMAIN),
+    Route("POST", "/v1/aliases", aliases.add, body=_LEADS),
+    Route("DELETE", "/v1/aliases/{address}", aliases.remove),
+    Route("GET", "/v1/forwards", forwards.page, query=_OF_DOMAIN),
+    Route("POST", "/v1/forwards", forwards.add, body={**_LEADS, "keep": FLAG}),
+    Route("DELETE", "/v1/forwards/{address}", forwards.remove),
+    Route("GET", "/v1/recipients", recipients.page, query=_OF_DOMAIN),
+    Route("POST", "/v1/recipients", recipients.add, body={"addresses": TEXTS}),
+    Route("DELETE", "/v1/recipients/{address}", recipients.remove),
     Route(
         "GET",
         "/v1/lists",

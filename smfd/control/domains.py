@@ -1,16 +1,35 @@
 """Hosted domains: added, looked at, changed, removed."""
 
+from typing import cast
+
 from smfd.control.house import Actor, Document, House
 from smfd.model.directory import Domain, Refused
+from smfd.policy.address_book import risks
 from smfd.store.directory_rows import Changes
 from smfd.store.directory_rules import domain_name
 
+#: What takes a catch-all away.
+OFF = "off"
+
 
 async def add(
-    house: House, actor: Actor, *, name: str, threshold: float | None = None
+    house: House,
+    actor: Actor,
+    *,
+    name: str,
+    threshold: float | None = None,
+    kind: str = "",
+    next_hop: str = "",
+    tls: str = "",
+    verify: str = "",
+    catch_all: str = "",
 ) -> Document:
-    """Host a domain."""
-    made = await house.directory.add_domain(name, threshold=threshold, actor=actor.name)
+    """Host a domain; what is left out is as its kind has it."""
+    place = _place(
+        kind=kind, next_hop=next_hop, tls=tls, verify=verify, catch_all=catch_all
+    )
+    place["threshold"] = threshold
+    made = await house.directory.add_domain(name, actor=actor.name, **place)
     return _shown(house, made)
 
 
@@ -41,9 +60,16 @@ async def change(
     threshold: float | None = None,
     default_threshold: bool = False,
     allow_unauthenticated: bool | None = None,
+    kind: str = "",
+    next_hop: str = "",
+    tls: str = "",
+    verify: str = "",
+    catch_all: str = "",
 ) -> Document:
-    """Change what is given."""
-    changes: Changes = {}
+    """Change what is given; C{catch_all} may be "off"."""
+    changes = _place(
+        kind=kind, next_hop=next_hop, tls=tls, verify=verify, catch_all=catch_all
+    )
     if threshold is not None and default_threshold:
         raise Refused("invalid", "A threshold of its own is not the default one.")
     if threshold is not None or default_threshold:
@@ -64,12 +90,25 @@ async def remove(
     return _shown(house, removed)
 
 
+def _place(**given: str) -> Changes:
+    """Where its mailboxes are, as far as it is said."""
+    said = {name: text for name, text in given.items() if text}
+    if said.get("catch_all") == OFF:
+        said["catch_all"] = ""
+    return cast(Changes, said)
+
+
 def _shown(house: House, domain: Domain) -> dict[str, object]:
-    own = domain.threshold
+    own, hop = domain.threshold, domain.next_hop
     return {
         "name": domain.name,
         "kind": domain.kind,
+        "next_hop": str(hop) if hop else None,
+        "tls": hop.tls if hop else None,
+        "verify": domain.verify,
+        "catch_all": domain.catch_all or None,
         "threshold": house.facts.threshold if own is None else own,
         "default_threshold": own is None,
         "allow_unauthenticated": domain.allow_unauthenticated,
+        "risks": list(risks(domain)),
     }

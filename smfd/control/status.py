@@ -6,6 +6,7 @@ from typing import Any
 
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import utc
+from smfd.policy.address_book import risks
 
 NO_ANTIVIRUS = (
     "No antivirus is installed: the builtin engine knows the EICAR test string"
@@ -44,6 +45,7 @@ async def status(house: House, actor: Actor) -> Document:
             *_virus(facts.engine),
             *([BLIND] if _tested(house) == "failed" else []),
             *facts.off,
+            *await _risks(house),
             *_stressed(house),
             *_ledger(house),
             *_corrupt(counts.get("corrupt", 0)),
@@ -78,6 +80,14 @@ def _load(house: House) -> Document:
 
 def _stressed(house: House) -> list[str]:
     return [STRESS] if house.load is not None and house.load.on else []
+
+
+async def _risks(house: House) -> list[str]:
+    """What domains put at risk; not all of a long list."""
+    found = await house.directory.risky()
+    said = [sentence for domain in found.items for sentence in risks(domain)]
+    more = found.total - len(found.items)
+    return [*said, *([f"Domains likewise: {more} more."] if more else [])]
 
 
 def _virus(engine: str) -> list[str]:

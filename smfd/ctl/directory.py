@@ -1,6 +1,7 @@
 """C{smfdctl domain}, C{user} and C{list}."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -20,25 +21,60 @@ def _threshold(domain: dict[str, Any]) -> dict[str, Any]:
     shown = dict(domain)
     if shown.pop("default_threshold", False):
         shown["threshold"] = f"{domain['threshold']:g} (default)"
-    return shown
+    risks = " ".join(shown.pop("risks", ()))
+    said = {name: value for name, value in shown.items() if value is not None}
+    return {**said, "risk": risks} if risks else said
 
 
 _DOMAINS = Noun(
-    "/v1/domains", ("name", "threshold", "allow_unauthenticated"), _threshold
+    "/v1/domains",
+    ("name", "kind", "next_hop", "verify", "threshold", "allow_unauthenticated"),
+    _threshold,
 )
 _DOMAINS.lists(domain, "Show hosted domains.")
 _DOMAINS.shows(domain, "Show one domain.")
 
 
+_PLACE = (
+    click.option("--kind", default="", help="local, lmtp or relay."),
+    click.option(
+        "--next-hop",
+        default="",
+        help="smtp://HOST:PORT, lmtp://HOST:PORT or lmtp:unix:/PATH.",
+    ),
+    click.option("--tls", default="", help="none, opportunistic, required or verify."),
+    click.option(
+        "--verify",
+        default="",
+        help="How recipients are known: directory, list, callout or none.",
+    ),
+    click.option(
+        "--catch-all",
+        default="",
+        help='Who gets mail for addresses that do not exist; "off" for nobody.',
+    ),
+)
+
+
+def _placed(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb what says where a domain's mailboxes are."""
+    for option in reversed(_PLACE):
+        command = option(command)
+    return command
+
+
 @domain.command("add")
 @click.argument("name")
 @click.option("--threshold", type=float, help="The score at which mail is spam.")
+@_placed
 @verb
-def domain_add(face: Face, name: str, threshold: float | None) -> None:
+def domain_add(face: Face, /, name: str, threshold: float | None, **place: str) -> None:
     """Host a domain."""
+    body = {"name": name, "threshold": threshold, **place}
     with asking(face) as client:
-        made = client.post(_DOMAINS.path, {"name": name, "threshold": threshold})
-    face.show(made, [f"{made['name']} is hosted; postmaster@{made['name']} exists."])
+        made = client.post(_DOMAINS.path, body)
+    lines = [f"{made['name']} is hosted; postmaster@{made['name']} exists."]
+    face.show(made, [*lines, *(f"RISK: {risk}" for risk in made["risks"])])
 
 
 class _Threshold(click.ParamType[float | str]):
@@ -65,12 +101,15 @@ class _Threshold(click.ParamType[float | str]):
     default=None,
     help="Whether allow entries count for senders that proved nothing.",
 )
+@_placed
 @verb
 def domain_set(
     face: Face,
+    /,
     name: str,
     threshold: float | str | None,
     allow_unauthenticated: bool | None,
+    **place: str,
 ) -> None:
     """Change a domain."""
     default = threshold == "default"
@@ -81,6 +120,7 @@ def domain_set(
                 "threshold": None if default else threshold,
                 "default_threshold": True if default else None,
                 "allow_unauthenticated": allow_unauthenticated,
+                **place,
             },
         )
     _DOMAINS.show(face, changed)

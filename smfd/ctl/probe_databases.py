@@ -1,38 +1,57 @@
 """The databases, opened as the daemon does it, to read."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from smfd.config.schema import Config
 from smfd.ctl.probe import Report, error, ok, warning
-from smfd.store.directory_schema import reader
+from smfd.model.directory import Domain
+from smfd.policy.address_book import risks
+from smfd.store.directory_pages import risky
+from smfd.store.directory_schema import VERSION, reader
 from smfd.store.ledger_schema import open_reader
+
+#: Of so many domains what is at risk is told.
+_MOST = 20
 
 
 def probe_databases(config: Config) -> Iterator[Report]:
     """They can be read, and some domain is hosted."""
-    yield _directory(config)
+    yield from _directory(config)
     yield from _ledger(config)
 
 
-def _directory(config: Config) -> Report:
+def _directory(config: Config) -> Iterator[Report]:
     path = config.home / "directory.db"
     if not path.exists():
-        return error("directory", f"{path} is missing. Restore it from a backup.")
+        yield error("directory", f"{path} is missing. Restore it from a backup.")
+        return
     try:
         directory = reader(path)
         try:
             (domains,) = directory.execute("SELECT count(*) FROM domains").fetchone()
             (users,) = directory.execute("SELECT count(*) FROM accounts").fetchone()
+            at_risk = _risky(directory)
         finally:
             directory.close()
     except sqlite3.Error as failure:
-        return error("directory", f"{path}: {failure}. Restore it from a backup.")
+        yield error("directory", f"{path}: {failure}. Restore it from a backup.")
+        return
     if not domains:
-        return warning(
+        yield warning(
             "directory", "No domain is hosted: all mail is refused. Say: domain add."
         )
-    return ok("directory", f"domains: {domains}, mailboxes: {users}")
+        return
+    yield ok("directory", f"domains: {domains}, mailboxes: {users}")
+    for domain in at_risk:
+        for sentence in risks(domain):
+            yield warning("domain", sentence)
+
+
+def _risky(directory: sqlite3.Connection) -> Sequence[Domain]:
+    """Domains that put something at risk; a file of an older smfd has none."""
+    (version,) = directory.execute("PRAGMA user_version").fetchone()
+    return risky(directory, _MOST).items if version == VERSION else ()
 
 
 def _ledger(config: Config) -> Iterator[Report]:

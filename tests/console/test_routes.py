@@ -137,6 +137,14 @@ class FieldTests(SynchronousTestCase):
         )
         self.assertEqual({}, from_json(self.FIELDS, b""))
 
+    def test_lists(self) -> None:
+        """A list of strings, of no more members than it may have."""
+        fields = {"all": Field("array")}
+        self.assertEqual({"all": ["a", "b"]}, from_json(fields, b'{"all":["a","b"]}'))
+        many = b'{"all":[' + b",".join([b'""'] * 1001) + b"]}"
+        for body in b'{"all":"a"}', b'{"all":[1]}', b'{"all":[["a"]]}', many:
+            self.assertRaises(Refused, from_json, fields, body)
+
     def test_mistakes(self) -> None:
         """Anything else is refused with a sentence."""
         for body in (

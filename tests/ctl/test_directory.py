@@ -42,8 +42,8 @@ class DirectoryTests(CtlTestCase):
             (5.0, False), (changed["threshold"], changed["default_threshold"])
         )
         shown = await self.run_ctl("domain", "list")
-        self.assertRegex(shown.out, r"b\.example +5\n")
-        self.assertRegex(shown.out, r"home\.example +5 \(default\)\n")
+        self.assertRegex(shown.out, r"b\.example +local +directory +5\n")
+        self.assertRegex(shown.out, r"home\.example +local +directory +5 \(default\)\n")
         changed = await self.done(
             "domain", "set", "b.example", "--threshold", "default"
         )

@@ -39,6 +39,18 @@ class IdentityTests(SynchronousTestCase):
         (finding,) = self.look("a@sender.test", "bob@example.test")
         self.assertEqual("HOSTED_SENDER", finding.symbol)
 
+    def test_other_forms(self) -> None:
+        """An alias or a +tag of ours is no other domain: it counts the same."""
+        for claim in (
+            "boss+x@example.test",
+            "Sales@EXAMPLE.test",
+            "SRS0=a=b=c@example.test",
+        ):
+            (finding,) = self.look(claim, "a@sender.test")
+            self.assertEqual("HOSTED_SENDER", finding.symbol)
+            (finding,) = self.look("a@sender.test", claim.lower())
+            self.assertEqual("HOSTED_SENDER", finding.symbol)
+
     def test_proved(self) -> None:
         """With an aligned pass it is one of us after all."""
         (finding,) = self.look(
