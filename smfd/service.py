@@ -49,10 +49,13 @@ from smfd.smtpd.mx import MX
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.recipients import recipients
 from smfd.smtpd.recorder import Recorder
+from smfd.smtpd.source_gate import SourceGate
 from smfd.smtpd.trace import Tracer
 from smfd.store.annex import Annex
 from smfd.store.directory import Directory
 from smfd.store.directory_schema import WrongVersion
+from smfd.store.history_file import FILE as SOURCES
+from smfd.store.history_file import HistoryFile
 from smfd.store.ids import new_id
 from smfd.store.ledger import FILE, AlreadyRunning, Ledger, LedgerTrouble
 from smfd.store.maillog import MailLog
@@ -135,7 +138,8 @@ def _door(
 ) -> IDoor:
     settings = config.mx
     limits = limits_gate(config, reactor)
-    gates = Gates((limits,))
+    source = SourceGate(config, scan.sources, reactor, scan.stages.get("spf"))
+    gates = Gates((limits, source))
     recorder = Recorder(stock.ledger, stock.maillog, reactor, gates)
     acceptance = Acceptance(
         chain(config, scan, reactor),
@@ -240,6 +244,7 @@ def _house(config: Config, stock: Stock, scan: Scan, reactor: Any, load: Load) -
         pulse=Pulse(reactor),
         self_test=SelfTest(virus, reactor) if isinstance(virus, VirusStage) else None,
         load=load,
+        sources=scan.sources,
     )
 
 
@@ -304,6 +309,7 @@ def make_service(config: Config, reactor: Any) -> IService:
     reception = Reception(config.mx.listen, factory, reactor)
     services = (
         *stock.services(),
+        HistoryFile(config.home / SOURCES, reactor, reactor, scan.sources.shelves),
         *scan.services,
         *house.services(),
         Housekeeping(

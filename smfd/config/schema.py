@@ -17,6 +17,7 @@ from smfd.config.limits import Limits
 from smfd.config.recipients import Recipients
 from smfd.config.setting import setting, table
 from smfd.config.shipped import shipped
+from smfd.config.source import Source
 
 
 @frozen
@@ -32,6 +33,7 @@ class Config:
     mx: MX = table(MX)
     limits: Limits = table(Limits)
     recipients: Recipients = table(Recipients)
+    source: Source = table(Source)
     tls: TLS = table(TLS)
     store: Store = table(Store)
     scan: Scan = table(Scan)

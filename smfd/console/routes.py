@@ -15,6 +15,7 @@ from smfd.control import (
     held,
     lists,
     recipients,
+    sources,
     status,
     tracking,
 )
@@ -109,5 +110,7 @@ ROUTES = (
         release,
         body={"force": FLAG, "reason": TEXT},
     ),
+    Route("GET", "/v1/sources/{address}", sources.show),
+    Route("DELETE", "/v1/sources/{address}", sources.forget),
     Route("GET", "/v1/acts", audit.page, query={"subject": TEXT, **PAGE}),
 )

@@ -12,6 +12,7 @@ from smfd.control.pulse import Pulse
 from smfd.control.selftest import SelfTest
 from smfd.interfaces import IStage
 from smfd.model.entry import Entry
+from smfd.scan.source_known import Sources
 from smfd.store.directory import Directory
 from smfd.store.ledger import Ledger
 from smfd.store.reader import Reader
@@ -80,6 +81,7 @@ class House:
     @ivar virus: the virus stage; None when the settings leave it out.
     @ivar self_test: tests it; None likewise.
     @ivar load: of the front door.
+    @ivar sources: what is known of those who connect.
     @ivar home: the folder that paths in the ledger are relative to.
     """
 
@@ -98,6 +100,7 @@ class House:
     pulse: Pulse | None = None
     self_test: SelfTest | None = None
     load: Load | None = None
+    sources: Sources | None = None
 
     def services(self) -> Iterator[IService]:
         """Those that only the use cases need, not started."""

@@ -33,6 +33,7 @@ VERBS = {
     "list": Verb("directory", "list_", "Allow and block entries."),
     "trace": Verb("trace", "trace", "What became of a message, and why."),
     "quarantine": Verb("quarantine", "quarantine", "Messages that are held."),
+    "source": Verb("source", "source", "What is known of those who connect."),
     "audit": Verb("audit", "audit", "Who changed what."),
     "scan": Verb("scan", "scan", "Judge a message in a file."),
     "demo": Verb("demo", "demo", "Sample mail for a first look."),

@@ -16,6 +16,8 @@ class Session:
     @ivar extended: it said EHLO and not HELO.
     @ivar tls: protocol and cipher, or the empty string in the clear.
     @ivar account: who logged in, or the empty string.
+    @ivar early: the first answer it did not wait for, "greeting" or "hello",
+        or the empty string.
     """
 
     id: str
@@ -26,6 +28,7 @@ class Session:
     extended: bool = False
     tls: str = ""
     account: str = ""
+    early: str = ""
 
     def called(self, helo: str, extended: bool) -> "Session":
         """The same by another name.  (Twice as fast as C{attrs.evolve}.)"""
@@ -38,4 +41,5 @@ class Session:
             extended,
             self.tls,
             self.account,
+            self.early,
         )

@@ -31,10 +31,11 @@ from smfd.store.directory import Directory
 
 @frozen
 class Scan:
-    """The stages that are on, and the services they need."""
+    """The stages that are on, the services they need, and who asks the DNS."""
 
     stages: dict[str, IStage]
     services: tuple[IService, ...]
+    resolver: Resolver
 
 
 def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) -> Scan:
@@ -74,7 +75,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
     working = {"dkim", "content"}
     if config.virus.engine == "builtin":
         working.add("virus")
-    return Scan(chosen, (workers,) if working & set(chosen) else ())
+    return Scan(chosen, (workers,) if working & set(chosen) else (), resolver)
 
 
 def chain(config: Config, scan: Scan, clock: IReactorTime) -> Chain:

@@ -236,9 +236,15 @@ class SMTPProtocol(Protocol):
 
     def _greet(self, answer: Reply) -> None:
         self._greeted = True
+        self._note_early("greeting")
         self._say(answer)
 
+    def _note_early(self, answer: str) -> None:  # RFC 5321 §4.3.1, RFC 2920 §3.1
+        if len(self._machine) and not self._session.early:
+            self._session = evolve(self._session, early=answer)
+
     def _hello(self, event: Hello) -> None:
+        self._note_early("hello")
         before = self._session
         self._session = before.called(event.name, event.extended)
 
