@@ -1,5 +1,6 @@
 """The settings of how a connection's source is judged (S2, S3, C5)."""
 
+from ipaddress import ip_address
 from typing import Any
 
 from attrs import field, frozen
@@ -9,6 +10,15 @@ from smfd.config.setting import setting, table
 
 MODES = ("off", "observe", "enforce")
 ACTIONS = ("score", "refuse")
+
+
+def _address(text: str) -> str:
+    """An IP address."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return f'"{text}" is not an IP address; write "192.0.2.25" or "2001:db8::25".'
+    return ""
 
 
 def _mode(default: str) -> Any:
@@ -34,7 +44,7 @@ def _score(default: float) -> Any:
         "What a finding is worth.",
         default,
         unit="points",
-        low=-100,
+        low=0,
         high=100,
         example=str(default),
     )
@@ -74,7 +84,7 @@ class Forged:
     addresses: tuple[str, ...] = setting(
         "Our addresses, besides those we listen on and those our name has.",
         (),
-        check=value.network,
+        check=_address,
         example='["192.0.2.25"]',
     )
 

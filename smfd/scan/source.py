@@ -10,13 +10,11 @@ RFC 5782 §2, RFC 7505 §3.
 
 import re
 from collections.abc import Callable, Sequence
-from ipaddress import ip_network
 
 from attrs import evolve, frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from smfd.config.source import SourceList
 from smfd.model.finding import Finding, Result
 from smfd.net.dns_answer import Answer, DNSTrouble, Lookup
 from smfd.policy.source import (
@@ -58,25 +56,6 @@ class Zone:
     refuses: bool
     at_connect: bool
     rule: Rule
-
-    @classmethod
-    def of(cls, given: SourceList) -> "Zone":
-        """The list that the settings speak of."""
-        allow = given.kind == "allow"
-        refuses = given.tier == 1 and not allow
-        return cls(
-            given.zone.rstrip(".").lower(),
-            tuple(ip_network(text) for text in given.match),
-            allow,
-            refuses,
-            refuses and given.at == "connect",
-            Rule(
-                given.mode,
-                "refuse" if refuses else "score",
-                -given.score if allow else given.score,
-                given.on_error,
-            ),
-        )
 
 
 @frozen

@@ -11,9 +11,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.config.schema import Config
+from smfd.config.source import SourceList
 from smfd.config.value import split_address
 from smfd.net.dns_answer import Lookup
-from smfd.policy.source import IPAddress, IPNetwork, Rule, address_of, network_of
+from smfd.policy.source import IPAddress, Rule, address_of, network_of
 from smfd.scan.source import Looks, Rules, Zone
 from smfd.store.history import Greylist, History, Shelf
 
@@ -104,7 +105,7 @@ def sources(
         resolver,
         clock,
         _rules(config),
-        tuple(Zone.of(one) for one in given.list if one.mode != "off"),
+        tuple(_zone(one) for one in given.list if one.mode != "off"),
         config.hostname,
         _ours(config),
         is_hosted,
@@ -137,6 +138,20 @@ def _ours(config: Config) -> tuple[IPAddress, ...]:
     return tuple([*(a for a in heard if not a.is_unspecified), *given])
 
 
-def networks(texts: tuple[str, ...]) -> tuple[IPNetwork, ...]:
-    """Networks of the settings."""
-    return tuple(ip_network(text) for text in texts)
+def _zone(given: SourceList) -> Zone:
+    """The list that the settings speak of; an allow list refuses nobody."""
+    allow = given.kind == "allow"
+    refuses = given.tier == 1 and not allow
+    return Zone(
+        given.zone.rstrip(".").lower(),
+        tuple(ip_network(text) for text in given.match),
+        allow,
+        refuses,
+        refuses and given.at == "connect",
+        Rule(
+            given.mode,
+            "refuse" if refuses else "score",
+            -given.score if allow else given.score,
+            given.on_error,
+        ),
+    )

@@ -22,6 +22,7 @@ from smfd.scan.dkim import DKIMStage
 from smfd.scan.dmarc import DMARCStage
 from smfd.scan.identity import IdentityStage
 from smfd.scan.lists import ListsStage
+from smfd.scan.source_known import Sources, sources
 from smfd.scan.spf import SPFStage
 from smfd.scan.turns import Turns
 from smfd.scan.virus import BuiltinScanner, Scanner, VirusStage
@@ -31,11 +32,11 @@ from smfd.store.directory import Directory
 
 @frozen
 class Scan:
-    """The stages that are on, the services they need, and who asks the DNS."""
+    """The stages that are on, the services they need, and who judges sources."""
 
     stages: dict[str, IStage]
     services: tuple[IService, ...]
-    resolver: Resolver
+    sources: Sources
 
 
 def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) -> Scan:
@@ -75,7 +76,9 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
     working = {"dkim", "content"}
     if config.virus.engine == "builtin":
         working.add("virus")
-    return Scan(chosen, (workers,) if working & set(chosen) else (), resolver)
+    services = (workers,) if working & set(chosen) else ()
+    judging = sources(config, resolver, directory.is_hosted, reactor)
+    return Scan(chosen, services, judging)
 
 
 def chain(config: Config, scan: Scan, clock: IReactorTime) -> Chain:

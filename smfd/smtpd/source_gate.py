@@ -9,13 +9,14 @@ Standards: RFC 5321 §4.5.1 (postmaster is always reached), RFC 6647 §2.4.
 """
 
 from collections.abc import Sequence
+from ipaddress import ip_network
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from smfd.config.source import Source
+from smfd.config.schema import Config
 from smfd.format.header import read_header
 from smfd.interfaces import IGate, IStage
 from smfd.model.envelope import Envelope, Forward
@@ -61,25 +62,25 @@ class SourceGate:
     """
     Judges sources by what is known and what the DNS says.
 
-    @ivar settings: the table [source].
-    @ivar exempt: networks that are not judged.
     @ivar spf: proves senders; None when it is off.
     """
 
-    settings: Source
+    config: Config
     sources: Sources
-    exempt: tuple[IPNetwork, ...]
     clock: IReactorTime
     spf: IStage | None = None
     _visits: dict[str, Visit] = field(factory=dict, init=False)
+    _exempt: tuple[IPNetwork, ...] = field(init=False)
     _early: Rule = field(init=False)
     _past: Past = field(init=False)
     _grey: Rule = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        early, past = self.settings.early, self.settings.history
+        given = self.config.source
+        early, past = given.early, given.history
+        self._exempt = tuple(ip_network(text) for text in given.exempt)
         self._early = Rule(early.mode, early.action, early.score)
-        self._grey = Rule(self.settings.greylist.mode)
+        self._grey = Rule(self.config.source.greylist.mode)
         self._past = Past(
             Rule(past.mode, "refuse"), past.slow, past.refuse, past.delay, past.network
         )
@@ -89,13 +90,13 @@ class SourceGate:
     def connected(self, session: Session) -> Deferred[Reply | None]:
         """Ask about it, and greet it late or not at all."""
         client = session.client
-        if within(client, self.exempt):
+        if within(client, self._exempt):
             return succeed(None)
         try:
             network = network_of(client)
         except ValueError:  # a UNIX socket has no address
             return succeed(None)
-        visit = Visit(client, network, self.settings.budget)
+        visit = Visit(client, network, self.config.source.budget)
         self._visits[session.id] = visit
         delay = self._remembered(visit)
         if delay is None:
@@ -163,7 +164,7 @@ class SourceGate:
         there = history.standing(visit.network, now)
         delay = 0.0
         if self._early.on and here.good < _KNOWN:
-            delay = self.settings.early.delay
+            delay = self.config.source.early.delay
         points = max(here.points, there.points / past.network)
         if not past.rule.on or points < past.slow:
             return delay
@@ -225,7 +226,7 @@ class SourceGate:
         return None
 
     def _wants_greylist(self, domain: str) -> bool:
-        domains = self.settings.greylist.domains
+        domains = self.config.source.greylist.domains
         return "*" in domains or domain in domains
 
     async def _greylist(

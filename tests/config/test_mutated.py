@@ -17,6 +17,7 @@ from smfd.config.load import read
 from smfd.config.render import pages, sample
 from smfd.config.schema import Config
 from smfd.config.setting import Declared
+from smfd.config.source import SourceList
 
 HERE = Path("/etc/smfd/smfd.toml")
 
@@ -35,6 +36,9 @@ def _other(name: str, key: Declared) -> Any:
         "server.hostname": "mx.example.org",
         "mx.listen": ("127.0.0.1:2525", "[::1]:2525"),
         "mx.exempt": ("192.0.2.0/24",),
+        "source.exempt": ("192.0.2.0/24",),
+        "source.forged.addresses": ("192.0.2.25",),
+        "source.greylist.domains": ("home.example",),
         "virus.clamd": ("tcp:127.0.0.1:3310",),
         "dns.servers": ("127.0.0.1:5300", "::1"),
         "content.rules": ("rules",),
@@ -55,6 +59,8 @@ def _different() -> dict[str, Any]:
     record = {"name": "a.example", "type": "TXT", "value": "x y"}
     document["dns"]["record"] = [record, {**record, "name": "b.example"}]
     document["relay"]["route"] = [{"domain": "*", "to": "smtp://127.0.0.1:2526"}]
+    listed = {"zone": "a.example", "tier": 1, "kind": "allow", "at": "connect"}
+    document["source"]["list"] = [listed, {"zone": "b.example"}]
     document["scores"] = {"SPF_FAIL": 2.5, "A_1": -1}
     return document
 
@@ -169,7 +175,11 @@ class MutationTests(SynchronousTestCase):
                 self.assertTrue(0 <= fault.line <= last, fault)
                 self.assertTrue(fault.sentence)
             return
-        expected = flat(Config(path=HERE)) | flat(tomllib.loads(text))
+        document = tomllib.loads(text)
+        for listed in document.get("source", {}).get("list", ()):
+            for field in attrs.fields(SourceList):
+                listed.setdefault(field.name, field.default)
+        expected = flat(Config(path=HERE)) | flat(document)
         self.assertEqual(_pruned(expected), _pruned(flat(config)))
 
 

@@ -1,0 +1,169 @@
+"""Tests for L{smfd.policy.source}."""
+
+from ipaddress import ip_address, ip_network
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.model.finding import Finding, Result
+from smfd.policy.source import (
+    Rule,
+    address_of,
+    helo_flaw,
+    listing,
+    network_of,
+    reversed_name,
+    within,
+)
+
+OURS = (ip_address("192.0.2.25"), ip_address("2001:db8::25"))
+CLIENT = "198.51.100.7"
+
+
+class NameTests(SynchronousTestCase):
+    """What a name in HELO says of who says it."""
+
+    def flaw(self, name: str, client: str = CLIENT) -> str:
+        """The symbol, or nothing."""
+        found = helo_flaw(name, client, "mx.home.example", OURS)
+        return found.symbol if found else ""
+
+    def test_ours(self) -> None:
+        """Nobody else is called as we are, by name or by address."""
+        for name in (
+            "mx.home.example",
+            "MX.Home.Example.",
+            "[192.0.2.25]",
+            "192.0.2.25",
+            "[IPv6:2001:db8::25]",
+            "[ipv6:2001:DB8:0::25]",
+            "[::ffff:192.0.2.25]",
+        ):
+            self.assertEqual("HELO_OURS", self.flaw(name), name)
+            self.assertEqual("", self.flaw(name, "192.0.2.25"), name)
+
+    def test_others(self) -> None:
+        """An address stands in brackets and is one's own."""
+        for name, symbol in {
+            "[198.51.100.7]": "",
+            "[IPv6:::ffff:198.51.100.7]": "",
+            "[198.51.100.8]": "HELO_FOREIGN_ADDRESS",
+            "[IPv6:2001:db8::7]": "HELO_FOREIGN_ADDRESS",
+            "198.51.100.7": "HELO_BARE_ADDRESS",
+            "2001:db8::7": "HELO_BARE_ADDRESS",
+        }.items():
+            self.assertEqual(symbol, self.flaw(name), name)
+
+    def test_names(self) -> None:
+        """A name has a domain, and is one."""
+        for name, symbol in {
+            "mail.a.example": "",
+            "mail.a.example.": "",
+            "xn--bcher-kva.example": "",
+            "localhost": "HELO_UNQUALIFIED",
+            "WIN-4711": "HELO_UNQUALIFIED",
+            "mail_1.a.example": "HELO_INVALID",
+            "-a.example": "HELO_INVALID",
+            "a..example": "HELO_INVALID",
+            "1.2.3": "HELO_INVALID",
+            "[1.2.3]": "HELO_INVALID",
+            "": "HELO_INVALID",
+        }.items():
+            self.assertEqual(symbol, self.flaw(name), name)
+
+    @given(st.text(max_size=300))
+    def test_anything(self, name: str) -> None:
+        """Whatever a client calls itself, there is an answer."""
+        self.flaw(name)
+
+
+class ListTests(SynchronousTestCase):
+    """How lists are asked, and what an answer is (RFC 5782)."""
+
+    def test_reversed(self) -> None:
+        """The name that is asked for."""
+        self.assertEqual("7.100.51.198.bl.example", reversed_name(CLIENT, "bl.example"))
+        self.assertEqual(
+            "7.100.51.198.bl.example", reversed_name(f"::ffff:{CLIENT}", "bl.example")
+        )
+        name = reversed_name("2001:db8::1", "bl.example")
+        self.assertTrue(name.startswith("1.0.0.0."))
+        self.assertTrue(name.endswith("8.b.d.0.1.0.0.2.bl.example"))
+
+    def test_answers(self) -> None:
+        """Only the answers that are asked for count."""
+        match = (ip_network("127.0.0.2"), ip_network("127.0.0.4/30"))
+        for answers, found in (
+            ([], ""),
+            (["127.0.0.2"], "127.0.0.2"),
+            (["127.0.0.3"], ""),
+            (["127.0.0.3", "127.0.0.6"], "127.0.0.6"),
+        ):
+            self.assertEqual(found, listing(answers, match))
+
+    def test_no_answers(self) -> None:
+        """A parked domain, and "do not ask me so", list nobody."""
+        everything = (ip_network("0.0.0.0/0"),)
+        for text in ("203.0.113.9", "127.255.255.254", "127.255.255.252"):
+            self.assertRaises(ValueError, listing, [text], everything)
+
+
+class NetworkTests(SynchronousTestCase):
+    """Neighbours answer for each other."""
+
+    def test_network(self) -> None:
+        """A /24, or a /64; IPv4 in IPv6 is IPv4."""
+        self.assertEqual("198.51.100.0/24", network_of(CLIENT))
+        self.assertEqual("198.51.100.0/24", network_of(f"::ffff:{CLIENT}"))
+        self.assertEqual("2001:db8:0:1::/64", network_of("2001:db8:0:1:2::3"))
+        self.assertEqual("fe80::/64", network_of("fe80::1%eth0"))
+
+    def test_within(self) -> None:
+        """Exempt networks have addresses of their own kind only."""
+        networks = (ip_network("198.51.100.0/24"), ip_network("::1"))
+        for client, inside in {
+            CLIENT: True,
+            f"::ffff:{CLIENT}": True,
+            "::1": True,
+            "198.51.101.7": False,
+            "": False,
+        }.items():
+            self.assertEqual(inside, within(client, networks), client)
+
+    @given(st.ip_addresses())
+    def test_all(self, address: object) -> None:
+        """Every address is in its network."""
+        text = str(address)
+        self.assertIn(address_of(text), ip_network(network_of(text)))
+
+
+class RuleTests(SynchronousTestCase):
+    """What the settings make of a finding."""
+
+    FAIL = Finding("source", "RDNS_NONE", Result.FAIL, 0.0, "it has no name")
+    ERROR = Finding("source", "RDNS_ERROR", Result.ERROR, None, "no answer")
+
+    def test_modes(self) -> None:
+        """What is watched neither scores nor refuses."""
+        for mode, action, score, code in (
+            ("observe", "refuse", 0.0, None),
+            ("observe", "score", 0.0, None),
+            ("enforce", "score", 2.0, None),
+            ("enforce", "refuse", 2.0, 550),
+        ):
+            rule = Rule(mode, action, 2.0)
+            said = rule.refusal(self.FAIL, CLIENT)
+            self.assertEqual(score, rule.weigh(self.FAIL).score, mode)
+            self.assertEqual(code, said and said.code, (mode, action))
+
+    def test_no_answer(self) -> None:
+        """A DNS that is down refuses nobody for good."""
+        for mode in ("observe", "enforce"):
+            for action in ("score", "refuse"):
+                rule = Rule(mode, action, 2.0)
+                self.assertIs(None, rule.refusal(self.ERROR, CLIENT))
+                self.assertIs(None, rule.weigh(self.ERROR).score)
+        said = Rule("enforce", "refuse", 2.0, "defer").refusal(self.ERROR, CLIENT)
+        assert said is not None
+        self.assertEqual((451, "4.4.3"), (said.code, said.status))
