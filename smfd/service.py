@@ -9,11 +9,10 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from functools import partial
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from OpenSSL import SSL
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -37,15 +36,15 @@ from smfd.net.descriptors import raise_limit
 from smfd.net.hangup import Hangup
 from smfd.net.systemd import READY, STOPPING, notify
 from smfd.net.tls import ServerTLS, explained
-from smfd.proto.limits import Limits
 from smfd.scan.stages import Scan, chain, policy, stages
 from smfd.scan.virus import VirusStage
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.counting import limits_gate, stress_limits
-from smfd.smtpd.factory import SMTPFactory
 from smfd.smtpd.guarded import Gates, Guarded
+from smfd.smtpd.lmtp import LMTP
 from smfd.smtpd.metered import Metered
-from smfd.smtpd.mx import MX
+from smfd.smtpd.mx import MX, networks
+from smfd.smtpd.opening import make_doors
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.recipients import recipients
 from smfd.smtpd.recorder import Recorder
@@ -133,9 +132,10 @@ def _stock(config: Config, reactor: Any) -> Stock:
     )
 
 
-def _door(
+def _doors(
     config: Config, stock: Stock, scan: Scan, reactor: Any, capacity: int
-) -> IDoor:
+) -> tuple[IDoor, IDoor]:
+    """The front door and the back door; what lies behind them is the same."""
     settings = config.mx
     limits = limits_gate(config, reactor)
     source = SourceGate(config, scan.sources, reactor, scan.stages.get("spf"))
@@ -165,46 +165,29 @@ def _door(
         partial(_new_id, reactor),
         capacity,
         settings.connections_per_address,
-        tuple(ip_network(text) for text in settings.exempt),
+        networks(settings.exempt),
     )
-    return Metered(Guarded(door, gates), limits)
+    return Metered(Guarded(door, gates), limits), _back(config, door)
+
+
+def _back(config: Config, front: MX) -> LMTP:
+    """The same house from behind, where no gates stand."""
+    recorder = evolve(front.recorder, gates=Gates())
+    return LMTP(
+        config.hostname,
+        front.spool,
+        recorder,
+        evolve(front.acceptance, recorder=recorder, gates=Gates()),
+        front.clock,
+        front.ids,
+        connections=config.lmtp.connections,
+        per_address=config.lmtp.connections,
+        networks=networks(config.lmtp.networks),
+    )
 
 
 def _new_id(reactor: Any) -> str:
     return new_id(reactor.seconds())
-
-
-def _limits(config: Config) -> Limits:
-    settings = config.mx
-    return Limits(
-        command_line=settings.command_line,
-        recipients=settings.recipients,
-        message_size=settings.message_size,
-        errors=settings.errors,
-        junk=settings.junk,
-        command_timeout=settings.command_timeout,
-        data_timeout=settings.data_timeout,
-        message_timeout=settings.message_timeout,
-        handshake_timeout=config.limits.handshake_timeout,
-        data_rate=config.limits.data_rate,
-        data_grace=config.limits.data_grace,
-        memory=settings.memory,
-        message_memory=config.store.inline,
-    )
-
-
-def _certificate(config: Config) -> ServerTLS | None:
-    if not config.tls.certificate:
-        return None
-    certificate = config.resolve(config.tls.certificate)
-    key = config.resolve(config.tls.key)
-    try:
-        return ServerTLS(certificate, key)
-    except (OSError, SSL.Error) as trouble:
-        raise SystemExit(
-            f"smfd: cannot use the certificate {certificate} with the key {key}:"
-            f" {explained(trouble)}"
-        ) from None
 
 
 def _off(config: Config) -> tuple[str, ...]:
@@ -295,18 +278,12 @@ def make_service(config: Config, reactor: Any) -> IService:
     stock = _stock(config, reactor)
     hands = stock.annex.desk("clamd", config.virus.connections)
     scan = stages(config, stock.directory, hands, reactor)
-    tls = _certificate(config)
     stress = stress_limits(config, raise_limit())
-    factory = SMTPFactory(
-        _door(config, stock, scan, reactor, stress.capacity),
-        clock=reactor,
-        ids=partial(_new_id, reactor),
-        limits=_limits(config),
-        tls=tls,
-        stress=stress,
-    )
-    house = _house(config, stock, scan, reactor, factory.stress)
-    reception = Reception(config.mx.listen, factory, reactor)
+    front, back = _doors(config, stock, scan, reactor, stress.capacity)
+    ids = partial(_new_id, reactor)
+    doors = make_doors(config, front, back, stress, ids, reactor)
+    house = _house(config, stock, scan, reactor, doors.front.stress)
+    reception = doors.reception(config)
     services = (
         *stock.services(),
         HistoryFile(config.home / SOURCES, reactor, reactor, scan.sources.shelves),
@@ -316,7 +293,7 @@ def make_service(config: Config, reactor: Any) -> IService:
             stock.retention, stock.search, reactor, config.store.retention_days
         ),
         API(house, config.resolve(config.control.socket), reactor),
-        Hangup(reactor, partial(_reload, tls)),
+        Hangup(reactor, partial(_reload, doors.tls)),
         reception,
     )
     root = Daemon(reception)
@@ -347,7 +324,7 @@ def _reload(tls: ServerTLS | None) -> None:
         return
     try:
         tls.reload()
-    except (OSError, SSL.Error) as trouble:
+    except (OSError, ValueError, SSL.Error) as trouble:
         why = explained(trouble)
         log.error("SIGHUP: the old certificate stays, the new fails: {why}", why=why)
     else:

@@ -8,10 +8,12 @@ from smfd.config.schema import Config
 
 def disagreements(config: Config) -> Iterator[tuple[Path, str]]:
     """Where, and a sentence."""
-    if not config.mx.listen:
+    if not config.mx.listen and not config.mx.listen_tls:
         yield ("mx", "listen"), "Nobody could reach us; name an address."
     if bool(config.tls.certificate) != bool(config.tls.key):
         yield ("tls",), "Certificate and key belong together; give both or none."
+    if not config.tls.certificate and (config.mx.listen_tls or config.tls.sni):
+        yield ("tls",), "TLS needs a certificate and a key for all other names."
     if config.virus.engine == "clamd" and not config.virus.clamd:
         yield ("virus", "clamd"), "The engine is clamd; say where it listens."
     yield from _stages(config)

@@ -33,7 +33,22 @@ class MX:
     """
 
     listen: tuple[str, ...] = setting(
-        "Addresses to listen on.", ("0.0.0.0:25", "[::]:25"), check=value.address
+        "Addresses to listen on; systemd:NAME is a socket that systemd opened.",
+        ("0.0.0.0:25", "[::]:25"),
+        check=value.listening,
+    )
+    listen_tls: tuple[str, ...] = setting(
+        "Addresses where TLS begins at once, without STARTTLS.",
+        (),
+        check=value.listening,
+        example='["0.0.0.0:465", "[::]:465"]',
+    )
+    proxy: tuple[str, ...] = setting(
+        "Networks of proxies that say by the PROXY protocol, version 1 or 2, whose "
+        "connection they bring. Whoever comes from there without is cut off.",
+        (),
+        check=value.network,
+        example='["10.0.0.0/8"]',
     )
     connections: int = setting("Connections at once, in all.", 2000, low=1, high=65535)
     connections_per_address: int = setting(
@@ -112,6 +127,49 @@ class MX:
 
 
 @frozen
+class LMTP:
+    """
+    Mail from hosts of ours that hand it over for the hosted domains, RFC 2033.
+
+    Each recipient has a reply of his own. Sizes, errors and deadlines are those
+    of [mx].
+    """
+
+    listen: tuple[str, ...] = setting(
+        "Addresses to listen on; unix:PATH is a UNIX socket, systemd:NAME one that "
+        "systemd opened. None: the door is closed. Never port 25.",
+        (),
+        check=value.lmtp,
+        example='["127.0.0.1:24", "unix:run/lmtp.sock"]',
+    )
+    networks: tuple[str, ...] = setting(
+        "Who may come; whoever may open a UNIX socket may always.",
+        ("127.0.0.0/8", "::1/128"),
+        check=value.network,
+    )
+    connections: int = setting("Connections at once.", 100, low=1, high=65535)
+
+
+@frozen
+class SNI:
+    """
+    Another certificate, for clients that ask for one of its names, RFC 6066.
+
+    The names are those in the certificate. Clients that ask for none of them
+    get the one of [tls].
+    """
+
+    certificate: str = setting(
+        "The certificate and its chain, PEM.",
+        check=value.path,
+        example='"tls/example.org/cert.pem"',
+    )
+    key: str = setting(
+        "Its private key, PEM.", check=value.path, example='"tls/example.org/key.pem"'
+    )
+
+
+@frozen
 class TLS:
     """
     The certificate of STARTTLS, RFC 3207.  Both empty: no STARTTLS.
@@ -119,6 +177,18 @@ class TLS:
 
     certificate: str = setting("The certificate and its chain, PEM.", "tls/cert.pem")
     key: str = setting("Its private key, PEM, readable by us alone.", "tls/key.pem")
+    ask_clients: bool = setting(
+        "Ask clients for a certificate, and write down whose it was. Nobody is "
+        "turned away for his; sessions are not resumed then.",
+        False,
+    )
+    client_authorities: str = setting(
+        "Whose signature makes a client's certificate a verified one, PEM. Empty: "
+        "none is.",
+        "",
+        example='"/etc/ssl/certs/ca-certificates.crt"',
+    )
+    sni: tuple[SNI, ...] = field(default=())
 
 
 @frozen

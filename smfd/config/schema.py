@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import Factory, frozen
 
-from smfd.config.doors import MX, TLS, Control, Log, Relay, Server, Store
+from smfd.config.doors import LMTP, MX, TLS, Control, Log, Relay, Server, Store
 from smfd.config.judging import BUILTIN, DNS, Content, Scan, Virus
 from smfd.config.limits import Limits
 from smfd.config.recipients import Recipients
@@ -34,6 +34,7 @@ class Config:
     limits: Limits = table(Limits)
     recipients: Recipients = table(Recipients)
     source: Source = table(Source)
+    lmtp: LMTP = table(LMTP)
     tls: TLS = table(TLS)
     store: Store = table(Store)
     scan: Scan = table(Scan)

@@ -6,6 +6,12 @@ from ipaddress import ip_address, ip_network
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
 
+#: Before the name of a socket that systemd opened, and before a path.
+SYSTEMD, UNIX = "systemd:", "unix:"
+# systemd.socket(5), FileDescriptorName: no control characters and no colon.
+_SOCKET = re.compile(r"[!-9;-~]{1,255}")
+
+
 def _port(text: str) -> int:
     """The port, 0 to 65535, or -1 when it is none."""
     number = int(text) if re.fullmatch("[0-9]{1,5}", text) else -1
@@ -64,6 +70,25 @@ def address(text: str) -> str:
             'write "192.0.2.1:25", or "[2001:db8::1]:25" for IPv6.'
         )
     return ""
+
+
+def listening(text: str) -> str:
+    """An IP address and a port, or a socket of systemd's."""
+    if text.startswith(SYSTEMD):
+        if _SOCKET.fullmatch(text.removeprefix(SYSTEMD)):
+            return ""
+        return f'"{text}" names no socket; write "systemd:mx", as in the unit.'
+    return address(text)
+
+
+def lmtp(text: str) -> str:
+    """What L{listening} takes but port 25, or a UNIX socket."""
+    if text.startswith(UNIX):
+        return path(text.removeprefix(UNIX))
+    if text.endswith(":25"):
+        # RFC 2033 §5: what is meant for SMTP must not meet LMTP.
+        return f'"{text}" is SMTP\'s port; LMTP goes elsewhere, "127.0.0.1:24".'
+    return listening(text)
 
 
 def server(text: str) -> str:

@@ -5,7 +5,6 @@ A UNIX socket of mode 0600: its owner, and root, are the operator.
 """
 
 import json
-import os
 import pwd
 import socket
 import struct
@@ -30,7 +29,7 @@ from smfd.console.router import Astray, Route, find
 from smfd.console.routes import ROUTES
 from smfd.control.house import Actor, House
 from smfd.model.directory import Refused
-from smfd.net.socket_path import SocketPath
+from smfd.net.socket_path import SocketPath, remove_stale
 
 #: Seconds after which nobody waits for an answer any more.
 PATIENCE = 90.0
@@ -124,7 +123,7 @@ class API(Service):
         """Listen, or raise why not."""
         try:
             short = self._path.open()
-            _remove_stale(short)
+            remove_stale(short)
             self._port = self._reactor.listenUNIX(short, self._site, mode=0o600)
         except BaseException:
             # Twisted starts the factory before it binds.
@@ -141,17 +140,6 @@ class API(Service):
         stopped = maybeDeferred(self._port.stopListening)
         self._port = None
         return stopped.addBoth(lambda _: self._path.close())
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a socket that nobody listens on any more."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except FileNotFoundError:
-            return
-        except ConnectionRefusedError:
-            os.unlink(path)
 
 
 def _actor(request: Any) -> Actor:

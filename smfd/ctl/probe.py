@@ -17,7 +17,7 @@ from attrs import frozen
 
 from smfd.config.judging import STAGES
 from smfd.config.schema import Config
-from smfd.config.value import split_address, split_clamd
+from smfd.config.value import SYSTEMD, UNIX, split_address, split_clamd
 from smfd.net.socket_path import SocketPath
 
 
@@ -103,8 +103,10 @@ def probe_disk(config: Config) -> Iterator[Report]:
 def probe_ports(config: Config) -> Iterator[Report]:
     """Every address can be listened on, or we do already."""
     running = _answers(config.resolve(config.control.socket))
-    for text in config.mx.listen:
-        yield _port(text, *split_address(text), running)
+    for text in (*config.mx.listen, *config.mx.listen_tls, *config.lmtp.listen):
+        # A UNIX socket is ours to make, and systemd's are there before us.
+        if not text.startswith((SYSTEMD, UNIX)):
+            yield _port(text, *split_address(text), running)
 
 
 def _port(text: str, host: str, port: int, running: bool) -> Report:

@@ -21,8 +21,16 @@ def probe_certificate(config: Config) -> Iterator[Report]:
             "None is set: mail comes in the clear. Set [tls] certificate and key.",
         )
         return
-    path = config.resolve(config.tls.certificate)
-    key = config.resolve(config.tls.key)
+    tls = config.tls
+    yield from _probe(config, tls.certificate, tls.key, config.hostname)
+    for sni in tls.sni:
+        yield from _probe(config, sni.certificate, sni.key)
+
+
+def _probe(
+    config: Config, certificate_name: str, key_name: str, hostname: str = ""
+) -> Iterator[Report]:
+    path, key = config.resolve(certificate_name), config.resolve(key_name)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, key)
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
@@ -38,18 +46,20 @@ def probe_certificate(config: Config) -> Iterator[Report]:
     except ValueError as failure:
         yield error("certificate", f"{path}: {failure}. Mend [tls].")
     else:
-        yield _look(config, certificate, datetime.now(UTC))
+        yield _look(hostname, certificate, datetime.now(UTC))
 
 
-def _look(config: Config, certificate: x509.Certificate, now: datetime) -> Report:
+def _look(hostname: str, certificate: x509.Certificate, now: datetime) -> Report:
     ends = certificate.not_valid_after_utc
     until = f"until {ends:%Y-%m-%d}"
     if not certificate.not_valid_before_utc <= now <= ends:
         return error("certificate", f"It is not in force, {until}. Renew it.")
     if ends - now < SOON:
         return warning("certificate", f"It is in force only {until}. Renew it.")
-    if config.hostname not in names(certificate):
-        return warning("certificate", f"It is not for {config.hostname}.")
+    if hostname and hostname not in names(certificate):
+        return warning("certificate", f"It is not for {hostname}.")
+    if not hostname:
+        until = f"{', '.join(names(certificate)) or 'for no name'}, {until}"
     if certificate.issuer == certificate.subject:
         return ok("certificate", f"self-signed, {until}; enough for mail servers")
     return ok("certificate", until)

@@ -12,6 +12,8 @@ import time
 from functools import lru_cache
 
 _ODD = re.compile(r"[^A-Za-z0-9.:\-_\[\]]")
+# RFC 5322 §3.2.2: ctext but for brackets, which would tempt readers of addresses.
+_UNCOMMON = re.compile(r"[^ !#-'*-;=?-\[\]-~]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = [
@@ -49,12 +51,16 @@ def _date(seconds: int) -> str:
     )
 
 
-def protocol(*, extended: bool, tls: bool, utf8: bool, authenticated: bool) -> str:
+def protocol(
+    *, extended: bool, tls: bool, utf8: bool, authenticated: bool, lmtp: bool = False
+) -> str:
     """The "with" word: RFC 3848, RFC 6531 §4.3."""
     if not extended:
         return "SMTP"
+    word = "LMTP" if lmtp else "SMTP" if utf8 else "ESMTP"
     return (
-        ("UTF8SMTP" if utf8 else "ESMTP")
+        ("UTF8" if utf8 else "")
+        + word
         + ("S" if tls else "")
         + ("A" if authenticated else "")
     )
@@ -69,23 +75,36 @@ def received(
     id: str,  # noqa: A002 - the clause's own name, RFC 5321 §4.4
     at: float,
     tls: str = "",
+    certificate: str = "",
     recipient: str = "",
 ) -> bytes:
     """
     A Received field.
 
     @param word: see L{protocol}.
+    @param client: an IP address; empty for one on this machine.
     @param tls: protocol and cipher, shown as a comment.
+    @param certificate: what the client showed, likewise.
     @param recipient: the only one, or "": a list would tell who else got it.
     """
     literal = f"[IPv6:{client}]" if ":" in client else f"[{client}]"
+    if not client:
+        literal = "localhost"
     lines = [f"Received: from {plain(helo) or literal} ({literal})"]
     if tls:
         lines.append(f"\t(using {_ODD.sub(' ', tls)[:80]})")
+    if certificate:
+        lines.append(f"\t(client certificate {_shown(certificate)})")
     lines.append(f"\tby {by} with {word} id {id}")
     if recipient:
         lines.append(f"\tfor <{recipient}>")
     return ("\r\n".join(lines) + f";\r\n\t{date(at)}\r\n").encode()
+
+
+def _shown(certificate: str) -> str:
+    """A comment's text; the fingerprint and the word at its end are kept."""
+    subject, *rest = certificate.rsplit(" ", 2)
+    return " ".join([_UNCOMMON.sub("?", subject)[:200], *rest])
 
 
 def delivered(sender: str, recipient: str) -> bytes:

@@ -17,6 +17,7 @@ class Record:
     @ivar verdict: the category of the message, or "refused" or "deferred".
     @ivar reply: what the client was told.
     @ivar ms: how long the judgement took, milliseconds.
+    @ivar certificate: the client's, see L{Session <smfd.model.session.Session>}.
     """
 
     id: str
@@ -38,3 +39,4 @@ class Record:
     ms: float = 0.0
     findings: tuple[Finding, ...] = ()
     fates: tuple[Fate, ...] = field(default=())
+    certificate: str = ""

@@ -9,7 +9,7 @@ class Session:
     The other end, and what it said of itself.
 
     @ivar id: names the connection in the log and in refusals.
-    @ivar client: the peer's IP address, as text.
+    @ivar client: the client's IP address, as text; empty by a UNIX socket.
     @ivar port: the peer's port.
     @ivar opened: when it connected, seconds since the epoch.
     @ivar helo: what it called itself, or the empty string before it did.
@@ -18,6 +18,9 @@ class Session:
     @ivar account: who logged in, or the empty string.
     @ivar early: the first answer it did not wait for, "greeting" or "hello",
         or the empty string.
+    @ivar certificate: the client's: subject, fingerprint, "verified" or
+        "unverified"; or the empty string.
+    @ivar lmtp: it speaks LMTP; each recipient gets an answer of his own.
     """
 
     id: str
@@ -29,6 +32,8 @@ class Session:
     tls: str = ""
     account: str = ""
     early: str = ""
+    certificate: str = ""
+    lmtp: bool = False
 
     def called(self, helo: str, extended: bool) -> "Session":
         """The same by another name.  (Twice as fast as C{attrs.evolve}.)"""
@@ -42,4 +47,6 @@ class Session:
             self.tls,
             self.account,
             self.early,
+            self.certificate,
+            self.lmtp,
         )

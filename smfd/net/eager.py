@@ -10,6 +10,7 @@ import resource
 import socket
 from typing import Any
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.tcp import Port, Server
 from twisted.logger import Logger
@@ -28,6 +29,16 @@ _DONE = Failure(ConnectionDone())
 
 class EagerServer(Server):
     """A server's connection; what the kernel does not take now, waits."""
+
+    _client: IPv4Address | IPv6Address | None = None
+
+    def speaks_for(self, client: IPv4Address | IPv6Address) -> None:
+        """It is a proxy's; this is whom it brings."""
+        self._client = client
+
+    def getPeer(self) -> Any:
+        """The client, however he was brought here."""
+        return self._client or super().getPeer()
 
     def write(self, data: bytes) -> None:
         """Send, or keep in order behind what waits already."""

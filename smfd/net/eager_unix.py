@@ -34,3 +34,13 @@ class EagerUNIXPort(Port):
     """Accepts L{EagerUNIXServer} connections at a path."""
 
     transport = EagerUNIXServer  # type: ignore[assignment]
+
+
+class HandedUNIXPort(EagerUNIXPort):
+    """The same where somebody else listens already, and hands it over."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        # The path is not ours: its mode stays, and it stays when we go.  Twisted
+        # leaves a name alone that is not in the file system.
+        self._bindPath = b"\0" + self._bindPath

@@ -1,6 +1,7 @@
 """Where a UNIX socket is, however deep the folder.  No Twisted."""
 
 import os
+import socket
 from pathlib import Path
 
 #: Octets; Linux: what fits into sun_path with its end.
@@ -40,3 +41,14 @@ class SocketPath:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def remove_stale(path: str) -> None:
+    """Remove a socket that nobody listens on any more."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            os.unlink(path)

@@ -1,13 +1,24 @@
-"""What systemd is told of us, when it started us: sd_notify(3)."""
+"""
+Started by systemd: what it is told of us, sd_notify(3), and the sockets it
+opened for us, sd_listen_fds(3).
+"""
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping, Sequence
 
 from twisted.logger import Logger
 
 READY = "READY=1"
 STOPPING = "STOPPING=1"
+
+#: The first descriptor that is handed over.
+_FIRST = 3
+#: More sockets than anybody hands over.
+_MOST = 256
+
+#: Listening sockets by the name that the unit gives them.
+Handed = Mapping[str, Sequence[socket.socket]]
 
 _log = Logger()
 
@@ -26,3 +37,35 @@ def notify(state: str, environment: Mapping[str, str] = os.environ) -> None:
             manager.sendto(state.encode(), address)
     except OSError as error:
         _log.warn("systemd was not told {state}: {why}", state=state, why=error)
+
+
+def handed(environment: MutableMapping[str, str] = os.environ) -> Handed:
+    """
+    Take the listening sockets we were started with, once.
+
+    Our children inherit neither them nor the word of them.
+    """
+    pid = environment.pop("LISTEN_PID", "")
+    count = environment.pop("LISTEN_FDS", "")
+    names = environment.pop("LISTEN_FDNAMES", "").split(":")
+    if pid != str(os.getpid()) or not count.isascii() or not count.isdigit():
+        return {}
+    sockets: dict[str, list[socket.socket]] = {}
+    for number in range(min(int(count), _MOST)):
+        name = names[number] if number < len(names) else "unknown"
+        if (found := _listening(_FIRST + number)) is not None:
+            sockets.setdefault(name, []).append(found)
+    return sockets
+
+
+def _listening(descriptor: int) -> socket.socket | None:
+    try:
+        os.set_inheritable(descriptor, False)
+        found = socket.socket(fileno=descriptor)
+        if found.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            found.setblocking(False)
+            return found
+        found.detach()
+    except OSError as error:
+        _log.warn("descriptor {fd} is no socket: {why}", fd=descriptor, why=error)
+    return None

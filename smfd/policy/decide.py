@@ -5,7 +5,7 @@ The order is the seeds' (S4 to S13): a virus ends the matter for everybody,
 then each recipient's lists, then the sum of the scores.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from attrs import evolve, frozen
 
@@ -53,12 +53,17 @@ class Policy:
         return transaction.weighed(weighed)
 
     def decide(
-        self, transaction: Transaction, domains: Mapping[str, Domain]
+        self,
+        transaction: Transaction,
+        domains: Mapping[str, Domain],
+        together: Sequence[Collection[str]] = (),
     ) -> Verdict:
         """
         Judge a message whose stages have all reported.
 
         @param domains: the hosted domains of the recipients, by name.
+        @param together: the recipients that one reply answers, disjoint; who is
+            in none of them shares one with the others.
         """
         findings = transaction.findings
         score = round(sum(f.score for f in findings if f.score is not None), 2)
@@ -68,12 +73,10 @@ class Policy:
             fates = tuple(evolve(for_all, recipient=str(a)) for a in recipients)
         else:
             case = _Case(findings, score, self._broken(findings), self.threshold)
-            fates = _one_reply(
-                tuple(
-                    case.decide(str(a), domains.get(a.domain, DEFAULT))
-                    for a in recipients
-                )
+            fates = tuple(
+                case.decide(str(a), domains.get(a.domain, DEFAULT)) for a in recipients
             )
+            fates = _replies(fates, together) if together else _one_reply(fates)
         return Verdict(_category(fates), score, fates)
 
     def _for_all(self, findings: Sequence[Finding]) -> Fate | None:
@@ -147,9 +150,22 @@ class _Case:
         return Fate(recipient, Disposition.QUARANTINE, "spam", reason, score, threshold)
 
 
+def _replies(
+    fates: tuple[Fate, ...], together: Sequence[Collection[str]]
+) -> tuple[Fate, ...]:
+    """The same where there are several replies, each for some recipients."""
+    group = {name: number for number, names in enumerate(together) for name in names}
+    shared: dict[int, list[Fate]] = {}
+    for fate in fates:
+        shared.setdefault(group.get(fate.recipient, -1), []).append(fate)
+    settled = (fate for one in shared.values() for fate in _one_reply(tuple(one)))
+    by_name = {fate.recipient: fate for fate in settled}
+    return tuple(by_name[fate.recipient] for fate in fates)
+
+
 def _one_reply(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:
     """
-    DATA has one reply for all: refuse only what is refused for everybody.
+    One reply answers all of these: refuse only what is refused for everybody.
 
     Where recipients differ the refused ones are quarantined, and it says so.
     """

@@ -1,7 +1,7 @@
 """
 What the machine says by itself, where no policy is asked.
 
-Standards: RFC 5321 §4.2, RFC 3463.
+Standards: RFC 5321 §4.2, RFC 3463, RFC 2033 §4.1.
 """
 
 from smfd.proto.reply import reply
@@ -25,6 +25,8 @@ TOO_MANY_RECIPIENTS = reply(452, "4.5.3", "Too many recipients, send those later
 WHO = reply(501, "5.5.4", "Say whom to verify")
 VRFY = reply(252, "2.5.0", "Not verified, but mail may be tried")
 HELP = reply(214, "2.0.0", "EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS QUIT")
+LHLO_FIRST = reply(503, "5.5.1", "Send LHLO first")
+LMTP_HELP = reply(214, "2.0.0", "LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS QUIT")
 BYE = reply(221, "2.0.0", "Bye", closes=True)
 GO_AHEAD = bytes(reply(354, "", "End data with <CR><LF>.<CR><LF>"))
 READY_FOR_TLS = reply(220, "2.0.0", "Ready to start TLS")

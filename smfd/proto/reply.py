@@ -1,8 +1,10 @@
 """
 What we answer.
 
-Standards: RFC 5321 §4.2, RFC 2034, RFC 3463.
+Standards: RFC 5321 §4.2, RFC 2034, RFC 3463, RFC 2033.
 """
+
+from collections.abc import Sequence
 
 from attrs import field, frozen
 
@@ -57,6 +59,22 @@ class Reply:
         return last.encode("ascii")
 
 
+@frozen
+class Replies(Reply):
+    """
+    Several that answer one thing: one for each recipient, RFC 2033 §4.2.
+
+    Its code, status and text are those of one of them: of one that says yes,
+    if any does.
+    """
+
+    each: tuple[Reply, ...] = ()
+
+    def __bytes__(self) -> bytes:
+        """All of them, in order."""
+        return b"".join(map(bytes, self.each))
+
+
 class Malformed(ValueError):
     """
     What a client wrote is not what the grammar says.
@@ -72,6 +90,12 @@ class Malformed(ValueError):
 def reply(code: int, status: str, *lines: str, closes: bool = False) -> Reply:
     """Make a reply of some lines."""
     return Reply(code, status, lines, closes)
+
+
+def replies(each: Sequence[Reply]) -> Replies:
+    """Join some, at least one."""
+    one = next((answer for answer in each if answer.positive), each[0])
+    return Replies(one.code, one.status, one.lines, each=tuple(each))
 
 
 def _plain(line: str) -> str:

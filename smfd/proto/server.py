@@ -10,7 +10,8 @@ Standards: RFC 5321, RFC 1870, RFC 2034, RFC 2920, RFC 3030, RFC 3207,
 RFC 3461, RFC 6531.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from smfd.proto import phrase
 from smfd.proto.command import (
@@ -24,13 +25,14 @@ from smfd.proto.command import (
     parse_rcpt,
     split,
 )
-from smfd.proto.data import TOO_BIG, ChunkReader, DataReader, Swallow
+from smfd.proto.data import TOO_BIG
 from smfd.proto.event import Event, Refusal, Signal
 from smfd.proto.extension import Offer, welcome
 from smfd.proto.limits import Limits
 from smfd.proto.line import NOT_SMTP, LineBuffer
 from smfd.proto.patience import Patience
 from smfd.proto.reply import Malformed, Reply, reply
+from smfd.proto.transfer import Transfer
 
 # Where a conversation stands: the columns of the table below.
 #: Before all of them, nobody has been greeted.
@@ -43,11 +45,18 @@ class ServerMachine:
     """
     One conversation.
 
+    @cvar table: what each command does, by state.
+    @cvar hello_first: what is said to whoever begins without a greeting.
+    @cvar help: the answer to HELP.
     @ivar closed: nothing more is read or answered.
     @ivar receiving: a body is on its way, and whoever takes it must be told
         when this ends without L{Signal.END}.
     @ivar secure: TLS is on.
     """
+
+    table: ClassVar[Mapping[str, tuple["Step", ...]]]
+    hello_first: ClassVar[Reply] = phrase.HELLO_FIRST
+    help: ClassVar[Reply] = phrase.HELP
 
     __slots__ = (
         "closed",
@@ -58,8 +67,7 @@ class ServerMachine:
         "_offer",
         "_state",
         "_open",
-        "_reader",
-        "_chunks",
+        "_transfer",
         "_bdat",
         "_recipients",
         "_utf8",
@@ -74,8 +82,7 @@ class ServerMachine:
         self._offer = offer
         self._state = NEW
         self._open: Event | None = None
-        self._reader: DataReader | ChunkReader | Swallow | None = None
-        self._chunks: ChunkReader | None = None
+        self._transfer = Transfer(limits.message_size)
         self._bdat: Bdat | None = None
         self._recipients = 0
         self._utf8 = False
@@ -88,7 +95,7 @@ class ServerMachine:
     @property
     def reading(self) -> bool:
         """Whether a body, or what must be swallowed, comes next."""
-        return self._reader is not None
+        return self._transfer.reading
 
     def receive(self, octets: bytes) -> None:
         """Octets came."""
@@ -105,9 +112,9 @@ class ServerMachine:
         if self._open is not None or self.closed:
             return None
         event = None
-        if self._reader is None:
+        if not self._transfer.reading:
             event = self._command()
-        if event is None and self._reader is not None:
+        if event is None and self._transfer.reading:
             event = self._read()
         if type(event) is not bytes:
             self._open = event
@@ -118,7 +125,7 @@ class ServerMachine:
         event, self._open = self._open, None
         if event is Signal.BEGIN and self._bdat is not None:
             # RFC 3030 §2: the chunk of a refused BDAT is taken all the same.
-            self._reader = Swallow(self._bdat.size, answer)
+            self._transfer.swallow(self._bdat, answer)
             self._end()
             return b""
         if not isinstance(event, Reply):
@@ -132,17 +139,15 @@ class ServerMachine:
         self._open = None
         self.receiving = True
         if self._bdat is None:
-            self._reader = DataReader(self._limits.message_size)
+            self._transfer.begin()
             return phrase.GO_AHEAD
-        self._chunks = ChunkReader(self._limits.message_size)
+        self._transfer.chunk(self._bdat)
         self._state = CHUNKING
-        self._expect(self._bdat)
         return b""
 
     def spoil(self, answer: Reply) -> None:
         """The body cannot be kept: swallow the rest of it, then say this."""
-        if isinstance(self._reader, DataReader | ChunkReader):
-            self._reader.scrutiny.spoil(answer)
+        self._transfer.spoil(answer)
 
     def secured(self) -> None:
         """TLS begins: all that was said before is forgotten (RFC 3207 §4.2)."""
@@ -178,6 +183,7 @@ class ServerMachine:
             self._recipients += 1
         elif type(event) is Mail:
             self._state = SENDER
+            self._recipients = 0
             self._utf8 = event.smtputf8
         elif type(event) is Hello:
             return self._met(event, answer)
@@ -197,10 +203,8 @@ class ServerMachine:
     def _end(self) -> None:
         """End the transaction, if there is one."""
         self.receiving = False
-        if not isinstance(self._reader, Swallow):
-            self._reader = None
-        self._chunks = self._bdat = None
-        self._recipients = 0
+        self._transfer.end()
+        self._bdat = None
         self._utf8 = False
         if self._state > READY:
             self._state = READY
@@ -218,7 +222,7 @@ class ServerMachine:
         if isinstance(parts, Reply):
             return self._patience.mistake(parts)
         verb, argument = parts
-        row = _TABLE.get(verb)
+        row = self.table.get(verb)
         if row is None:
             return self._patience.mistake(_unknown(verb))
         step = row[self._state]
@@ -230,32 +234,24 @@ class ServerMachine:
 
     def _read(self) -> Event | None:
         """Go on with what is no command."""
-        reader = self._reader
-        assert reader is not None
-        if not reader.done:
-            octets = reader.read(self._lines)
-            if octets:
-                return octets
-            if not reader.done:
-                return None
-        self._reader = None
-        if isinstance(reader, Swallow):
-            said = reader.answer
+        octets = self._transfer.read(self._lines)
+        if octets:
+            return octets
+        return None if self._transfer.reading else self._arrived()
+
+    def _arrived(self) -> Event:
+        """All of it is there, or is gone."""
+        transfer = self._transfer
+        if transfer.said is not None:
+            said = transfer.said
             return Refusal(said) if said is TOO_BIG else self._patience.mistake(said)
-        flaw = reader.scrutiny.flaw()
-        if flaw is not None:
+        if transfer.flaw is not None:
             self._end()
-            return Refusal(flaw)
+            return Refusal(transfer.flaw)
         if self._bdat is not None and not self._bdat.last:
             # RFC 3030 §4.2.
             return reply(250, "2.0.0", f"{self._bdat.size} octets received")
         return Signal.END
-
-    def _expect(self, bdat: Bdat) -> None:
-        assert self._chunks is not None
-        self._bdat = bdat
-        self._chunks.expect(bdat.size, bdat.last)
-        self._reader = self._chunks
 
     # The verbs.
 
@@ -297,26 +293,28 @@ class ServerMachine:
             return reply(501, "5.5.4", str(problem), closes=True)
         refusal = self._refusal(bdat)
         if refusal is not None:
-            self._reader = Swallow(bdat.size, refusal)
+            self._transfer.swallow(bdat, refusal)
             if self._state >= RECIPIENT:
                 # A later chunk alone must not become a message.
                 self._end()
-            return None
-        if self._state == CHUNKING:
-            self._expect(bdat)
+            else:
+                self._recipients = 0
             return None
         self._bdat = bdat
+        if self._state == CHUNKING:
+            self._transfer.chunk(bdat)
+            return None
         return Signal.BEGIN
 
     def _refusal(self, bdat: Bdat) -> Reply | None:
         if not self._offer.chunking:
             return phrase.NO_BDAT
         if self._state < RECIPIENT:
-            return (phrase.HELLO_FIRST, phrase.NO_SENDER, phrase.NO_RECIPIENT)[
+            return (self.hello_first, phrase.NO_SENDER, phrase.NO_RECIPIENT)[
                 self._state
             ]
-        size = self._chunks.scrutiny.size if self._chunks is not None else 0
-        return TOO_BIG if size + bdat.size > self._limits.message_size else None
+        size = self._transfer.size + bdat.size
+        return TOO_BIG if size > self._limits.message_size else None
 
     def _rset(self, argument: str) -> Event:
         if argument:
@@ -328,7 +326,7 @@ class ServerMachine:
         return self._patience.idle(phrase.OK)
 
     def _help(self, argument: str) -> Event:
-        return self._patience.idle(phrase.HELP)
+        return self._patience.idle(self.help)
 
     def _vrfy(self, argument: str) -> Event:
         return self._patience.idle(phrase.VRFY) if argument else phrase.WHO
@@ -350,14 +348,15 @@ class ServerMachine:
 Step = Reply | Callable[[ServerMachine, str], Event | None]
 
 
-def _always(step: Step) -> tuple[Step, ...]:
+def always(step: Step) -> tuple[Step, ...]:
+    """The same in every state."""
     return (step,) * 5
 
 
 _M = ServerMachine
 
 # RFC 5321 §4.1.4, the order of commands: verb by state.
-_TABLE: dict[str, tuple[Step, ...]] = {
+_M.table = {
     #        OPENING      READY      SENDER        RECIPIENT  CHUNKING
     "MAIL": (phrase.HELLO_FIRST, _M._mail, phrase.NESTED, phrase.NESTED, phrase.NESTED),
     "RCPT": (phrase.HELLO_FIRST, phrase.NO_SENDER, _M._rcpt, _M._rcpt, phrase.NOT_NOW),
@@ -375,18 +374,18 @@ _TABLE: dict[str, tuple[Step, ...]] = {
         phrase.NESTED,
         phrase.NESTED,
     ),
-    "EHLO": _always(_M._ehlo),
-    "HELO": _always(_M._helo),
-    "BDAT": _always(_M._bdat_command),
-    "RSET": _always(_M._rset),
-    "NOOP": _always(_M._noop),
-    "HELP": _always(_M._help),
-    "VRFY": _always(_M._vrfy),
-    "QUIT": _always(_M._quit),
-    "EXPN": _always(phrase.NOT_OFFERED),
-    "ETRN": _always(phrase.NOT_OFFERED),
-    "TURN": _always(phrase.NOT_OFFERED),
-    "AUTH": _always(phrase.NOT_OFFERED),
+    "EHLO": always(_M._ehlo),
+    "HELO": always(_M._helo),
+    "BDAT": always(_M._bdat_command),
+    "RSET": always(_M._rset),
+    "NOOP": always(_M._noop),
+    "HELP": always(_M._help),
+    "VRFY": always(_M._vrfy),
+    "QUIT": always(_M._quit),
+    "EXPN": always(phrase.NOT_OFFERED),
+    "ETRN": always(phrase.NOT_OFFERED),
+    "TURN": always(phrase.NOT_OFFERED),
+    "AUTH": always(phrase.NOT_OFFERED),
 }
 
 

@@ -21,11 +21,13 @@ from smfd.model.directory import Domain
 from smfd.model.envelope import Envelope
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
-from smfd.model.verdict import Disposition, Verdict
+from smfd.model.verdict import Verdict
 from smfd.policy.decide import Policy
-from smfd.proto.reply import Reply, reply
+from smfd.proto.reply import Reply
 from smfd.scan.chain import Chain
 from smfd.scan.turns import Crowded
+from smfd.smtpd import answers
+from smfd.smtpd.answers import said as _said
 from smfd.smtpd.guarded import Gates
 from smfd.smtpd.recipients import Ends, Recipients
 from smfd.smtpd.recorder import Recorder
@@ -111,22 +113,26 @@ class Acceptance:
         # be synced is gone at once, and there would be no head to read.
         synced = self.spool.sync(body)
         header = read_header(head, self.header_size, self.header_fields)
-        transaction, refusal = await self._addressed(session, envelope, body, header)
+        transaction, ends = await self._addressed(session, envelope, body, header)
         envelope = transaction.envelope
+        together = ends.shares if session.lmtp else ()
+        refusal = _unacceptable(header, envelope, ends)
         if refusal is not None:
             return self._refuse(transaction, None, refusal, begun, synced)
         transaction = self.policy.weigh(await self.chain.run(transaction))
-        verdict = self.policy.decide(transaction, await self._domains(envelope))
-        refusal = _refusal(verdict, envelope)
-        if refusal is not None:
-            return self._refuse(transaction, verdict, refusal, begun, synced)
+        verdict = self.policy.decide(
+            transaction, await self._domains(envelope), answers.merged(together)
+        )
+        answer = answers.each(verdict, envelope, together)
+        if not answer.positive:
+            return self._refuse(transaction, verdict, answer, begun, synced)
         await synced
-        return await self._keep(transaction, verdict, begun)
+        return await self._keep(transaction, verdict, answer, begun)
 
     async def _addressed(
         self, session: Session, envelope: Envelope, body: Body, header: Header
-    ) -> tuple[Transaction, Reply | None]:
-        """To the mailboxes behind the recipients; or why it cannot be had."""
+    ) -> tuple[Transaction, Ends]:
+        """To the mailboxes behind the recipients, if there are any."""
         passed = [field.value for field in header.all("delivered-to")]
         ends = await self.recipients.ends(envelope.recipients, passed)
         if ends.forwards and ends.forwards != envelope.recipients:
@@ -141,12 +147,11 @@ class Acceptance:
             header,
             (*self.gates.findings(session, envelope), *ends.findings),
         )
-        return transaction, _unacceptable(header, envelope, ends)
+        return transaction, ends
 
     async def _keep(
-        self, transaction: Transaction, verdict: Verdict, begun: float
+        self, transaction: Transaction, verdict: Verdict, said: Reply, begun: float
     ) -> Reply:
-        said = _said(250, "2.0.0", "Accepted", transaction.envelope)
         record = self.recorder.record(transaction, verdict, said, begun)
         entry = self.tracer.entry(transaction, verdict, record)
         await self.ledger.commit(entry)
@@ -184,10 +189,6 @@ class Acceptance:
         return found
 
 
-def _said(code: int, status: str, text: str, envelope: Envelope) -> Reply:
-    return reply(code, status, f"{text} id={envelope.id}")
-
-
 def _unacceptable(header: Header, envelope: Envelope, ends: Ends) -> Reply | None:
     """What is refused before anybody judges it."""
     if "oversized" in header.defects or "too-many-fields" in header.defects:
@@ -197,16 +198,4 @@ def _unacceptable(header: Header, envelope: Envelope, ends: Ends) -> Reply | Non
     if ends.trouble is not None:
         trouble = ends.trouble
         return _said(trouble.code, trouble.status, trouble.text, envelope)
-    return None
-
-
-def _refusal(verdict: Verdict, envelope: Envelope) -> Reply | None:
-    """One reply for all: only what holds for every recipient."""
-    dispositions = [fate.disposition for fate in verdict.fates]
-    if dispositions.count(Disposition.DEFER) == len(dispositions):
-        return _said(
-            451, "4.7.1", "The message cannot be checked now, try again later", envelope
-        )
-    if dispositions.count(Disposition.REJECT) == len(dispositions):
-        return _said(550, "5.7.1", "The message is not accepted here", envelope)
     return None

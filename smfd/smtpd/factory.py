@@ -17,6 +17,7 @@ from twisted.internet.protocol import ServerFactory
 from smfd.interfaces import IDoor
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
+from smfd.proto.server import ServerMachine
 from smfd.smtpd.connections import Connections
 from smfd.smtpd.deadline import Deadlines
 from smfd.smtpd.post import LINGER, Post
@@ -47,6 +48,7 @@ class SMTPFactory(ServerFactory):
         tls: IOpenSSLServerConnectionCreator | None = None,
         budget: Budget | None = None,
         stress: StressLimits | None = None,
+        machine: type[ServerMachine] = ServerMachine,
     ) -> None:
         """
         @param ids: makes the ids of sessions and of envelopes.
@@ -54,6 +56,7 @@ class SMTPFactory(ServerFactory):
         @param budget: shared with other factories; else one of its own, of
             C{limits.memory} octets.
         @param stress: what changes near the limits.
+        @param machine: the protocol that is spoken: SMTP, or LMTP.
         """
         limits = limits or Limits()
         self.connections = Connections(clock)
@@ -77,6 +80,7 @@ class SMTPFactory(ServerFactory):
             connections=self.connections,
             deadlines=deadlines,
             stress=self.stress,
+            machine=machine,
         )
 
     def buildProtocol(self, addr: IAddress | None) -> SMTPProtocol:

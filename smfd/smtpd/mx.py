@@ -9,7 +9,7 @@ Standards: RFC 5321 §3.3, §3.6.2 (no relaying), §4.5.1 (postmaster).
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from attrs import define, evolve, field
 from twisted.internet import defer
@@ -28,6 +28,12 @@ from smfd.smtpd.recorder import Recorder
 from smfd.store.spool import Spool
 
 Networks = Sequence[IPv4Network | IPv6Network]
+
+
+def networks(texts: Sequence[str]) -> Networks:
+    """Networks as the settings have them."""
+    return tuple(ip_network(text) for text in texts)
+
 
 OK_MAIL = reply(250, "2.1.0", "Sender OK")
 OK_RCPT = reply(250, "2.1.5", "Recipient OK")

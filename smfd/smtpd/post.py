@@ -12,6 +12,8 @@ from smfd.model.session import Session
 from smfd.proto.command import Mail
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
+from smfd.proto.lmtp import LMTPMachine
+from smfd.proto.server import ServerMachine
 from smfd.smtpd.connections import Connections
 from smfd.smtpd.deadline import Deadlines
 from smfd.smtpd.stress import Stress
@@ -25,6 +27,7 @@ class Post:
     """
     What all connections of one role share.
 
+    @ivar machine: the protocol that is spoken.
     @ivar ids: makes the ids of sessions and of envelopes.
     @ivar tls: what STARTTLS starts, or None.
     @ivar budget: octets of messages in memory, over all connections.
@@ -43,6 +46,7 @@ class Post:
     connections: Connections
     deadlines: Deadlines
     stress: Stress
+    machine: type[ServerMachine] = ServerMachine
 
     _log = Logger()
 
@@ -52,6 +56,11 @@ class Post:
             self.door.closed(session, why)
         except Exception:
             self._log.failure("session {id}", id=session.id)
+
+    def session(self, client: str, port: int) -> Session:
+        """A new connection."""
+        lmtp = self.machine is LMTPMachine
+        return Session(self.ids(), client, port, self.clock.seconds(), lmtp=lmtp)
 
     def envelope(self, mail: Mail) -> Envelope:
         """A new transaction, without recipients."""

@@ -26,7 +26,6 @@ from smfd.proto.command import Hello, Mail, Rcpt
 from smfd.proto.event import Event, Refusal, Signal
 from smfd.proto.phrase import READY_FOR_TLS
 from smfd.proto.reply import Reply
-from smfd.proto.server import ServerMachine
 from smfd.smtpd import phrase
 from smfd.smtpd.intake import Intake
 from smfd.smtpd.pace import Pace
@@ -62,7 +61,7 @@ class SMTPProtocol(Protocol):
 
     def __init__(self, post: Post) -> None:
         self._post = post
-        self._machine = ServerMachine(post.stress.limits, post.offer)
+        self._machine = post.machine(post.stress.limits, post.offer)
         self._intake = Intake(post.budget)
 
     # What Twisted tells us.
@@ -75,7 +74,7 @@ class SMTPProtocol(Protocol):
         self._deadline = post.deadlines.start(self._late)
         self._pace = Pace(self._deadline, post.stress)
         self._pace.handshake()
-        self._session = Session(post.ids(), *self._wire.peer(), post.clock.seconds())
+        self._session = post.session(*self._wire.peer())
         if self._wire.secure:
             self._machine.secure = True
         else:
@@ -83,7 +82,10 @@ class SMTPProtocol(Protocol):
 
     def handshakeCompleted(self) -> None:
         """TLS is up."""
-        self._session = evolve(self._session, tls=self._wire.tls())
+        wire = self._wire
+        self._session = evolve(
+            self._session, tls=wire.tls(), certificate=wire.certificate()
+        )
         if not self._known:
             self._run()
 

@@ -1,5 +1,5 @@
 """
-The front door as a service: opened, and closed so that nobody is cut off.
+The doors as a service: opened, and closed so that nobody is cut off.
 
 Standards: RFC 5321 §3.8 (421 when we shut down).
 """
@@ -22,20 +22,23 @@ class Reception(MultiService):
 
     def __init__(
         self,
-        addresses: Sequence[str],
-        factory: SMTPFactory,
-        reactor: Any,
+        listeners: Sequence[Listener],
+        factories: Sequence[SMTPFactory],
         grace: float = GRACE,
     ) -> None:
         """
+        @param listeners: who let them in.
+        @param factories: who meets them.
         @param grace: seconds that messages under way have when we stop.
         """
         super().__init__()
-        self._connections = factory.connections
+        self._connections = [factory.connections for factory in factories]
         self._grace = grace
-        Listener(addresses, factory, reactor).setServiceParent(self)
+        for listener in listeners:
+            listener.setServiceParent(self)
 
     def stopService(self) -> "Deferred[Any]":
         """Let nobody in any more; fires when the last one has left."""
         closed = maybeDeferred(super().stopService)
-        return gatherResults([closed, self._connections.drain(self._grace)])
+        drained = [each.drain(self._grace) for each in self._connections]
+        return gatherResults([closed, *drained])

@@ -70,6 +70,7 @@ class Recorder:
             ms=round((perf_counter() - begun) * 1000, 2),
             findings=transaction.findings,
             fates=verdict.fates if verdict else (),
+            certificate=session.certificate,
         )
         self.gates.noted(session, record)
         return record
@@ -131,6 +132,7 @@ class Recorder:
             recipients=tuple(str(f.address) for f in recipients),
             verdict=_UNJUDGED[said.code // 100],
             reply=_shown(said),
+            certificate=session.certificate,
         )
 
     def log(self, record: Record) -> None:

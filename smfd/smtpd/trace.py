@@ -52,6 +52,7 @@ class Tracer:
                 for number, (fate, forward) in enumerate(
                     zip(verdict.fates, transaction.envelope.recipients, strict=True), 1
                 )
+                if fate.disposition in _DESTINATIONS
             ),
             record,
         )
@@ -67,10 +68,12 @@ class Tracer:
                 tls=bool(session.tls),
                 utf8=envelope.smtputf8,
                 authenticated=bool(session.account),
+                lmtp=session.lmtp,
             ),
             id=transaction.id,
             at=transaction.received,
             tls=session.tls,
+            certificate=session.certificate,
             recipient=recipients[0] if len(recipients) == 1 else "",
         )
 

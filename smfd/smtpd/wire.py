@@ -5,11 +5,13 @@ Standards: RFC 5321 §4.1.1.10, RFC 2920 §3.2.
 """
 
 from collections.abc import Callable
-from ipaddress import IPv6Address
 from typing import Any
 
 from twisted.internet.interfaces import IPushProducer, ISSLTransport, ITCPTransport
 from zope.interface import implementer
+
+from smfd.net.tls import client_certificate
+from smfd.proto.peer import plain_address
 
 #: Replies that are gathered before they are written.
 _REPLIES = 64
@@ -38,12 +40,9 @@ class Wire:
         transport.registerProducer(self, True)
 
     def peer(self) -> tuple[str, int]:
-        """The client's address and port; IPv4 as such on an IPv6 socket."""
+        """The client's address, in its one form, and port; "" by a UNIX socket."""
         peer = self._transport.getPeer()
-        host = getattr(peer, "host", "")
-        if host[:7] == "::ffff:":
-            host = str(IPv6Address(host).ipv4_mapped or host)
-        return host, getattr(peer, "port", 0)
+        return plain_address(getattr(peer, "host", "")), getattr(peer, "port", 0)
 
     @property
     def secure(self) -> bool:
@@ -54,6 +53,10 @@ class Wire:
         """Protocol and cipher, once the handshake is done."""
         handle = self._transport.getHandle()
         return f"{handle.get_protocol_version_name()} {handle.get_cipher_name()}"
+
+    def certificate(self) -> str:
+        """The client's, if he showed one; see L{client_certificate}."""
+        return client_certificate(self._transport.getHandle())
 
     def write(self, octets: bytes) -> None:
         """Write with the next L{flush}."""

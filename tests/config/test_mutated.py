@@ -35,10 +35,14 @@ def _other(name: str, key: Declared) -> Any:
     return {
         "server.hostname": "mx.example.org",
         "mx.listen": ("127.0.0.1:2525", "[::1]:2525"),
+        "mx.listen_tls": ("127.0.0.1:2465", "systemd:mx-tls"),
+        "mx.proxy": ("10.0.0.0/8",),
         "mx.exempt": ("192.0.2.0/24",),
         "source.exempt": ("192.0.2.0/24",),
         "source.forged.addresses": ("192.0.2.25",),
         "source.greylist.domains": ("home.example",),
+        "lmtp.listen": ("127.0.0.1:2424", "unix:run/lmtp.sock"),
+        "lmtp.networks": ("10.0.0.0/8",),
         "virus.clamd": ("tcp:127.0.0.1:3310",),
         "dns.servers": ("127.0.0.1:5300", "::1"),
         "content.rules": ("rules",),
@@ -61,6 +65,7 @@ def _different() -> dict[str, Any]:
     document["relay"]["route"] = [{"domain": "*", "to": "smtp://127.0.0.1:2526"}]
     listed = {"zone": "a.example", "tier": 1, "kind": "allow", "at": "connect"}
     document["source"]["list"] = [listed, {"zone": "b.example"}]
+    document["tls"]["sni"] = [{"certificate": "a.pem", "key": "b.pem"}]
     document["scores"] = {"SPF_FAIL": 2.5, "A_1": -1}
     return document
 

@@ -16,6 +16,8 @@ from attrs import Factory, evolve, frozen
 
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Limits
+from smfd.proto.lmtp import LMTPMachine
+from smfd.proto.server import ServerMachine
 
 HERE = Path(__file__).parent
 
@@ -34,6 +36,7 @@ class Dialog:
     One file.
 
     @ivar tls: it says STARTTLS, and cannot be sent in one go.
+    @ivar machine: whose language it is in.
     """
 
     name: str
@@ -41,6 +44,7 @@ class Dialog:
     bodies: tuple[bytes, ...]
     limits: Limits = Factory(Limits)
     offer: Offer = Factory(Offer)
+    machine: type[ServerMachine] = ServerMachine
 
     @property
     def tls(self) -> bool:
@@ -91,12 +95,19 @@ def read_dialog(path: Path) -> Dialog:
         dsn=bool(options.pop("dsn", 1)),
         smtputf8=bool(options.pop("smtputf8", 1)),
     )
-    return Dialog(path.stem, tuple(steps), tuple(bodies), Limits(**options), offer)
+    return Dialog(
+        path.stem,
+        tuple(steps),
+        tuple(bodies),
+        Limits(**options),
+        offer,
+        LMTPMachine if path.suffix == ".lmtp" else ServerMachine,
+    )
 
 
 def dialogs() -> list[Dialog]:
-    """All files here."""
-    return [read_dialog(path) for path in sorted(HERE.glob("*.smtp"))]
+    """All files here, SMTP's and LMTP's."""
+    return [read_dialog(path) for path in sorted(HERE.glob("*.[sl]mtp"))]
 
 
 def cut_replies(octets: bytes) -> list[str]:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.net.tls import ServerTLS, make_self_signed
+from smfd.net.tls import Pair, ServerTLS, make_self_signed
 
 
 def shake(server: SSL.Connection, context: SSL.Context) -> SSL.Connection:
@@ -68,7 +68,7 @@ class ServerTLSTests(SynchronousTestCase):
         home.mkdir()
         self.certificate, self.key = home / "cert.pem", home / "key.pem"
         self.renew()
-        self.tls = ServerTLS(self.certificate, self.key)
+        self.tls = ServerTLS(Pair(self.certificate, self.key))
 
     def renew(self) -> None:
         """Write another certificate."""
@@ -141,7 +141,7 @@ class ServerTLSTests(SynchronousTestCase):
         self.certificate.write_bytes(b"nonsense")
         self.assertRaises(SSL.Error, self.tls.reload)
         self.assertEqual(before, self.serial(shake(self.server(), context)))
-        self.assertRaises(SSL.Error, ServerTLS, self.certificate, self.key)
+        self.assertRaises(SSL.Error, ServerTLS, Pair(self.certificate, self.key))
 
 
 class SelfSignedTests(SynchronousTestCase):

@@ -4,7 +4,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.proto.server import ServerMachine
 from tests.dialogs.dialog import Dialog, dialogs, mismatch
 from tests.proto.conversation import Conversation
 
@@ -13,7 +12,7 @@ ALL = dialogs()
 
 def converse(dialog: Dialog, chunks: list[bytes]) -> Conversation:
     """Have that conversation, cut like this."""
-    talk = Conversation(ServerMachine(dialog.limits, dialog.offer))
+    talk = Conversation(dialog.machine(dialog.limits, dialog.offer))
     talk.hear(chunks)
     return talk
 

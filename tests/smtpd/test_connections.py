@@ -9,6 +9,7 @@ from twisted.internet.protocol import ClientCreator, Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from smfd.net.listener import Listener
 from smfd.smtpd.connections import Connections
 from smfd.smtpd.factory import SMTPFactory
 from smfd.smtpd.reception import Reception
@@ -192,12 +193,12 @@ class ReceptionTests(TestCase):
     async def test_stop(self) -> None:
         """A client that waits hears 421, and nobody comes in after him."""
         factory = SMTPFactory(PlainDoor(), clock=reactor, ids=lambda: "id")
-        reception = Reception(["127.0.0.1:0"], factory, reactor)
+        listener = Listener(["127.0.0.1:0"], factory, reactor)
+        reception = Reception([listener], [factory])
         reception.privilegedStartService()
         reception.startService()
-        (listener,) = reception
         (port,) = listener._ports
-        number = port.getHost().port
+        number = port.getHost().port  # type: ignore[attr-defined]
         client: Any = await ClientCreator(reactor, Hearer).connectTCP(
             "127.0.0.1", number
         )

@@ -24,9 +24,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from smfd.net.tls import ServerTLS, make_self_signed
+from smfd.net.tls import Pair, ServerTLS, make_self_signed
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Limits
+from smfd.proto.server import ServerMachine
 from smfd.smtpd.factory import SMTPFactory
 from tests.dialogs.dialog import Dialog, cut_replies, dialogs, mismatch
 from tests.smtpd.doors import PlainDoor
@@ -93,7 +94,7 @@ class LiveTestCase(TestCase):
         certificate, key = make_self_signed("mx.test")
         (home / "cert.pem").write_bytes(certificate)
         (home / "key.pem").write_bytes(key)
-        self.tls = ServerTLS(home / "cert.pem", home / "key.pem")
+        self.tls = ServerTLS(Pair(home / "cert.pem", home / "key.pem"))
         self.door = PlainDoor()
 
     def listen(
@@ -102,6 +103,7 @@ class LiveTestCase(TestCase):
         offer: Offer | None = None,
         tls: bool = False,
         implicit: bool = False,
+        machine: type[ServerMachine] = ServerMachine,
     ) -> IListeningPort:
         """Open a port."""
         numbers = count()
@@ -112,6 +114,7 @@ class LiveTestCase(TestCase):
             limits=limits,
             offer=offer,
             tls=self.tls if tls else None,
+            machine=machine,
         )
         factory: Any = (
             TLSMemoryBIOFactory(self.tls, False, self.factory)
@@ -149,7 +152,9 @@ class DialogTests(LiveTestCase):
     async def converse(self, dialog: Dialog) -> None:
         """Have one of them."""
         self.door = PlainDoor()
-        port = self.listen(dialog.limits, dialog.offer, dialog.tls)
+        port = self.listen(
+            dialog.limits, dialog.offer, dialog.tls, machine=dialog.machine
+        )
         client = await self.connect(port)
         assert client.transport is not None
         due = 0

@@ -1,0 +1,160 @@
+"""
+The doors as the settings have them: who listens where, and how it is met.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from attrs import frozen
+from OpenSSL import SSL
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory
+
+from smfd.config.schema import Config
+from smfd.config.value import UNIX
+from smfd.interfaces import IDoor
+from smfd.net.listener import Listener
+from smfd.net.proxied import ProxiedFactory
+from smfd.net.systemd import handed
+from smfd.net.tls import Clients, Pair, ServerTLS, explained
+from smfd.proto.limits import Budget, Limits
+from smfd.proto.lmtp import LMTPMachine
+from smfd.smtpd.factory import SMTPFactory
+from smfd.smtpd.mx import networks
+from smfd.smtpd.reception import Reception
+from smfd.smtpd.stress import StressLimits
+
+#: Addresses, and who meets those that come there.
+Way = tuple[Sequence[str], IProtocolFactory]
+
+
+@frozen
+class Doors:
+    """
+    Who meets those that come.
+
+    @ivar front: the world, by SMTP.
+    @ivar back: our own hosts, by LMTP.
+    @ivar tls: None: mail comes in the clear.
+    """
+
+    front: SMTPFactory
+    back: SMTPFactory
+    tls: ServerTLS | None
+    reactor: Any
+
+    def reception(self, config: Config) -> Reception:
+        """
+        Those who let people in, not yet listening.
+
+        The sockets that systemd opened are taken here.
+        """
+        places = [_place(config, text) for text in config.lmtp.listen]
+        sockets = handed()
+        listeners = [
+            Listener(addresses, factory, self.reactor, sockets)
+            for addresses, factory in (*self._front(config), (places, self.back))
+        ]
+        return Reception(listeners, [self.front, self.back])
+
+    def _front(self, config: Config) -> Iterator[Way]:
+        """Where the world comes in, and by what it is met."""
+        ways: list[Way] = [(config.mx.listen, self.front)]
+        if self.tls is not None:
+            # Under TLS from the first octet on.
+            secure = TLSMemoryBIOFactory(self.tls, False, self.front, self.reactor)
+            ways.append((config.mx.listen_tls, secure))
+        proxies = networks(config.mx.proxy)
+        for addresses, factory in ways:
+            if proxies:
+                factory = ProxiedFactory(proxies, factory, self.reactor)
+            yield addresses, factory
+
+
+def make_doors(
+    config: Config,
+    front: IDoor,
+    back: IDoor,
+    stress: StressLimits,
+    ids: Callable[[], str],
+    reactor: Any,
+) -> Doors:
+    """
+    Both doors.
+
+    @param ids: makes the ids of sessions and of envelopes.
+    @raise SystemExit: a certificate cannot be used.
+    """
+    limits, tls = _limits(config), certificates(config)
+    make = partial(
+        SMTPFactory,
+        clock=reactor,
+        ids=ids,
+        limits=limits,
+        tls=tls,
+        budget=Budget(limits.memory),
+    )
+    # Hosts of our own need not make room for each other.
+    calm = StressLimits(mode="never")
+    return Doors(
+        make(front, stress=stress),
+        make(back, stress=calm, machine=LMTPMachine),
+        tls,
+        reactor,
+    )
+
+
+def _place(config: Config, text: str) -> str:
+    """An address; a UNIX socket's path is made absolute."""
+    if not text.startswith(UNIX):
+        return text
+    return f"{UNIX}{config.resolve(text.removeprefix(UNIX))}"
+
+
+def certificates(config: Config) -> ServerTLS | None:
+    """
+    What the settings say of TLS.
+
+    @raise SystemExit: a file cannot be used.
+    """
+    tls = config.tls
+    if not tls.certificate:
+        return None
+    names = ((tls.certificate, tls.key), *((s.certificate, s.key) for s in tls.sni))
+    pairs = [Pair(config.resolve(name), config.resolve(key)) for name, key in names]
+    try:
+        for pair in pairs:
+            ServerTLS(pair)
+    except (OSError, ValueError, SSL.Error) as trouble:
+        raise SystemExit(
+            f"smfd: cannot use the certificate {pair.certificate} with the key"
+            f" {pair.key}: {explained(trouble)}"
+        ) from None
+    authorities = tls.client_authorities
+    whom = Clients(config.resolve(authorities) if authorities else None)
+    try:
+        return ServerTLS(*pairs, clients=whom if tls.ask_clients else None)
+    except (OSError, SSL.Error) as trouble:
+        raise SystemExit(
+            f"smfd: cannot use [tls] client_authorities: {explained(trouble)}"
+        ) from None
+
+
+def _limits(config: Config) -> Limits:
+    settings = config.mx
+    return Limits(
+        command_line=settings.command_line,
+        recipients=settings.recipients,
+        message_size=settings.message_size,
+        errors=settings.errors,
+        junk=settings.junk,
+        command_timeout=settings.command_timeout,
+        data_timeout=settings.data_timeout,
+        message_timeout=settings.message_timeout,
+        handshake_timeout=config.limits.handshake_timeout,
+        data_rate=config.limits.data_rate,
+        data_grace=config.limits.data_grace,
+        memory=settings.memory,
+        message_memory=config.store.inline,
+    )
