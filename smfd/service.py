@@ -28,6 +28,7 @@ from smfd.control.pulse import Pulse
 from smfd.control.selftest import SelfTest
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
+from smfd.delivery.onward import Onward, onward
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
@@ -80,6 +81,7 @@ class Stock:
     search: Search
     maillog: MailLog
     destinations: tuple[Any, ...]
+    onward: Onward
 
     def services(self) -> Iterator[IService]:
         """In the order in which they start."""
@@ -90,6 +92,7 @@ class Stock:
         yield self.directory
         yield self.spool
         yield from self.destinations
+        yield self.onward
         yield self.search
         yield self.runner
 
@@ -109,16 +112,19 @@ def _stock(config: Config, reactor: Any) -> Stock:
     maildir = MaildirDestination(home, config.hostname, annex.desk("maildir"))
     quarantine = QuarantineDestination(home, annex.desk("quarantine"))
     destinations = (maildir, quarantine)
+    delimiter = config.recipients.delimiter
+    directory = Directory(home / "directory.db", reactor, delimiter=delimiter)
+    beyond = onward(config, directory, reactor)
+    leftovers, others = Leftovers(spool, quarantine), beyond.destinations
+    runner = Runner(ledger, spool, destinations, leftovers, reactor, elsewhere=others)
     mail = config.log.mail
     return Stock(
         annex,
         ledger,
         reader,
-        Directory(
-            home / "directory.db", reactor, delimiter=config.recipients.delimiter
-        ),
+        directory,
         spool,
-        Runner(ledger, spool, destinations, Leftovers(spool, quarantine), reactor),
+        runner,
         Retention(ledger, quarantine),
         Search(
             home,
@@ -129,6 +135,7 @@ def _stock(config: Config, reactor: Any) -> Stock:
         ),
         MailLog(None if mail == "-" else config.resolve(mail), reactor),
         destinations,
+        beyond,
     )
 
 

@@ -14,6 +14,7 @@ from attrs import Factory, frozen
 from smfd.config.doors import LMTP, MX, TLS, Control, Log, Relay, Server, Store
 from smfd.config.judging import BUILTIN, DNS, Content, Scan, Virus
 from smfd.config.limits import Limits
+from smfd.config.onward import Onward
 from smfd.config.recipients import Recipients
 from smfd.config.setting import setting, table
 from smfd.config.shipped import shipped
@@ -49,6 +50,7 @@ class Config:
         high=1000,
         example="SPF_FAIL = 2.5",
     )
+    onward: Onward = table(Onward)
     relay: Relay = table(Relay)
     log: Log = table(Log)
     control: Control = table(Control)

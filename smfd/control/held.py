@@ -7,7 +7,7 @@ from smfd.control.times import utc
 from smfd.control.words import one_of
 from smfd.model.directory import Refused
 from smfd.model.entry import State
-from smfd.model.verdict import CATEGORIES
+from smfd.model.verdict import CATEGORIES, UNDELIVERABLE
 from smfd.store.directory_rules import domain_name
 
 _SHOWN = (
@@ -36,7 +36,7 @@ async def page(
     offset: int = 0,
 ) -> Document:
     """Some of the held items, the newest first."""
-    one_of(category, CATEGORIES, "class")
+    one_of(category, (*CATEGORIES, UNDELIVERABLE), "class")
     found = await house.reader.held(
         domain=domain and domain_name(domain),
         recipient=recipient.lower(),

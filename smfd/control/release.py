@@ -19,7 +19,7 @@ from smfd.control.house import Actor, Document, House
 from smfd.format.header import Header
 from smfd.format.received import date, delivered
 from smfd.model.directory import Refused
-from smfd.model.entry import Entry, Recipient
+from smfd.model.entry import DESTINATIONS, Entry, Recipient
 from smfd.model.envelope import Envelope
 from smfd.model.finding import Finding, Result
 from smfd.model.record import Record
@@ -67,7 +67,9 @@ class _Release:
         try:
             finding = await self._look(body)
             origin = await house.reader.record(item["id"].rpartition("-")[0])
-            entry = self._entry(body, self._record(origin, body, finding))
+            destination = await self._destination()
+            record = self._record(origin, body, finding)
+            entry = self._entry(body, destination, record)
             await house.spool.sync(body)
         except BaseException:
             house.spool.discard(body)
@@ -108,13 +110,22 @@ class _Release:
             Header((), 0),
         )
 
-    def _entry(self, body: Body, record: Record) -> Entry:
+    async def _destination(self) -> str:
+        """Where the mail of the recipient's domain goes."""
+        domain = await self.house.directory.domain(
+            self.item["recipient"].rpartition("@")[2]
+        )
+        return DESTINATIONS[domain.kind if domain else "local"]
+
+    def _entry(self, body: Body, destination: str, record: Record) -> Entry:
         address, sender = self.item["recipient"], self.item["sender"]
         now = self.house.clock.seconds()
         mark = f"X-Smfd-Released: {self.item['id']}; {date(now)}\r\n"
-        top = delivered(sender, address) + mark.encode()
+        top = mark.encode()
+        if destination == "maildir":
+            top = delivered(sender, address) + top
         why = record.fates[0].reason
-        recipient = Recipient(1, address, "maildir", "released", why, top=top)
+        recipient = Recipient(1, address, destination, "released", why, top=top)
         return Entry(self.name, now, sender, body, b"", (), (recipient,), record)
 
     def _record(

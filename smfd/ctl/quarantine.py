@@ -19,7 +19,10 @@ def quarantine() -> None:
 @click.option("--domain", default="", help="Only those for this domain.")
 @click.option("--recipient", default="", help="Only those for this address.")
 @click.option(
-    "--class", "category", default="", help="spam, virus, blocked or unscanned."
+    "--class",
+    "category",
+    default="",
+    help="spam, virus, blocked, unscanned or undeliverable.",
 )
 @click.option("--search", default="", help="Words in subject or addresses.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)

@@ -47,10 +47,18 @@ class Lane:
         self._under_way: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._open = True
+        #: Octets of bodies that wait.
+        self.octets = 0
+        self._batch: Sequence[Consignment] = ()
+
+    def __len__(self) -> int:
+        """How many wait or are under way."""
+        return len(self._waiting) + len(self._batch)
 
     def put(self, consignment: Consignment) -> None:
         """Take one more; it goes with the next batch."""
         self._waiting.append(consignment)
+        self.octets += len(consignment.body.data or b"")
         self._octets += _octets(consignment)
         if self._under_way is not None or not self._open:
             return
@@ -80,7 +88,7 @@ class Lane:
 
     def _go(self) -> None:
         self._stop_timer()
-        batch = self._waiting[: self._fitting()]
+        batch = self._batch = self._waiting[: self._fitting()]
         del self._waiting[: len(batch)]
         self._octets -= sum(map(_octets, batch))
         self._under_way = self._deliver(batch)
@@ -101,6 +109,8 @@ class Lane:
 
     def _next(self, _: None) -> None:
         self._under_way = None
+        self.octets -= sum(len(c.body.data or b"") for c in self._batch)
+        self._batch = ()
         if self._waiting and self._open:
             # Not from here: a destination that answers at once must not
             # cost stack.

@@ -18,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smfd.delivery.hand import Hand, Key, key_of
-from smfd.delivery.lane import Lane
+from smfd.delivery.lanes import Lanes, Remote
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Entry, Outcome, State
 from smfd.store.ledger import Ledger
@@ -32,6 +32,9 @@ _LONGEST_SLEEP = 3600.0
 
 #: Seconds until the ledger is asked again to note what it could not.
 _SETTLE_AGAIN = 1.0
+
+#: Seconds until what found no room on its lane is looked at again.
+_NO_ROOM = 60.0
 
 _START: Key = ("", 0)
 
@@ -71,6 +74,8 @@ class Runner(Service):
         window: int = 20_000,
         memory: int = 16_777_216,
         pause: Callable[[int], float] = backoff,
+        elsewhere: Sequence[IDestination] = (),
+        remote: Remote | None = None,
     ) -> None:
         """
         @param batch: the most consignments that are synced together.
@@ -78,14 +83,16 @@ class Runner(Service):
         @param window: the most consignments in memory.
         @param memory: the most octets of bodies in memory.
         @param pause: seconds to wait after so many tries.
+        @param elsewhere: destinations that are other servers.
+        @param remote: how much may wait for those in memory.
         """
         self._ledger = ledger
         self._spool = spool
         self._clock = clock
         self._hand = Hand(window, memory)
-        self._lanes = {
-            d.name: Lane(d, clock, self._delivered, batch, delay) for d in destinations
-        }
+        self._lanes = Lanes(
+            destinations, elsewhere, clock, self._delivered, batch, delay, remote
+        )
         self._settling: set[Deferred[None]] = set()
         self._sweeping: Deferred[None] | None = None
         self._tidying: Deferred[None] | None = None
@@ -143,17 +150,23 @@ class Runner(Service):
         return self._hand.lighter() if self.running else None
 
     def _put(self, consignment: Consignment) -> None:
-        lane = self._lanes.get(consignment.recipient.destination)
-        if lane is None:
+        if key_of(consignment) in self._hand:
+            return
+        try:
+            room = self._lanes.put(consignment)
+        except LookupError:
             self._log.error(
                 "{id}: no destination is named {name}",
                 id=consignment.entry_id,
                 name=consignment.recipient.destination,
             )
             return
-        if key_of(consignment) not in self._hand:
-            self._hand.add(consignment)
-            lane.put(consignment)
+        self._hand.add(consignment)
+        if not room:
+            later = self._clock.seconds() + _NO_ROOM
+            why = "others wait for the same server"
+            outcome = Outcome(*key_of(consignment), State.DUE, why, later)
+            self._delivered([consignment], [outcome])
 
     def _delivered(
         self, batch: Sequence[Consignment], outcomes: Sequence[Outcome]
@@ -279,7 +292,7 @@ class Runner(Service):
             self._log.info("removed {n} bodies that were never ours", n=gone)
 
     async def _finish(self) -> None:
-        await gatherResults([lane.close() for lane in self._lanes.values()])
+        await self._lanes.close()
         while self._settling:
             await gatherResults([_ended(d) for d in self._settling])
         for d in (self._sweeping, self._tidying):

@@ -7,6 +7,9 @@ from attrs import frozen
 from smfd.model.record import Record
 from smfd.model.transaction import Body
 
+#: Where the mail of a domain goes, by its kind.
+DESTINATIONS = {"local": "maildir", "lmtp": "lmtp", "relay": "relay"}
+
 
 class State(Enum):
     """Where one recipient of an entry stands."""
@@ -27,8 +30,8 @@ class Recipient:
 
     @ivar number: its place in the entry, from 1; with the entry's id it names
         files, so that doing a thing again is harmless.
-    @ivar destination: "maildir" or "quarantine": the name of an
-        L{IDestination <smfd.interfaces.IDestination>}.
+    @ivar destination: "maildir", "lmtp", "relay" or "quarantine": the name of
+        an L{IDestination <smfd.interfaces.IDestination>}.
     @ivar category: see L{Fate <smfd.model.verdict.Fate>}.
     @ivar top: header lines for this recipient only, CRLF ended, put above all.
     """
@@ -93,6 +96,8 @@ class Outcome:
     @ivar detail: where it is (a path relative to the home), or why not.
     @ivar next_try: when DUE: not before, seconds since the epoch; 0 leaves
         it to the runner.
+    @ivar category: when DUE: it goes to the quarantine from now on, as this
+        category, with the detail as the reason.
     """
 
     entry_id: str
@@ -100,3 +105,4 @@ class Outcome:
     state: State
     detail: str = ""
     next_try: float = 0.0
+    category: str = ""

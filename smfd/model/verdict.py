@@ -6,6 +6,8 @@ from attrs import frozen
 
 #: The words for what became of a message, for one recipient.
 CATEGORIES = ("clean", "allowed", "blocked", "spam", "virus", "unscanned", "deferred")
+#: What recipients may also be held as, behind our 250.
+UNDELIVERABLE = "undeliverable"
 #: And for a message as a whole.
 VERDICTS = (*CATEGORIES, "mixed", "refused")
 

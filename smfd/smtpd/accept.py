@@ -120,14 +120,13 @@ class Acceptance:
         if refusal is not None:
             return self._refuse(transaction, None, refusal, begun, synced)
         transaction = self.policy.weigh(await self.chain.run(transaction))
-        verdict = self.policy.decide(
-            transaction, await self._domains(envelope), answers.merged(together)
-        )
+        domains = await self._domains(envelope)
+        verdict = self.policy.decide(transaction, domains, answers.merged(together))
         answer = answers.each(verdict, envelope, together)
         if not answer.positive:
             return self._refuse(transaction, verdict, answer, begun, synced)
         await synced
-        return await self._keep(transaction, verdict, answer, begun)
+        return await self._keep(transaction, verdict, domains, answer, begun)
 
     async def _addressed(
         self, session: Session, envelope: Envelope, body: Body, header: Header
@@ -150,10 +149,15 @@ class Acceptance:
         return transaction, ends
 
     async def _keep(
-        self, transaction: Transaction, verdict: Verdict, said: Reply, begun: float
+        self,
+        transaction: Transaction,
+        verdict: Verdict,
+        domains: Mapping[str, Domain],
+        said: Reply,
+        begun: float,
     ) -> Reply:
         record = self.recorder.record(transaction, verdict, said, begun)
-        entry = self.tracer.entry(transaction, verdict, record)
+        entry = self.tracer.entry(transaction, verdict, record, domains)
         await self.ledger.commit(entry)
         # It is ours from here on, whatever fails: no fault may throw the body
         # away, or have the client send it again.

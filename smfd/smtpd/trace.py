@@ -4,14 +4,15 @@ What goes on top of a message, and what is cut out of it.
 Everything else stays byte for byte as it was received.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
 from smfd.format.authres import authentication_results
 from smfd.format.header import cuts
 from smfd.format.received import delivered, protocol, received, spam_status
-from smfd.model.entry import Entry, Recipient
+from smfd.model.directory import Domain
+from smfd.model.entry import DESTINATIONS, Entry, Recipient
 from smfd.model.record import Record
 from smfd.model.transaction import Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
@@ -19,10 +20,7 @@ from smfd.model.verdict import Disposition, Fate, Verdict
 #: Fields only we may write (R59); a star stands for any ending.
 OURS = ("return-path", "x-spam-*", "x-virus-*", "x-smfd-*")
 
-_DESTINATIONS = {
-    Disposition.DELIVER: "maildir",
-    Disposition.QUARANTINE: "quarantine",
-}
+_HELD = {Disposition.QUARANTINE: "quarantine"}
 
 
 @frozen
@@ -36,9 +34,17 @@ class Tracer:
     hostname: str
 
     def entry(
-        self, transaction: Transaction, verdict: Verdict, record: Record
+        self,
+        transaction: Transaction,
+        verdict: Verdict,
+        record: Record,
+        domains: Mapping[str, Domain],
     ) -> Entry:
-        """The message as it will lie in mailboxes and in the quarantine."""
+        """
+        The message as it will lie in mailboxes and in the quarantine, or go on.
+
+        @param domains: those of the recipients.
+        """
         sender = record.sender
         return Entry(
             transaction.id,
@@ -48,7 +54,13 @@ class Tracer:
             self._top(transaction, record.recipients),
             cuts(transaction.header, OURS, self.hostname),
             tuple(
-                _recipient(number, fate, forward.tagged, sender, transaction.id)
+                _recipient(
+                    number,
+                    fate,
+                    _destination(fate, domains),
+                    delivered(sender, forward.tagged or fate.recipient),
+                    transaction.id,
+                )
                 for number, (fate, forward) in enumerate(
                     zip(verdict.fates, transaction.envelope.recipients, strict=True), 1
                 )
@@ -78,10 +90,20 @@ class Tracer:
         )
 
 
+def _destination(fate: Fate, domains: Mapping[str, Domain]) -> str:
+    if fate.disposition is not Disposition.DELIVER:
+        return _HELD[fate.disposition]
+    domain = domains.get(fate.recipient.rpartition("@")[2])
+    return DESTINATIONS[domain.kind] if domain else "maildir"
+
+
 def _recipient(
-    number: int, fate: Fate, tagged: str, sender: str, name: str
+    number: int, fate: Fate, destination: str, final: bytes, name: str
 ) -> Recipient:
-    destination = _DESTINATIONS[fate.disposition]
+    if destination not in ("maildir", "quarantine"):
+        # RFC 5321 §4.4: Return-Path is written where the mail ends, and not by
+        # us when others deliver it; Delivered-To would look like a loop to them.
+        final = b""
     return Recipient(
         number,
         fate.recipient,
@@ -89,7 +111,7 @@ def _recipient(
         fate.category,
         fate.reason,
         fate.score,
-        delivered(sender, tagged or fate.recipient)
+        final
         + spam_status(
             spam=fate.category == "spam",
             category=fate.category,

@@ -39,6 +39,7 @@ class Sheet:
     records: list[rows.Row] = field(factory=list)
     acts: list[rows.Row] = field(factory=list)
     settled: list[rows.Row] = field(factory=list)
+    held_back: list[rows.Row] = field(factory=list)
     done: dict[str, None] = field(factory=dict)
     loose: list[str] = field(factory=list)
 
@@ -50,6 +51,7 @@ class Sheet:
             (rows.RECORDS, self.records),
             (rows.ACTS, self.acts),
             (rows.SETTLED, self.settled),
+            (rows.HELD_BACK, self.held_back),
         ):
             for sql, values in bulk.parts(waiting):
                 connection.execute(sql, values)
@@ -142,6 +144,9 @@ class Settle(Job):
     def fill(self, connection: sqlite3.Connection, sheet: Sheet) -> None:
         """One row for each."""
         for outcome in self.outcomes:
+            if outcome.category:
+                sheet.held_back.append(rows.held_back_row(outcome))
+                continue
             sheet.settled.append(rows.outcome_row(outcome, sheet.now))
             if outcome.state is not State.DUE:
                 sheet.done[outcome.entry_id] = None

@@ -71,6 +71,15 @@ SETTLED = Bulk(
     ") AS v WHERE entry = v.column1 AND number = v.column2 AND state = 'due'",
 )
 
+#: Rows: entry, number, category, reason, next_try.
+HELD_BACK = Bulk(
+    "UPDATE recipients SET destination = 'quarantine', category = v.column3,"
+    " reason = v.column4, detail = '', next_try = v.column5, attempts = attempts + 1"
+    " FROM (VALUES ",
+    5,
+    ") AS v WHERE entry = v.column1 AND number = v.column2 AND state = 'due'",
+)
+
 _IDLE = (
     " AND NOT EXISTS (SELECT 1 FROM recipients"
     " WHERE entry = id AND state IN ('due', 'corrupt'))"
@@ -156,6 +165,17 @@ def outcome_row(outcome: Outcome, now: float) -> Row:
         _text(outcome.detail),
         outcome.next_try,
         None if outcome.state is State.DUE else now,
+    )
+
+
+def held_back_row(outcome: Outcome) -> Row:
+    """How C{HELD_BACK} wants it."""
+    return (
+        outcome.entry_id,
+        outcome.number,
+        outcome.category,
+        _text(outcome.detail),
+        outcome.next_try,
     )
 
 

@@ -67,7 +67,7 @@ class TracerTests(RecorderTestCase):
     def entry(self, transaction: Transaction, verdict: Verdict) -> Entry:
         """The entry of a judged message."""
         record = self.recorder.record(transaction, verdict, TAKEN, perf_counter())
-        return Tracer("mx.example.test").entry(transaction, verdict, record)
+        return Tracer("mx.example.test").entry(transaction, verdict, record, {})
 
     def test_one(self) -> None:
         """For one recipient the trace names him."""

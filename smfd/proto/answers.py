@@ -1,0 +1,104 @@
+"""
+What another server answers, read with limits.
+
+Whatever is not a reply is L{Garbled}: we then know nothing, and try again
+later.
+
+Standards: RFC 5321 §4.2, RFC 2034 §4, RFC 3463.
+"""
+
+import re
+from collections.abc import Iterator
+
+from smfd.proto.reply import Reply
+
+#: RFC 5321 §4.5.3.1.5 allows 512 octets; some say more.
+LINE = 2048
+#: Lines of one reply.
+LINES = 100
+#: Octets of one reply.
+OCTETS = 32_768
+
+_REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])([^\n]*?))?\r?\n\Z")
+_STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |\Z)", re.ASCII)
+
+
+class Garbled(Exception):
+    """What came is no reply, or none that was asked for."""
+
+
+class AnswerReader:
+    """Octets in, replies out; how they were cut makes no difference."""
+
+    def __init__(self) -> None:
+        self._waiting = b""
+        self._lines: list[str] = []
+        self._code = 0
+        self._octets = 0
+
+    def __len__(self) -> int:
+        """How many octets wait, with those of a reply that has begun."""
+        return len(self._waiting) + self._octets
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self._waiting, self._lines, self._code, self._octets = b"", [], 0, 0
+
+    def read(self, octets: bytes) -> Iterator[Reply]:
+        """
+        The replies that are complete now.
+
+        @raise Garbled: there is none, and never will be.
+        """
+        self._waiting += octets
+        while (end := self._waiting.find(b"\n") + 1) > 0:
+            line, self._waiting = self._waiting[:end], self._waiting[end:]
+            answer = self._line(line)
+            if answer is not None:
+                yield answer
+        if len(self._waiting) > LINE:
+            raise Garbled("a line of a reply is too long")
+
+    def _line(self, line: bytes) -> Reply | None:
+        """Take a line; the reply that it ends, if it does."""
+        found = _REPLY.match(line)
+        if len(line) > LINE or found is None:
+            raise Garbled(f"{shown(line)!r} is no reply")
+        code, more, text = int(found[1]), found[2] == b"-", shown(found[3] or b"")
+        if self._lines and code != self._code:
+            # RFC 5321 §4.2.1: every line of a reply has the same code.
+            raise Garbled(f"a reply changes from {self._code} to {code}")
+        self._code = code
+        self._lines.append(text)
+        self._octets += len(line)
+        if len(self._lines) > LINES or self._octets > OCTETS:
+            raise Garbled("a reply is endless")
+        return None if more else self._finish()
+
+    def _finish(self) -> Reply:
+        lines, code = self._lines, self._code
+        self._lines, self._octets = [], 0
+        found = _STATUS.match(lines[0])
+        if found is None or found[1][0] != str(code)[0]:
+            # RFC 2034 §4: a status of another class than the code is none.
+            return Reply(code, "", tuple(lines))
+        status = found[1]
+        bare = tuple(line.removeprefix(status).removeprefix(" ") for line in lines)
+        return Reply(code, status, bare)
+
+
+def shown(octets: bytes) -> str:
+    """A line for people: printable ASCII, and not long."""
+    text = octets.decode("ascii", "replace").rstrip("\r\n")
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:480])
+
+
+def words(answer: Reply) -> str:
+    """A reply in one line, for records."""
+    status = f"{answer.status} " if answer.status else ""
+    return f"{answer.code} {status}{' / '.join(answer.lines)}"[:1000]
+
+
+def permanent(answer: Reply) -> bool:
+    """Whether it is no for ever; all that is neither yes nor this may change."""
+    return answer.code >= 500

@@ -1,0 +1,377 @@
+"""
+The other side of the conversation: how we hand mail on, without a network.
+
+A L{Script} is what we mean to say: it yields what to send and is sent the
+replies.  A L{Talk} runs one after another over the same connection, and holds
+one law: a reply that comes before its question is a lie, and ends it.
+
+Standards: RFC 5321 §3, §4.1, RFC 2033 (LMTP), RFC 2920 (pipelining), RFC 1870,
+RFC 6152, RFC 3207, RFC 6531.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from smfd.proto.answers import AnswerReader, Garbled, words
+from smfd.proto.reply import Reply, reply
+
+TOO_BIG = reply(552, "5.3.4", "The next hop takes no message of that size")
+NO_UTF8 = reply(553, "5.6.7", "The next hop takes no address in UTF-8")
+BAD_ADDRESS = reply(553, "5.1.3", "The address cannot be written in a command")
+
+
+@frozen
+class Say:
+    """
+    Something to send.
+
+    @ivar replies: how many are awaited; the script goes on with all of them.
+    """
+
+    octets: bytes
+    replies: int = 1
+
+
+class Unwilling(Exception):
+    """The other server does not serve us now; nobody knows anything yet."""
+
+
+class Unsafe(Unwilling):
+    """It does not speak TLS, and must."""
+
+
+@frozen
+class Skills:
+    """
+    What the other server offers.
+
+    @ivar words: keyword and parameters of each extension, upper case.
+    @ivar secure: TLS is to begin, or is on.
+    """
+
+    words: dict[str, str] = field(factory=dict)
+    secure: bool = False
+
+    @property
+    def size(self) -> int:
+        """RFC 1870 §4: the largest message; 0 when it is not said."""
+        text = self.words.get("SIZE", "")
+        return int(text) if text.isascii() and text.isdecimal() else 0
+
+
+@frozen
+class Parcel:
+    """
+    What a transaction needs to know of a message.
+
+    @ivar sender: "" is the null path.
+    @ivar size: octets, without dot-stuffing.
+    """
+
+    sender: str
+    recipients: tuple[str, ...]
+    size: int
+
+
+@frozen
+class Envelope:
+    """
+    How far a transaction came.
+
+    @ivar answers: what was said to each recipient: the last word for those
+        refused, a 2yz for those who wait for the message.
+    @ivar go: the message may come.
+    @ivar stuck: it waits for a message and must not get one: hang up.
+    """
+
+    answers: tuple[Reply, ...]
+    go: bool
+    stuck: bool = False
+
+
+Script = Generator[Say, Sequence[Reply], Any]
+
+
+class Talk:
+    """
+    Runs scripts over one connection, one at a time.
+
+    @ivar idle: no script is under way.
+    @ivar result: what the last script returned.
+    @ivar broken: why nothing more can be said here, or "".
+    """
+
+    def __init__(self) -> None:
+        self.idle = True
+        self.result: Any = None
+        self.broken = ""
+        self._reader = AnswerReader()
+        self._script: Script | None = None
+        self._replies: list[Reply] = []
+        self._awaited = 0
+
+    def begin(self, script: Script) -> bytes:
+        """
+        Start one; what to send now.
+
+        @raise Garbled: something has been said that nobody asked for.
+        """
+        if self.broken:
+            raise Garbled(self.broken)
+        self.idle, self.result, self._script = False, None, script
+        return self._step()
+
+    def receive(self, octets: bytes) -> bytes:
+        """
+        Take what came; what to send now.
+
+        @raise Garbled: it is no answer; the script has ended.
+        @raise Unwilling: the script says that it makes no sense to go on.
+        """
+        said = b""
+        try:
+            for answer in self._reader.read(octets):
+                said += self._take(answer)
+            if len(self._reader) and self._unasked:
+                self._break("something was said that nobody asked for")
+        except Garbled as error:
+            self.broken = self.broken or str(error)
+            if not self.idle:
+                self._end()
+                raise
+        return said
+
+    @property
+    def _unasked(self) -> bool:
+        return self.idle or not self._awaited
+
+    def _take(self, answer: Reply) -> bytes:
+        if self._unasked:
+            self._break(f"said without being asked: {words(answer)}")
+        self._replies.append(answer)
+        if len(self._replies) < self._awaited:
+            return b""
+        return self._step()
+
+    def _step(self) -> bytes:
+        """Go on with the replies that were awaited."""
+        assert self._script is not None
+        replies, self._replies, self._awaited = self._replies, [], 0
+        said = b""
+        try:
+            while not self._awaited:
+                # The first step of a generator takes nothing.
+                step = self._script.send(replies) if replies else next(self._script)
+                said += step.octets
+                self._awaited = step.replies
+                replies = []
+        except StopIteration as stop:
+            self.result = stop.value
+            self._end()
+        except Unwilling:
+            self._end()
+            raise
+        if not self.idle and len(self._reader):
+            self._break("answers came before the questions")
+        return said
+
+    def _end(self) -> None:
+        self.idle, self._script, self._replies, self._awaited = True, None, [], 0
+
+    def _break(self, why: str) -> None:
+        self.broken = why
+        raise Garbled(why)
+
+
+def opening(name: str, lmtp: bool = False, tls: str = "none") -> Script:
+    """
+    Await the greeting and say who we are; returns L{Skills}.
+
+    @param tls: "none", "opportunistic", "required" or "verify".  When the
+        skills are then secure, TLS is to be begun, and after it L{hello}.
+    """
+    (greeting,) = yield Say(b"")
+    _willing(greeting)
+    skills: Skills = yield from hello(name, lmtp)
+    if tls == "none":
+        return skills
+    if "STARTTLS" in skills.words:
+        (answer,) = yield Say(b"STARTTLS\r\n")
+        if answer.code == 220:
+            return Skills(skills.words, secure=True)
+    if tls != "opportunistic":
+        raise Unsafe("it does not offer TLS, which is required")
+    return skills
+
+
+def hello(name: str, lmtp: bool = False, secure: bool = False) -> Script:
+    """
+    EHLO, or HELO for those who do not know it; returns L{Skills}.
+
+    @param secure: TLS is on.
+    """
+    verb = b"LHLO " if lmtp else b"EHLO "
+    (answer,) = yield Say(verb + name.encode() + b"\r\n")
+    if answer.code == 250:
+        return Skills(_extensions(answer), secure)
+    if lmtp or answer.code not in (500, 502):
+        _willing(answer)
+    # RFC 5321 §3.2: older servers know HELO only.
+    (answer,) = yield Say(b"HELO " + name.encode() + b"\r\n")
+    _willing(answer)
+    return Skills({}, secure)
+
+
+def envelope(parcel: Parcel, skills: Skills) -> Script:
+    """
+    MAIL, RCPT and DATA; returns an L{Envelope}.
+
+    What is refused of it alone is no fault of the others.
+    """
+    refusal = _impossible(parcel, skills)
+    if refusal is not None:
+        return Envelope((refusal,) * len(parcel.recipients), False)
+    commands = [_mail(parcel, skills), *map(_rcpt, parcel.recipients)]
+    if "PIPELINING" in skills.words:
+        # RFC 2920 §3.1: DATA ends the group.
+        octets = b"".join([*commands, b"DATA\r\n"])
+        replies = yield Say(octets, len(commands) + 1)
+        mail, *answers, data = replies
+    else:
+        mail, answers, data = yield from _step_by_step(commands)
+    answers = [_countable(answer) if mail.positive else mail for answer in answers]
+    taken = any(answer.positive for answer in answers)
+    if data is not None and data.code == 354:
+        # It may wait for a message that has nobody to go to.  RFC 2920 §3.1
+        # would have us send a dot; one that refused MAIL and took RCPT would
+        # deliver an empty message then.
+        return Envelope(tuple(answers), taken, stuck=not taken)
+    if data is not None:
+        odd = reply(451, "4.5.0", f"DATA was answered by {words(data)}")
+        data = odd if data.positive else data
+        answers = [data if answer.positive else answer for answer in answers]
+    return Envelope(tuple(answers), False)
+
+
+def _step_by_step(commands: Sequence[bytes]) -> Script:
+    """RFC 5321 §3.3, for those who cannot take all of it at once."""
+    answers: list[Reply] = []
+    for command in commands:
+        (answer,) = yield Say(command)
+        if not answers and not answer.positive:
+            return answer, [answer] * (len(commands) - 1), None
+        answers.append(answer)
+    mail, *rest = answers
+    if not any(answer.positive for answer in rest):
+        return mail, rest, None
+    (data,) = yield Say(b"DATA\r\n")
+    return mail, rest, data
+
+
+def verdicts(sent: Envelope, lmtp: bool = False) -> Script:
+    """
+    Await what becomes of the message; returns the last word for each recipient.
+
+    The last octets of the message were sent just now.
+    """
+    taken = [n for n, answer in enumerate(sent.answers) if answer.positive]
+    # RFC 2033 §4.2: one reply for each recipient that was taken, in order.
+    replies = yield Say(b"", len(taken) if lmtp else 1)
+    last = list(sent.answers)
+    for n, answer in zip(
+        taken, replies if lmtp else [*replies] * len(taken), strict=True
+    ):
+        odd = reply(451, "4.5.0", f"The message was answered by {words(answer)}")
+        last[n] = odd if 300 <= answer.code < 400 else answer
+    return tuple(last)
+
+
+def reset() -> Script:
+    """Forget the transaction; returns whether the other server did."""
+    (answer,) = yield Say(b"RSET\r\n")
+    return answer.code == 250
+
+
+def farewell() -> Script:
+    """Say good-bye."""
+    (answer,) = yield Say(b"QUIT\r\n")
+    return answer
+
+
+def question(address: str, skills: Skills) -> Script:
+    """
+    Ask whether there is a recipient, and send nothing; returns the answer.
+
+    @raise Unwilling: it does not say.
+    """
+    parcel = Parcel("", (address,), 0)
+    refusal = _impossible(parcel, skills)
+    if refusal is not None:
+        return refusal
+    (mail,) = yield Say(_mail(parcel, skills))
+    _willing(mail)
+    (answer,) = yield Say(_rcpt(address))
+    return answer
+
+
+def _willing(answer: Reply) -> None:
+    """
+    Go on only after a 2yz.
+
+    Also 5yz here says nothing about the message: a next hop that is set up
+    wrongly must cost nobody his mail.
+    """
+    if not 200 <= answer.code < 300:
+        raise Unwilling(words(answer))
+
+
+def _countable(answer: Reply) -> Reply:
+    """RFC 5321 §4.5.3.1.10: 552 to too many recipients means 452."""
+    if answer.code == 552 and answer.status in ("", "5.5.3"):
+        return Reply(452, "4.5.3", answer.lines)
+    return answer
+
+
+def _extensions(answer: Reply) -> dict[str, str]:
+    """RFC 5321 §4.1.1.1: the lines after the first name one each."""
+    found = {}
+    for line in answer.lines[1:]:
+        word, _, rest = line.strip().upper().partition(" ")
+        found[word] = rest.strip()
+    return found
+
+
+def _impossible(parcel: Parcel, skills: Skills) -> Reply | None:
+    """What need not be tried, for the server has said so."""
+    if 0 < skills.size < parcel.size:
+        return TOO_BIG
+    paths = (parcel.sender, *parcel.recipients)
+    if any(_unspeakable(path) for path in paths):
+        return BAD_ADDRESS
+    if not all(path.isascii() for path in paths) and "SMTPUTF8" not in skills.words:
+        # RFC 6531 §3.2: it must not be sent there.
+        return NO_UTF8
+    return None
+
+
+def _unspeakable(path: str) -> bool:
+    """Whether it would end the command, or another argument begin in it."""
+    return len(path) > 1000 or not path.isprintable()
+
+
+def _mail(parcel: Parcel, skills: Skills) -> bytes:
+    parts = [f"MAIL FROM:<{parcel.sender}>"]
+    if "SIZE" in skills.words and parcel.size:
+        parts.append(f"SIZE={parcel.size}")
+    if "8BITMIME" in skills.words:
+        # RFC 6152 §3: the message may have octets above 127; 7-bit ones are as well.
+        parts.append("BODY=8BITMIME")
+    if not all(path.isascii() for path in (parcel.sender, *parcel.recipients)):
+        parts.append("SMTPUTF8")
+    return (" ".join(parts) + "\r\n").encode()
+
+
+def _rcpt(address: str) -> bytes:
+    return f"RCPT TO:<{address}>\r\n".encode()

@@ -1,0 +1,138 @@
+"""A next hop that says what it is told to, on a real socket."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.protocols.basic import LineReceiver
+from twisted.python.failure import Failure
+
+from smfd.model.hop import NextHop
+from tests.store.making import REACTOR
+
+EHLO = b"250-hop.example\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250 8BITMIME\r\n"
+
+
+@define(eq=False)
+class Hop:
+    """
+    Listens, answers, and keeps what it was given.
+
+    @ivar says: a reply for what a line begins with, or several, one for each
+        time; the longest beginning wins.  "." is the end of a message; LMTP
+        says it for each recipient.  An empty reply hangs up.
+    """
+
+    says: dict[bytes, Any] = field(factory=dict)
+    lmtp: bool = False
+    tls: str = "none"
+    connections: int = 0
+    heard: list[bytes] = field(factory=list)
+    messages: list[tuple[bytes, tuple[bytes, ...], bytes]] = field(factory=list)
+    context: Any = None
+    port: Any = None
+    open: set["_Talker"] = field(factory=set)
+
+    def listen(self, path: str = "") -> NextHop:
+        """Open the port; where it is."""
+        factory = Factory.forProtocol(lambda: _Talker(self))
+        protocol = "lmtp" if self.lmtp else "smtp"
+        if path:
+            self.port = REACTOR.listenUNIX(path, factory)
+            return NextHop(protocol, path=path, tls="none")
+        self.port = REACTOR.listenTCP(0, factory, interface="127.0.0.1")
+        number = self.port.getHost().port
+        return NextHop(protocol, "127.0.0.1", number, tls=self.tls)
+
+    def close(self) -> Any:
+        """Close it."""
+        for talker in list(self.open):
+            talker.transport.abortConnection()
+        return self.port.stopListening()
+
+    def reply(self, line: bytes) -> bytes:
+        """What to say to it."""
+        replies: Mapping[bytes, Any] = {**_REPLIES, **self.says}
+        keys = [key for key in replies if line.upper().startswith(key)]
+        said = replies[max(keys, key=len)] if keys else b"500 what?\r\n"
+        if isinstance(said, list):
+            said = said.pop(0) if len(said) > 1 else said[0]
+        return bytes(said)
+
+
+_REPLIES = {
+    b"220": b"220 hop.example\r\n",
+    b"EHLO": EHLO,
+    b"LHLO": EHLO,
+    b"HELO": b"250 hop.example\r\n",
+    b"MAIL": b"250 2.1.0 fine\r\n",
+    b"RCPT": b"250 2.1.5 fine\r\n",
+    b"DATA": b"354 go\r\n",
+    b".": b"250 2.0.0 taken\r\n",
+    b"RSET": b"250 2.0.0 forgotten\r\n",
+    b"QUIT": b"221 2.0.0 bye\r\n",
+}
+
+
+class _Talker(LineReceiver):
+    """One connection."""
+
+    MAX_LENGTH = 1_000_000
+    transport: Any
+
+    def __init__(self, hop: Hop) -> None:
+        self.hop = hop
+        self.sender = b""
+        self.recipients: list[bytes] = []
+        self.data: list[bytes] | None = None
+
+    def connectionMade(self) -> None:
+        """Greet."""
+        self.hop.connections += 1
+        self.hop.open.add(self)
+        self.say(b"220")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Gone."""
+        self.hop.open.discard(self)
+
+    def say(self, line: bytes) -> bytes:
+        """Answer; what was answered."""
+        said = self.hop.reply(line)
+        if said:
+            self.transport.write(said)
+        else:
+            self.transport.abortConnection()
+        return said
+
+    def lineReceived(self, line: bytes) -> None:
+        """A command, or a line of a message."""
+        if self.data is not None:
+            self.body(line)
+            return
+        self.hop.heard.append(line)
+        said = self.say(line)
+        verb = line[:4].upper()
+        if verb == b"MAIL":
+            self.sender, self.recipients = line, []
+        elif verb == b"RCPT" and said.startswith(b"250"):
+            self.recipients.append(line.partition(b"<")[2].partition(b">")[0])
+        elif verb == b"DATA" and said.startswith(b"354"):
+            self.data = []
+        elif verb == b"STAR" and said.startswith(b"220") and self.hop.context:
+            self.transport.startTLS(self.hop.context)
+
+    def body(self, line: bytes) -> None:
+        """Unstuffed, to its end."""
+        assert self.data is not None
+        if line != b".":
+            self.data.append(line.removeprefix(b"."))
+            return
+        message, self.data = b"".join(part + b"\r\n" for part in self.data), None
+        keep = False
+        for _ in self.recipients if self.hop.lmtp else [0]:
+            keep = self.say(b".").startswith(b"250") or keep
+        if keep and message:
+            taken = self.sender, tuple(self.recipients), message
+            self.hop.messages.append(taken)
