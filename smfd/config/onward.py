@@ -2,7 +2,6 @@
 
 from attrs import frozen
 
-from smfd.config import value
 from smfd.config.setting import setting
 
 
@@ -43,6 +42,5 @@ class Onward:
         'PEM: who may sign the certificates of next hops with TLS policy "verify". '
         "Empty: whom the system believes.",
         "",
-        check=value.path,
         example='"authorities.pem"',
     )
