@@ -112,12 +112,11 @@ def _stock(config: Config, reactor: Any) -> Stock:
     maildir = MaildirDestination(home, config.hostname, annex.desk("maildir"))
     quarantine = QuarantineDestination(home, annex.desk("quarantine"))
     destinations = (maildir, quarantine)
-    delimiter = config.recipients.delimiter
-    directory = Directory(home / "directory.db", reactor, delimiter=delimiter)
+    tag = config.recipients.delimiter
+    directory = Directory(home / "directory.db", reactor, delimiter=tag)
     beyond = onward(config, directory, reactor)
     leftovers, others = Leftovers(spool, quarantine), beyond.destinations
     runner = Runner(ledger, spool, destinations, leftovers, reactor, elsewhere=others)
-    mail = config.log.mail
     return Stock(
         annex,
         ledger,
@@ -133,10 +132,15 @@ def _stock(config: Config, reactor: Any) -> Stock:
             reactor,
             retention=config.store.retention_days,
         ),
-        MailLog(None if mail == "-" else config.resolve(mail), reactor),
+        _maillog(config, reactor),
         destinations,
         beyond,
     )
+
+
+def _maillog(config: Config, reactor: Any) -> MailLog:
+    mail = config.log.mail
+    return MailLog(None if mail == "-" else config.resolve(mail), reactor)
 
 
 def _doors(

@@ -9,6 +9,7 @@ from smfd.config.schema import Config
 from smfd.delivery.relay import LIFETIME, RelayDestination
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import Patience
+from smfd.net.smtp_client_callout import Callout
 from smfd.net.smtp_client_open import Hops
 from smfd.store.directory import Directory
 from smfd.store.threads import Threads
@@ -64,16 +65,27 @@ class Onward(Service):
 def onward(config: Config, directory: Directory, reactor: Any) -> Onward:
     """Both, as the settings have them."""
     settings = config.onward
+    patience = Patience(
+        settings.connect_timeout, settings.reply_timeout, end=settings.end_timeout
+    )
+    hops = _hops(config, reactor, patience)
+    return Onward(directory, hops, reactor, settings.lifetime_days * 86400.0)
+
+
+def callout(config: Config, reactor: Any) -> Callout:
+    """Who asks next hops for recipients, over connections of its own."""
+    seconds = config.recipients.timeout
+    hops = _hops(config, reactor, Patience(seconds, seconds, seconds, seconds))
+    return Callout(hops, seconds)
+
+
+def _hops(config: Config, reactor: Any, patience: Patience) -> Hops:
+    settings = config.onward
     authorities = settings.authorities
-    hops = Hops(
+    return Hops(
         reactor,
         config.hostname,
-        Patience(
-            settings.connect_timeout,
-            settings.reply_timeout,
-            end=settings.end_timeout,
-        ),
+        patience,
         settings.connections,
         config.resolve(authorities) if authorities else None,
     )
-    return Onward(directory, hops, reactor, settings.lifetime_days * 86400.0)

@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.config.schema import Config
+from smfd.delivery.onward import callout
 from smfd.model.directory import Known
 from smfd.model.envelope import Forward
 from smfd.model.finding import Finding, Result
@@ -20,7 +21,7 @@ from smfd.model.hop import Verification
 from smfd.policy.address_book import Endless, Expansion
 from smfd.policy.srs import SRS, Forged, is_rewritten
 from smfd.proto.address import Address
-from smfd.scan.callout import CallOut, Terms, nobody
+from smfd.scan.callout import CallOut, Terms
 from smfd.store.directory import Directory
 from smfd.store.secret import secret
 
@@ -219,7 +220,7 @@ def recipients(config: Config, directory: Directory, clock: IReactorTime) -> Rec
     )
     return Recipients(
         directory,
-        CallOut(nobody, clock, terms),
+        CallOut(callout(config, clock).verify, clock, terms),
         SRS(own, settings.srs_days),
         clock,
         settings.expansion,

@@ -20,7 +20,8 @@ from smfd.model.verdict import Disposition, Fate, Verdict
 #: Fields only we may write (R59); a star stands for any ending.
 OURS = ("return-path", "x-spam-*", "x-virus-*", "x-smfd-*")
 
-_HELD = {Disposition.QUARANTINE: "quarantine"}
+#: What is refused to one of many goes nowhere (RFC 2033 §4.2).
+_KEPT = (Disposition.DELIVER, Disposition.QUARANTINE)
 
 
 @frozen
@@ -64,7 +65,7 @@ class Tracer:
                 for number, (fate, forward) in enumerate(
                     zip(verdict.fates, transaction.envelope.recipients, strict=True), 1
                 )
-                if fate.disposition in _DESTINATIONS
+                if fate.disposition in _KEPT
             ),
             record,
         )
@@ -91,8 +92,8 @@ class Tracer:
 
 
 def _destination(fate: Fate, domains: Mapping[str, Domain]) -> str:
-    if fate.disposition is not Disposition.DELIVER:
-        return _HELD[fate.disposition]
+    if fate.disposition is Disposition.QUARANTINE:
+        return "quarantine"
     domain = domains.get(fate.recipient.rpartition("@")[2])
     return DESTINATIONS[domain.kind] if domain else "maildir"
 

@@ -47,6 +47,7 @@ def _other(name: str, key: Declared) -> Any:
         "virus.clamd": ("tcp:127.0.0.1:3310",),
         "dns.servers": ("127.0.0.1:5300", "::1"),
         "content.rules": ("rules",),
+        "recipients.delimiter": "-",
     }.get(name, "other/place")
 
 
