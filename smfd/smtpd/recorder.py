@@ -133,6 +133,7 @@ class Recorder:
             verdict=_UNJUDGED[said.code // 100],
             reply=_shown(said),
             certificate=session.certificate,
+            findings=self.gates.findings(session, envelope) if envelope else (),
         )
 
     def log(self, record: Record) -> None:
