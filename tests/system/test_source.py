@@ -51,7 +51,7 @@ class SourceTestCase(TestCase):
     zone = ZONE
     settings = SETTINGS
 
-    def setUp(self) -> "Deferred[None]":
+    def setUp(self) -> "Deferred[None]":  # type: ignore[override]
         """Start both."""
         self.server = NameServer(self.zone)
         self.server.start(reactor)
