@@ -56,7 +56,10 @@ class Recipients:
         high=240,
     )
     questions: int = setting(
-        "The most questions to next hops under way.", 50, low=1, high=1000
+        "The most questions to next hops under way; half of them may be for one.",
+        50,
+        low=1,
+        high=1000,
     )
     srs_days: int = setting(
         "For how long an answer to a rewritten sender (SRS) is taken.",

@@ -39,7 +39,7 @@ class Terms:
     @ivar unsure: for no answer: the hop is spared for a moment.
     @ivar timeout: how long a question may take.
     @ivar size: answers that are kept.
-    @ivar at_once: questions under way.
+    @ivar at_once: questions under way; half of them may be for one hop.
     """
 
     positive: float = 86400.0
@@ -74,7 +74,7 @@ class CallOut:
             return succeed(said)
         if key in self._waiting:
             return self._await(key)
-        if len(self._waiting) >= self.terms.at_once:
+        if self._is_busy(key[0]):
             return succeed(Verification.UNSURE)
         self._waiting[key] = []
         answer = self._await(key)
@@ -83,6 +83,12 @@ class CallOut:
         d.addErrback(self._failed, hop)
         d.addCallback(self._answered, key)
         return answer
+
+    def _is_busy(self, hop: str) -> bool:
+        """A hop that is slow has half of all questions, and no more."""
+        of_hop = sum(waiting == hop for waiting, _ in self._waiting)
+        most = self.terms.at_once
+        return len(self._waiting) >= most or of_hop >= max(1, most // 2)
 
     def _await(self, key: Key) -> Deferred[Verification]:
         d: Deferred[Verification] = Deferred()

@@ -17,7 +17,7 @@ KNOWN, UNKNOWN, UNSURE = (
     Verification.UNKNOWN,
     Verification.UNSURE,
 )
-TERMS = Terms(positive=100, negative=50, unsure=5, timeout=20, size=3, at_once=2)
+TERMS = Terms(positive=100, negative=50, unsure=5, timeout=20, size=3, at_once=4)
 
 
 class CallOutTests(SynchronousTestCase):
@@ -90,10 +90,16 @@ class CallOutTests(SynchronousTestCase):
         self.assertIs(UNSURE, self.ask("b@a.ex"))
 
     def test_at_once(self) -> None:
-        """So many questions under way; who comes then is not known."""
-        for n in range(2):
-            self.assertNoResult(self.callout.ask(HOP, f"a{n}@a.ex"))
-        self.assertIs(UNSURE, self.ask("late@a.ex"))
+        """So many questions under way, half of them for one hop, and no more."""
+        other = NextHop("smtp", "192.0.2.10", 25)
+        third = NextHop("smtp", "192.0.2.11", 25)
+        for hop in HOP, other:
+            for n in range(2):
+                self.assertNoResult(self.callout.ask(hop, f"a{n}@a.ex"))
+            late = self.callout.ask(hop, "late@a.ex")
+            self.assertIs(UNSURE, self.successResultOf(late))
+        late = self.callout.ask(third, "late@a.ex")
+        self.assertIs(UNSURE, self.successResultOf(late))
         self.assertNoResult(self.callout.ask(HOP, "a0@a.ex"))
         for d in self.waiting:
             d.callback(KNOWN)
