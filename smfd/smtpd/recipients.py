@@ -18,6 +18,7 @@ from smfd.model.directory import Known
 from smfd.model.envelope import Forward
 from smfd.model.finding import Finding, Result
 from smfd.model.hop import Verification
+from smfd.net.fired import at_hand
 from smfd.policy.address_book import Endless, Expansion
 from smfd.policy.srs import SRS, Forged, is_rewritten
 from smfd.proto.address import Address
@@ -110,7 +111,8 @@ class Recipients:
         shares = []
         try:
             for forward in wanted:
-                own = await self._ends(forward)
+                asked = self.directory.known(str(forward.address))
+                own = _mailbox(forward, asked) or await self._ends(forward, asked)
                 if not own:
                     return Ends(trouble=GONE)
                 for end in own:
@@ -122,9 +124,13 @@ class Recipients:
             return Ends(trouble=ENDLESS)
         return _without_loops(tuple(found.values()), tuple(shares), passed)
 
-    async def _ends(self, forward: Forward) -> Sequence[Forward]:
-        name = await self._name(forward.address)
-        known = await self.directory.known(name)
+    async def _ends(
+        self, forward: Forward, asked: Deferred[Known | None]
+    ) -> Sequence[Forward]:
+        name, known = str(forward.address), await asked
+        if known is None:
+            name = await self._name(forward.address)
+            known = await self.directory.known(name)
         if known is None or known.targets:
             expansion = await self._expanded(name)
             found = expansion.ends.values()
@@ -226,6 +232,15 @@ def recipients(config: Config, directory: Directory, clock: IReactorTime) -> Rec
         settings.expansion,
         settings.depth,
     )
+
+
+def _mailbox(forward: Forward, asked: Deferred[Known | None]) -> Sequence[Forward]:
+    """The mailbox itself, when that is all, and is known already."""
+    found = at_hand(asked)
+    known = found[0] if found else None
+    if known is None or known.account is None or known.targets:
+        return ()
+    return (_end(forward, str(forward.address), known, True),)
 
 
 def _end(forward: Forward, name: str, known: Known, direct: bool) -> Forward:
