@@ -115,11 +115,10 @@ class Recipients:
                 own = _mailbox(forward, asked) or await self._ends(forward, asked)
                 if not own:
                     return Ends(trouble=GONE)
-                for end in own:
-                    found.setdefault(_key(end), end)
+                kept = [found.setdefault(_key(end), end) for end in own]
                 if len(found) > self.mailboxes:
                     return Ends(trouble=TOO_MANY)
-                shares.append(tuple(str(end.address) for end in own))
+                shares.append(tuple([str(end.address) for end in kept]))
         except Endless:
             return Ends(trouble=ENDLESS)
         return _without_loops(tuple(found.values()), tuple(shares), passed)

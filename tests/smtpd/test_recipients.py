@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from smfd.model.envelope import Forward
 from smfd.model.hop import Verification
 from smfd.proto.address import Address
 from smfd.proto.reply import Reply
 from smfd.smtpd.mx import MX, OK_RCPT
 from smfd.smtpd.recipients import MAILBOXES
-from tests.smtpd.fronts import ANN, BOB, LETTER, FrontTestCase
+from tests.smtpd.fronts import ANN, BOB, LETTER, FrontTestCase, address
 from tests.store.making import REACTOR
 
 BY: Any = {"actor": "uid:test"}
@@ -158,6 +159,31 @@ class AliasTests(RecipientsTestCase):
 
         await self.directory._writer.run(write)
         self.directory._forget(None)
+
+
+class ShareTests(RecipientsTestCase):
+    """Which mailboxes are whose, for doors that answer each recipient."""
+
+    async def test_shares(self) -> None:
+        """Each recipient's mailboxes, by the names they are delivered to by."""
+        await self.build()
+        far: Any = {"kind": "relay", "next_hop": HOP, "verify": "none"}
+        await self.directory.add_domain("far.example", **far, **BY)
+        await self.directory.put_alias("team@home.example", (ANN, BOB), **BY)
+        names = (
+            "X@far.example",
+            "team@home.example",
+            "ANN@home.example",
+            "x@far.example",
+        )
+        wanted = [Forward(address(name)) for name in names]
+        ends = await self.door.acceptance.recipients.ends(wanted, ())
+        self.assertEqual(
+            (("X@far.example",), (ANN, BOB), (ANN,), ("X@far.example",)), ends.shares
+        )
+        self.assertEqual(
+            ["X@far.example", ANN, BOB], [str(one.address) for one in ends.forwards]
+        )
 
 
 class LoopTests(RecipientsTestCase):
