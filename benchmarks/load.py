@@ -42,12 +42,17 @@ class Load:
 
 @define
 class Letter:
-    """One message and its envelope; the data is dot-stuffed and ends with a dot."""
+    """
+    One message and its envelope; the data is dot-stuffed and ends with a dot.
+
+    @ivar source: the address to come from; "" for whichever it is.
+    """
 
     sender: str
     recipients: Sequence[str]
     data: bytes
     name: str = ""
+    source: str = ""
 
     def dialogue(self) -> Iterator[bytes]:
         """What is said, a reply awaited after each."""
@@ -79,6 +84,8 @@ class Connection:
         """Connect; what happens next is up to the selector."""
         self.socket = socket.socket()
         self.socket.setblocking(False)
+        if letter.source:
+            self.socket.bind((letter.source, 0))
         self.socket.connect_ex(("127.0.0.1", port))
         self.letter = letter
         self.load = load
