@@ -105,6 +105,14 @@ class Virus:
         low=65536,
         high=4096 * MIB,
     )
+    pass_encrypted: tuple[str, ...] = setting(
+        "Domains whose recipients get archives and documents that nobody can look "
+        "into without a password, judged like other mail; for all others they are "
+        'held. "*" is every domain.',
+        (),
+        check=value.domain,
+        example='["example.org"]',
+    )
 
 
 @frozen

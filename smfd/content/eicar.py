@@ -20,6 +20,7 @@ from typing import Any
 from attrs import Factory, define
 
 from smfd.content.attachments import CONTAINERS, extension
+from smfd.content.encryption import encryption
 from smfd.format.parts import Part, read_parts
 from smfd.format.transfer import uuencoded
 
@@ -81,20 +82,30 @@ class _Unknown(Exception):
     """It cannot be looked into; says why."""
 
 
+class _Locked(_Unknown):
+    """Not without a password."""
+
+
 def examine(message: bytes, arguments: Mapping[str, Any]) -> dict[str, str]:
     """
     Look for the test string.
 
-    @return: C{{"answer": "clean"}}, C{{"answer": "found", "name": ...}} or
-        C{{"answer": "unknown", "why": ...}}.
+    @return: C{{"answer": "clean"}}, C{{"answer": "found", "name": ...}},
+        C{{"answer": "unknown", "why": ...}}, or C{{"answer": "encrypted",
+        "why": ...}} when it is a password that is missing and nothing else.
+        C{"encrypted"} says what is locked, whatever the answer.
     """
     search = _Search()
     try:
         search.message(message)
     except _Found:
         return {"answer": "found", "name": NAME}
+    locked = "; ".join(sorted(set(search.locked)))[:300]
+    more = {"encrypted": locked} if locked else {}
     if search.doubts:
-        return {"answer": "unknown", "why": "; ".join(search.doubts)[:300]}
+        return {"answer": "unknown", "why": "; ".join(search.doubts)[:300], **more}
+    if locked:
+        return {"answer": "encrypted", "why": locked, **more}
     return {"answer": "clean"}
 
 
@@ -103,6 +114,7 @@ class _Search:
     """One search, with all its limits."""
 
     doubts: list[str] = Factory(list)
+    locked: list[str] = Factory(list)
     files: int = 0
     octets: int = 0
 
@@ -141,6 +153,8 @@ class _Search:
             for content, name in self._contents(data, names, depth):
                 self._count(content)
                 self._file(content, (name,), depth + 1)
+        except _Locked as why:
+            self.locked.append(str(why))
         except _Unknown as why:
             self.doubts.append(str(why))
         except _BROKEN as failure:
@@ -157,6 +171,9 @@ class _Search:
         self, data: bytes, names: tuple[str, ...], depth: int
     ) -> Iterator[tuple[bytes, str]]:
         """The files within a file."""
+        locked = encryption(data)
+        if locked:
+            raise _Locked(locked)
         for magic, what in _CLOSED.items():
             if data.startswith(magic):
                 raise _Unknown(f"{what} cannot be opened")
@@ -198,7 +215,7 @@ def _zip(data: bytes, room: int) -> Iterator[tuple[bytes, str]]:
             if entry.is_dir():
                 continue
             if entry.flag_bits & 1:
-                raise _Unknown("an encrypted zip archive")
+                raise _Locked("an encrypted zip archive")
             with archive.open(entry) as file:
                 yield _whole(file.read, room), entry.filename
 

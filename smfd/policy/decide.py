@@ -13,7 +13,7 @@ from smfd.model.directory import Domain
 from smfd.model.finding import Finding, Listed, Result
 from smfd.model.transaction import Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
-from smfd.policy.standing import is_authenticated, listed_for
+from smfd.policy.standing import ENCRYPTED, is_authenticated, listed_for
 
 #: What a domain gets that set nothing of its own.
 DEFAULT = Domain(name="")
@@ -29,11 +29,14 @@ class Policy:
     @ivar scores: what symbols are worth here, instead of what stages say.
     @ivar threshold: the score at which mail is spam, for domains that set
         none of their own.
+    @ivar encrypted: domains that take what nobody can look into without a
+        password; for all others it is held.
     """
 
     deferring: frozenset[str] = frozenset({"virus", "lists"})
     scores: Mapping[str, float] = {}
     threshold: float = 5.0
+    encrypted: frozenset[str] = frozenset()
 
     def weigh(self, transaction: Transaction) -> Transaction:
         """
@@ -73,16 +76,24 @@ class Policy:
             fates = tuple(evolve(for_all, recipient=str(a)) for a in recipients)
         else:
             case = _Case(findings, score, self._broken(findings), self.threshold)
+            locked = next((f for f in findings if f.symbol == ENCRYPTED), None)
             fates = tuple(
-                case.decide(str(a), domains.get(a.domain, DEFAULT)) for a in recipients
+                Fate(str(a), Disposition.QUARANTINE, "unscanned", locked.reason)
+                if locked is not None and not self._takes_encrypted(a.domain)
+                else case.decide(str(a), domains.get(a.domain, DEFAULT))
+                for a in recipients
             )
             fates = _replies(fates, together) if together else _one_reply(fates)
         return Verdict(_category(fates), score, fates)
 
+    def _takes_encrypted(self, domain: str) -> bool:
+        """Whether it is judged like other mail, for recipients there."""
+        return not self.encrypted.isdisjoint((domain, "*"))
+
     def _for_all(self, findings: Sequence[Finding]) -> Fate | None:
         """What the virus stage decides for everybody, whatever his lists."""
         for finding in findings:
-            if finding.stage != "virus":
+            if finding.stage != "virus" or finding.symbol == ENCRYPTED:
                 continue
             if finding.result is Result.FAIL:  # S4, S5, S6
                 return Fate("", Disposition.QUARANTINE, "virus", finding.reason)

@@ -5,11 +5,17 @@ from collections.abc import Iterable, Sequence
 from smfd.model.finding import Finding, Listed, Result
 from smfd.model.transaction import Transaction
 
+#: Nobody can look into it without a password; what that means is the
+#: recipients' domains' to say.
+ENCRYPTED = "VIRUS_ENCRYPTED"
+
 
 def is_infected(findings: Iterable[Finding]) -> bool:
     """Whether a virus was found, or the scanner cannot take the message."""
     return any(
-        f.stage == "virus" and f.result in (Result.FAIL, Result.SUSPECT)
+        f.stage == "virus"
+        and f.result in (Result.FAIL, Result.SUSPECT)
+        and f.symbol != ENCRYPTED
         for f in findings
     )
 

@@ -73,9 +73,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
         "content": ContentStage(workers),
     }
     chosen = {name: every[name] for name in config.scan.stages}
-    working = {"dkim", "content"}
-    if config.virus.engine == "builtin":
-        working.add("virus")
+    working = {"virus", "dkim", "content"}
     services = (workers,) if working & set(chosen) else ()
     judging = sources(config, resolver, directory.is_hosted, reactor)
     return Scan(chosen, services, judging)
@@ -92,7 +90,8 @@ def chain(config: Config, scan: Scan, clock: IReactorTime) -> Chain:
 def policy(config: Config) -> Policy:
     """What the settings say of judging."""
     deferring, threshold = config.scan.on_error.deferring, config.content.threshold
-    return Policy(deferring, config.scores, threshold)
+    encrypted = frozenset(name.lower() for name in config.virus.pass_encrypted)
+    return Policy(deferring, config.scores, threshold, encrypted)
 
 
 def _resolver(config: Config, reactor: Any) -> Resolver:
@@ -114,4 +113,4 @@ def _virus(config: Config, workers: Workers, hands: IHands) -> VirusStage:
         scanner: Scanner = BuiltinScanner(workers)
         return VirusStage(scanner, config.mx.message_size)
     clamd = Clamd(hands, settings.clamd, settings.deadline)
-    return VirusStage(clamd, settings.max_size)
+    return VirusStage(clamd, settings.max_size, locks=workers)

@@ -21,12 +21,17 @@ from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Body, Transaction
 from smfd.net.clamd import CouldNotScan
+from smfd.policy.standing import ENCRYPTED
 from smfd.scan.poison import Poison
 from smfd.scan.pool import Pool
 
 
 class Unscannable(Exception):
     """It cannot be looked into, now or later, for the reason given."""
+
+
+class Encrypted(Unscannable):
+    """Not without a password."""
 
 
 class Scanner(Protocol):
@@ -36,7 +41,8 @@ class Scanner(Protocol):
         """
         Fires with the name of what was found, or "" when it is clean.
 
-        Fails with L{Unscannable} when it can never tell, with
+        Fails with L{Unscannable} when it can never tell (L{Encrypted} for want
+        of a password), with
         L{CouldNotScan} or anything else when it cannot tell now.
         """
 
@@ -62,6 +68,8 @@ def _builtin(said: Mapping[str, str]) -> str:
         return ""
     if answer == "found" and said.get("name"):
         return said["name"]
+    if answer == "encrypted":
+        raise Encrypted(said.get("why", "it is encrypted"))
     if answer == "unknown":
         raise Unscannable(said.get("why", "it cannot be looked into"))
     raise CouldNotScan(f"the engine said {answer!r}")
@@ -79,6 +87,8 @@ class VirusStage:
         is tested before a message, and "clean" is not believed.
     @ivar poison: the messages that it fails on although it works; they are
         reported as unscanned after some tries, so that somebody sees them.
+    @ivar locks: looks for what is encrypted where the scanner says nothing of
+        it; None when the scanner does.
     """
 
     name: ClassVar[str] = "virus"
@@ -87,6 +97,7 @@ class VirusStage:
     max_size: int = 26_214_400
     proven: bool = False
     poison: Poison = field(factory=Poison)
+    locks: Pool | None = None
     _waiting: "list[Deferred[bool]]" = field(factory=list, init=False)
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
@@ -103,10 +114,20 @@ class VirusStage:
         if self.poison.hopeless(transaction):
             return succeed(_unscanned("the scanner failed on it, each time"))
         said = self.scanner.scan(transaction.body)
+        if self.locks is not None and may_hold_files(transaction):
+            said.addCallback(self._look_for_locks, transaction.body, self.locks)
         found = said.addCallbacks(
             _report, _unscannable, callbackArgs=(_doubt(transaction.header),)
         )
         return found.addErrback(self._blame, transaction)
+
+    def _look_for_locks(
+        self, name: str, body: Body, locks: Pool
+    ) -> "str | Deferred[str]":
+        """Nothing was found: is it that nobody could look?"""
+        if name:
+            return name
+        return locks.submit("virus", body, {}).addCallback(_unlocked)
 
     def _blame(self, failure: Failure, transaction: Transaction) -> Failure:
         """Was it the scanner or the message?  Whoever waits does not for this."""
@@ -207,4 +228,30 @@ def _unscanned(why: str) -> Sequence[Finding]:
 
 def _unscannable(failure: Failure) -> Sequence[Finding]:
     failure.trap(Unscannable)
-    return _unscanned(failure.getErrorMessage()[:200])
+    why = failure.getErrorMessage()[:200]
+    if failure.check(Encrypted) is None:
+        return _unscanned(why)
+    why = f"not known: encrypted ({why})"
+    return (Finding("virus", ENCRYPTED, Result.SUSPECT, None, why),)
+
+
+def _unlocked(said: Mapping[str, str]) -> str:
+    if said.get("answer") == "found":
+        return said.get("name", "")
+    locked = said.get("encrypted", "")
+    if locked:
+        raise Encrypted(locked)
+    return ""
+
+
+#: Encodings in which a text is what it looks like.
+_PLAIN = (b"", b"7bit", b"8bit", b"quoted-printable")
+
+
+def may_hold_files(transaction: Transaction) -> bool:
+    """Whether a message may have anything attached; a plain text has not."""
+    header, data = transaction.header, transaction.body.data
+    kind = header.first("content-type").strip()[:5].lower()
+    coded = header.first("content-transfer-encoding").strip().lower()
+    text = kind in (b"", b"text/") and coded in _PLAIN
+    return not text or data is None or b"begin " in data

@@ -43,6 +43,7 @@ def _other(name: str, key: Declared) -> Any:
         "source.greylist.domains": ("home.example",),
         "lmtp.listen": ("127.0.0.1:2424", "unix:run/lmtp.sock"),
         "lmtp.networks": ("10.0.0.0/8",),
+        "virus.pass_encrypted": ("home.example",),
         "virus.clamd": ("tcp:127.0.0.1:3310",),
         "dns.servers": ("127.0.0.1:5300", "::1"),
         "content.rules": ("rules",),

@@ -163,7 +163,6 @@ class FoundTests(SynchronousTestCase):
         for _ in range(12):
             deep = zipped(deep)
         for name, data in [
-            ("encrypted", locked(b"x" * 100)),
             ("too much", bomb),
             ("too deeply", deep),
             ("rar", b"Rar!\x1a\x07\0xxxx"),
