@@ -109,6 +109,7 @@ class Recipients:
         """
         found: dict[str, Forward] = {}
         shares = []
+        led = []
         try:
             for forward in wanted:
                 asked = self.directory.known(str(forward.address))
@@ -119,9 +120,12 @@ class Recipients:
                 if len(found) > self.mailboxes:
                     return Ends(trouble=TOO_MANY)
                 shares.append(tuple([str(end.address) for end in kept]))
+                if len(own) > 1 or not _is_same(own[0], forward):
+                    led.append(f"{forward.address}: {' '.join(shares[-1])}")
         except Endless:
             return Ends(trouble=ENDLESS)
-        return _without_loops(tuple(found.values()), tuple(shares), passed)
+        ends = _without_loops(tuple(found.values()), tuple(shares), passed)
+        return evolve(ends, findings=(*ends.findings, _followed(led))) if led else ends
 
     async def _ends(
         self, forward: Forward, asked: Deferred[Known | None]
@@ -262,6 +266,22 @@ def _end(forward: Forward, name: str, known: Known, direct: bool) -> Forward:
 def _at(forward: Forward, name: str) -> Forward:
     local, _, domain = name.rpartition("@")
     return evolve(forward, address=Address(local, domain))
+
+
+def _is_same(end: Forward, forward: Forward) -> bool:
+    """The very mailbox, with a tag or in other letters perhaps."""
+    return bool(end.tagged) or _key(end) == _key(forward)
+
+
+def _followed(led: Sequence[str]) -> Finding:
+    """Who was asked for, for whoever looks for the message later."""
+    return Finding(
+        "recipients",
+        "ALIAS",
+        Result.PASS,
+        reason="some recipients stand for other mailboxes",
+        evidence="; ".join(led[:20])[:1000],
+    )
 
 
 def _key(end: Forward) -> str:

@@ -186,6 +186,27 @@ class ShareTests(RecipientsTestCase):
         )
 
 
+class RecordTests(RecipientsTestCase):
+    """Who was asked for is written down."""
+
+    async def test_alias(self) -> None:
+        """The record says which recipient stood for whom; a tag is no alias."""
+        await self.build()
+        await self.directory.put_alias("team@home.example", (ANN, BOB), **BY)
+        for name, said in (
+            (
+                "Team@home.example",
+                "Team@home.example: ann@home.example bob@home.example",
+            ),
+            ("ANN+x@home.example", ""),
+        ):
+            record = await self.record(await self.send(recipients=(name,)))
+            found = [
+                f["evidence"] for f in record["findings"] if f["symbol"] == "ALIAS"
+            ]
+            self.assertEqual([said] if said else [], found)
+
+
 class LoopTests(RecipientsTestCase):
     """Mail that was here before (R54)."""
 
