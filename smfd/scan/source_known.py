@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from smfd.config.schema import Config
 from smfd.config.source import SourceList
-from smfd.config.value import split_address
+from smfd.config.value import SYSTEMD, split_address
 from smfd.net.dns_answer import Lookup
 from smfd.policy.source import IPAddress, Rule, address_of, network_of
 from smfd.scan.source import Looks, Rules, Zone
@@ -133,7 +133,11 @@ def _rules(config: Config) -> Rules:
 
 def _ours(config: Config) -> tuple[IPAddress, ...]:
     """The addresses we listen on, where they are named, and those given."""
-    heard = [address_of(split_address(text)[0]) for text in config.mx.listen]
+    heard = [
+        address_of(split_address(text)[0])
+        for text in (*config.mx.listen, *config.mx.listen_tls)
+        if not text.startswith(SYSTEMD)
+    ]
     given = [address_of(text) for text in config.source.forged.addresses]
     return tuple([*(a for a in heard if not a.is_unspecified), *given])
 

@@ -19,12 +19,22 @@ class Talk:
         """
         @param hello: say EHLO at once.
         """
-        self.socket = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self._begin(socket.create_connection(("127.0.0.1", port), PATIENCE), hello)
+
+    def _begin(self, connection: socket.socket, hello: bool) -> None:
+        self.socket = connection
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._rest = b""
         self.greeting = self.reply()
         if hello:
             self.ask(b"EHLO mail.sender.test")
+
+    @classmethod
+    def over(cls, connection: socket.socket, hello: bool = True) -> "Talk":
+        """Over a connection that stands already."""
+        talk = cls.__new__(cls)
+        talk._begin(connection, hello)
+        return talk
 
     def __enter__(self) -> "Talk":
         """Use it once."""
