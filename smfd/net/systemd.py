@@ -45,15 +45,16 @@ def handed(environment: MutableMapping[str, str] = os.environ) -> Handed:
 
     Our children inherit neither them nor the word of them.
     """
-    pid = environment.pop("LISTEN_PID", "")
-    count = environment.pop("LISTEN_FDS", "")
-    names = environment.pop("LISTEN_FDNAMES", "").split(":")
-    if pid != str(os.getpid()) or not count.isascii() or not count.isdigit():
+    # Twisted takes number and process out when it is imported, and leaves the
+    # names: there is one for each.
+    process = environment.pop("LISTEN_PID", str(os.getpid()))
+    environment.pop("LISTEN_FDS", "")
+    names = environment.pop("LISTEN_FDNAMES", "")
+    if process != str(os.getpid()) or not names:
         return {}
     sockets: dict[str, list[socket.socket]] = {}
-    for number in range(min(int(count), _MOST)):
-        name = names[number] if number < len(names) else "unknown"
-        if (found := _listening(_FIRST + number)) is not None:
+    for descriptor, name in enumerate(names.split(":")[:_MOST], _FIRST):
+        if (found := _listening(descriptor)) is not None:
             sockets.setdefault(name, []).append(found)
     return sockets
 
