@@ -18,7 +18,6 @@ from smfd.model.directory import Known
 from smfd.model.envelope import Forward
 from smfd.model.finding import Finding, Result
 from smfd.model.hop import Verification
-from smfd.net.fired import at_hand
 from smfd.policy.address_book import Endless, Expansion
 from smfd.policy.srs import SRS, Forged, is_rewritten
 from smfd.proto.address import Address
@@ -112,8 +111,7 @@ class Recipients:
         led = []
         try:
             for forward in wanted:
-                asked = self.directory.known(str(forward.address))
-                own = _mailbox(forward, asked) or await self._ends(forward, asked)
+                own = await self._ends(forward)
                 if not own:
                     return Ends(trouble=GONE)
                 kept = [found.setdefault(_key(end), end) for end in own]
@@ -127,13 +125,9 @@ class Recipients:
         ends = _without_loops(tuple(found.values()), tuple(shares), passed)
         return evolve(ends, findings=(*ends.findings, _followed(led))) if led else ends
 
-    async def _ends(
-        self, forward: Forward, asked: Deferred[Known | None]
-    ) -> Sequence[Forward]:
-        name, known = str(forward.address), await asked
-        if known is None:
-            name = await self._name(forward.address)
-            known = await self.directory.known(name)
+    async def _ends(self, forward: Forward) -> Sequence[Forward]:
+        name = await self._name(forward.address)
+        known = await self.directory.known(name)
         if known is None or known.targets:
             expansion = await self._expanded(name)
             found = expansion.ends.values()
@@ -235,15 +229,6 @@ def recipients(config: Config, directory: Directory, clock: IReactorTime) -> Rec
         settings.expansion,
         settings.depth,
     )
-
-
-def _mailbox(forward: Forward, asked: Deferred[Known | None]) -> Sequence[Forward]:
-    """The mailbox itself, when that is all, and is known already."""
-    found = at_hand(asked)
-    known = found[0] if found else None
-    if known is None or known.account is None or known.targets:
-        return ()
-    return (_end(forward, str(forward.address), known, True),)
 
 
 def _end(forward: Forward, name: str, known: Known, direct: bool) -> Forward:
