@@ -195,6 +195,8 @@ def remove_domain(
                 f"{found.name} has {users} user{'s' if users > 1 else ''}.",
                 "Remove them first, or force it; their mail stays on the disk.",
             )
+        if not force:
+            _check_unneeded_domain(connection, found.name)
         connection.execute(
             "DELETE FROM entries WHERE scope=? OR scope IN"
             " (SELECT address FROM accounts WHERE domain=?)",
@@ -286,6 +288,22 @@ def check_unneeded(connection: sqlite3.Connection, address: str) -> None:
             "conflict",
             f"Aliases, forwards or domains whose mail goes to {address}: {leading}.",
             "Lead them elsewhere first.",
+        )
+
+
+def _check_unneeded_domain(connection: sqlite3.Connection, name: str) -> None:
+    """Refuse when mail for other domains goes there."""
+    (leading,) = connection.execute(
+        "SELECT (SELECT count(*) FROM aliases"
+        " WHERE domain<>? AND instr(targets||' ', ?))"
+        " + (SELECT count(*) FROM domains WHERE name<>? AND instr(catch_all||' ', ?))",
+        (name, f"@{name} ", name, f"@{name} "),
+    ).fetchone()
+    if leading:
+        raise Refused(
+            "conflict",
+            f"Aliases, forwards or domains whose mail goes to {name}: {leading}.",
+            "Lead them elsewhere first, or force it.",
         )
 
 

@@ -136,6 +136,30 @@ class AliasTests(DirectoryTestCase):
         self.assertEqual(0, (await directory.recipients()).total)
 
 
+class NeededTests(DirectoryTestCase):
+    """Domains that others' mail goes to."""
+
+    async def test_needed(self) -> None:
+        """They go only by force: else mail of others would lead nowhere."""
+        directory = await self.build()
+        for name in "far.example", "so.far.example":
+            await directory.add_domain(name, **BY)
+        await directory.set_domain(
+            "home.example", catch_all="postmaster@far.example", **BY
+        )
+        await self.assert_refused(
+            "conflict", directory.remove_domain("far.example", **BY)
+        )
+        await directory.set_domain("home.example", catch_all="", **BY)
+        await directory.put_alias(TEAM, ("postmaster@far.example", ANN), **BY)
+        await self.assert_refused(
+            "conflict", directory.remove_domain("far.example", **BY)
+        )
+        # A domain whose name ends likewise is another.
+        await directory.remove_domain("so.far.example", **BY)
+        await directory.remove_domain("far.example", force=True, **BY)
+
+
 class KindTests(DirectoryTestCase):
     """Where a domain's mailboxes are."""
 
