@@ -178,7 +178,14 @@ class SPFStage:
     past: Conclusions[About, Finding] = field(factory=Conclusions)
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
-        """Evaluate; one finding."""
+        """
+        Evaluate; one finding.
+
+        None of what a host of our own hands over: it came to him from
+        elsewhere, and he need not be a server of the sender's.
+        """
+        if transaction.session.lmtp:
+            return succeed(())
         helo, sender = transaction.session.helo, transaction.envelope.sender
         identity = "helo" if sender is None else "mailfrom"
         domain = helo if sender is None else sender.domain
