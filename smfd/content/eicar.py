@@ -58,6 +58,7 @@ _CLOSED = {
 _BROKEN = (
     *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error),
     *(OSError, EOFError, ValueError, NotImplementedError, RuntimeError, KeyError),
+    MemoryError,
 )
 
 
@@ -247,7 +248,9 @@ def _xz(data: bytes, room: int) -> Iterator[tuple[bytes, str]]:
 
 def _whole(read: Callable[[int], bytes], room: int) -> bytes:
     """All of a file, unless it is more than there is room for."""
-    data = read(min(room, _OCTETS // 2) + 1)
-    if len(data) > min(room, _OCTETS // 2):
+    most = min(room, _OCTETS // 2)
+    # Nothing is left when it is negative, and to read so much would read all.
+    data = read(most + 1) if most >= 0 else b""
+    if len(data) > most:
         raise _Unknown("too much to unpack")
     return data

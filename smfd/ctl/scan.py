@@ -17,6 +17,9 @@ from smfd.model.verdict import Verdict
 _DAEMON = ("lists", "identity")
 _ASKING = ("spf", "dkim", "dmarc")
 
+#: Seconds for viruses, and for all else; with the start that is under ten.
+_PATIENCE = 4.0
+
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
@@ -38,11 +41,31 @@ def scan(
 
     wanted = _ASKING if dns else ()
     stages = [s for s in config.scan.stages if s not in _DAEMON and s not in _ASKING]
-    chosen = evolve(config.scan, stages=(*stages, *wanted), workers=1)
+    if file.stat().st_size > config.mx.message_size:
+        face.refuse(
+            f"{file} is larger than [mx] message_size ({config.mx.message_size} "
+            "octets): the door would answer 552."
+        )
     letter = Letter(file, client, sender, helo)
-    transaction, verdict = judge(evolve(config, scan=chosen), letter)
+    transaction, verdict = judge(_hurried(config, (*stages, *wanted)), letter)
     document = _document(config, transaction.findings, verdict)
     face.show(document, _lines(document))
+
+
+def _hurried(config: Config, stages: Sequence[str]) -> Config:
+    """Somebody waits: no stage takes longer than some seconds."""
+    scan, virus = config.scan, config.virus
+    return evolve(
+        config,
+        scan=evolve(
+            scan,
+            stages=tuple(stages),
+            workers=1,
+            deadline=min(scan.deadline, _PATIENCE),
+            worker_deadline=min(scan.worker_deadline, _PATIENCE),
+        ),
+        virus=evolve(virus, deadline=min(virus.deadline, _PATIENCE)),
+    )
 
 
 def _document(
