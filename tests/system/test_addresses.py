@@ -1,13 +1,10 @@
 """Whom a domain knows, with a real smfd and smfdctl."""
 
-import json
-import subprocess
 from smtplib import SMTP
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.system.house import BIN, House
+from tests.system.house import House
 
 LETTER = "From: <al@sender.test>\r\nSubject: %s\r\n\r\nHello.\r\n"
 #: Where nobody listens.
@@ -24,16 +21,6 @@ class AddressTests(SynchronousTestCase):
         self.addCleanup(self.house.remove)
         self.house.start()
 
-    def ctl(self, *arguments: str, code: int = 0) -> Any:
-        """Run smfdctl; what it says."""
-        ran = subprocess.run(
-            [BIN / "smfdctl", "--config", self.house.config, *arguments, "--json"],
-            capture_output=True,
-            text=True,
-        )
-        self.assertEqual(code, ran.returncode, ran.stdout + ran.stderr)
-        return json.loads(ran.stdout) if not code else ran.stderr
-
     def rcpt(self, *recipients: str) -> list[tuple[int, str]]:
         """Code and status of the reply to each RCPT."""
         with SMTP("127.0.0.1", self.house.port, timeout=30) as client:
@@ -49,20 +36,20 @@ class AddressTests(SynchronousTestCase):
 
     def recipients(self, word: str) -> list[str]:
         """To whom the message with that word went."""
-        found = self.ctl("trace", "search", "--subject", word)["items"]
+        found = self.house.ctl("trace", "search", "--subject", word)["items"]
         names: list[str] = found[0]["recipients"]
         return sorted(names)
 
     def test_road(self) -> None:
         """Aliases, forwards, tags and a catch-all lead to mailboxes, each once."""
         ann, bob = "ann@example.test", "bob@example.test"
-        self.ctl("alias", "add", "team@example.test", ann, bob)
+        self.house.ctl("alias", "add", "team@example.test", ann, bob)
         self.send("alias", "team@example.test", ann)
-        self.ctl("forward", "add", ann, bob, "--keep")
+        self.house.ctl("forward", "add", ann, bob, "--keep")
         self.send("forward", "ann+x@example.test")
-        self.ctl("forward", "remove", ann)
+        self.house.ctl("forward", "remove", ann)
         self.assertEqual([(550, "5.1.1")], self.rcpt("nobody@example.test"))
-        self.ctl("domain", "set", "example.test", "--catch-all", bob)
+        self.house.ctl("domain", "set", "example.test", "--catch-all", bob)
         self.send("catch", "nobody@example.test")
         for word, wanted in (
             ("alias", [ann, bob]),
@@ -70,26 +57,39 @@ class AddressTests(SynchronousTestCase):
             ("catch", [bob]),
         ):
             self.assertEqual(wanted, self.recipients(word), word)
-        warnings = self.ctl("status")["warnings"]
+        # His own list counts, whatever name he was written to by.
+        self.house.ctl("list", "add", "--scope", bob, "--block", "al@sender.test")
+        self.send("blocked", "team@example.test")
+        name = self.house.ctl("trace", "search", "--subject", "blocked")["items"][0][
+            "id"
+        ]
+        fates = self.house.ctl("trace", "show", name)["record"]["fates"]
+        self.assertEqual(
+            {ann: "deliver", bob: "quarantine"},
+            {fate["recipient"]: fate["disposition"] for fate in fates},
+        )
+        warnings = self.house.ctl("status")["warnings"]
         self.assertIn("gets the mail for every address", " ".join(warnings))
 
     def test_elsewhere(self) -> None:
         """Nobody is refused for good because a next hop does not answer."""
         relay = ("--kind", "relay", "--next-hop", DEAD)
-        self.ctl("domain", "add", "far.test", *relay)
-        self.ctl("domain", "add", "listed.test", *relay, "--verify", "list")
-        self.ctl("recipient", "add", "cid@listed.test")
+        self.house.ctl("domain", "add", "far.test", *relay)
+        self.house.ctl("domain", "add", "listed.test", *relay, "--verify", "list")
+        self.house.ctl("recipient", "add", "cid@listed.test")
         self.assertEqual(
             [(450, "4.1.1"), (250, "2.1.5"), (550, "5.1.1"), (550, "5.7.1")],
             self.rcpt("x@far.test", "cid@listed.test", "x@listed.test", "x@else.test"),
         )
         # A refusal can be found by whom it was for.
-        items = self.ctl("trace", "search", "--recipient", "x@listed.test")["items"]
+        items = self.house.ctl("trace", "search", "--recipient", "x@listed.test")[
+            "items"
+        ]
         self.assertEqual(1, len(items))
 
     def test_restart(self) -> None:
         """The secret of the home and the aliases are there after a restart."""
-        self.ctl("alias", "add", "team@example.test", "ann@example.test")
+        self.house.ctl("alias", "add", "team@example.test", "ann@example.test")
         secret = (self.house.home / "keys" / "srs").read_bytes()
         self.house.stop()
         self.house.start()
