@@ -2,10 +2,12 @@
 
 import atexit
 import contextlib
+import json
 import os
 import signal
 import socket
 import ssl
+import subprocess
 from functools import cache
 from pathlib import Path
 
@@ -314,3 +316,39 @@ class StrangeTests(TLSTests):
                 self.assertTrue(said[:1] in (b"", b"\x15"), said)
                 self.assertNotIn(b"220", said)
         self.assertEqual([], [m for m in self.house.mailbox(ANN) if b"evil" in m])
+
+
+class ScannedTests(TLSTests):
+    """testssl.sh looks at both doors, and finds nothing worth a word (R63)."""
+
+    #: Protocols, ciphers, forward secrecy, preferences, known attacks.  Not the
+    #: certificate, which is the operator's.
+    LOOKS = ("-p", "-s", "-f", "-P", "-U")
+
+    def begin(self, name: str, *target: str) -> tuple[subprocess.Popen[bytes], Path]:
+        """Start it."""
+        path = Path(self.mktemp()).absolute()
+        command = ["testssl", "--quiet", "--color", "0", "--warnings", "off"]
+        command += ["--ip", "one", "--jsonfile", str(path), *self.LOOKS, *target]
+        out = subprocess.DEVNULL
+        running = subprocess.Popen(command, stdin=out, stdout=out, stderr=out)
+        self.addCleanup(running.wait)
+        self.addCleanup(running.kill)
+        return running, path
+
+    def test_findings(self) -> None:
+        """No finding above low, by STARTTLS and by TLS from the first octet."""
+        looks = (
+            self.begin("starttls", "-t", "smtp", f"127.0.0.1:{self.house.port}"),
+            self.begin("implicit", f"127.0.0.1:{self.house.base + 465}"),
+        )
+        for running, path in looks:
+            running.wait(180)
+            found = json.loads(path.read_bytes())
+            self.assertGreater(len(found), 40)
+            serious = [
+                (one["id"], one["finding"])
+                for one in found
+                if one["severity"] in ("MEDIUM", "HIGH", "CRITICAL", "FATAL")
+            ]
+            self.assertEqual([], serious)
