@@ -46,11 +46,13 @@ class Names:
     A resolver whose servers can be shot.
 
     @ivar dead: nothing is ever answered; "trouble": that is said at once.
+    @ivar slow: what the allow list answers, when it does.
     """
 
     def __init__(self) -> None:
         self.records = dict(RECORDS)
         self.dead: bool | str = False
+        self.slow: Deferred[Answer] | None = None
 
     def known(self, name: str, rdtype: str) -> Answer | None:
         """Nothing is remembered."""
@@ -62,6 +64,8 @@ class Names:
             return fail(DNSTrouble(name))
         if self.dead:
             return Deferred()
+        if self.slow is not None and name.endswith(".wl.example"):
+            return self.slow
         return succeed(self.records.get((name, rdtype), Answer("nxdomain")))
 
 
@@ -176,6 +180,17 @@ class ConnectTests(GateTestCase):
         self.build(ALLOW)
         self.connect()
 
+    def test_late_until_allowed(self) -> None:
+        """An allow list that answers late ends the wait when it answers."""
+        self.build(ALLOW)
+        self.names.slow = Deferred()
+        greeted = self.gate.connected(self.session())
+        self.clock.advance(0.5)
+        self.assertNoResult(greeted)
+        self.names.slow.callback(RECORDS["1.2.0.192.wl.example", "A"])
+        self.assertIs(None, self.successResultOf(greeted))
+        self.assertEqual([], self.clock.getDelayedCalls())
+
     def test_gone_while_late(self) -> None:
         """Who hangs up while he waits leaves nothing behind."""
         self.build("")
@@ -195,6 +210,8 @@ class ConnectTests(GateTestCase):
             said = self.say(evolve(session, early=early))
             self.assertIs(None, self.successResultOf(said))
             self.say(evolve(session, early=early))
+            found = self.gate.findings(session, self.envelope)
+            self.assertEqual(2.0, sum(f.score or 0.0 for f in found))
             self.assertEqual(2.0, self.scores(session)[f"EARLY_{early.upper()}"])
 
     def test_early_watched(self) -> None:
