@@ -206,6 +206,10 @@ def _off(config: Config) -> tuple[str, ...]:
     missing = set(("lists", "spf", "dkim", "dmarc", "identity", "content"))
     missing -= set(config.scan.stages)
     said = [f"The {name} stage is off." for name in sorted(missing)]
+    source = config.source
+    for name in ("forged", "early", "null_mx", "hello", "reverse_dns", "history"):
+        if getattr(source, name).mode == "off":
+            said.append(f"The source test {name} is off.")
     if config.dns.offline:
         said.append("DNS is off: no sender can be authenticated but those listed.")
     if not config.tls.certificate:

@@ -36,6 +36,11 @@ class OffTests(SynchronousTestCase):
             said,
         )
 
+    def test_source(self) -> None:
+        """Each test of the source that is off; greylisting is a choice."""
+        said = off('[source.forged]\nmode = "off"\n[source.early]\nmode = "observe"\n')
+        self.assertEqual(("The source test forged is off.",), said)
+
     def test_doors(self) -> None:
         """No DNS and no TLS are said too."""
         said = off('[dns]\noffline = true\n[tls]\ncertificate = ""\nkey = ""\n')
