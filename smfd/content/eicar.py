@@ -83,6 +83,10 @@ class _Unknown(Exception):
     """It cannot be looked into; says why."""
 
 
+class _TooMuch(_Unknown):
+    """It would be more than is unpacked of one message."""
+
+
 class _Locked(_Unknown):
     """Not without a password."""
 
@@ -156,6 +160,10 @@ class _Search:
                 self._file(content, (name,), depth + 1)
         except _Locked as why:
             self.locked.append(str(why))
+        except _TooMuch as why:
+            # What was unpacked in vain counts: the next one begins with nothing.
+            self.octets = _OCTETS + 1
+            self.doubts.append(str(why))
         except _Unknown as why:
             self.doubts.append(str(why))
         except _BROKEN as failure:
@@ -166,7 +174,7 @@ class _Search:
         self.files += 1
         self.octets += len(content)
         if self.files > _FILES or self.octets > _OCTETS:
-            raise _Unknown("too much to unpack")
+            raise _TooMuch("too much to unpack")
 
     def _contents(
         self, data: bytes, names: tuple[str, ...], depth: int
@@ -252,5 +260,5 @@ def _whole(read: Callable[[int], bytes], room: int) -> bytes:
     # Nothing is left when it is negative, and to read so much would read all.
     data = read(most + 1) if most >= 0 else b""
     if len(data) > most:
-        raise _Unknown("too much to unpack")
+        raise _TooMuch("too much to unpack")
     return data

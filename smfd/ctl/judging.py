@@ -44,7 +44,9 @@ class Letter:
         data = self.file.read_bytes()
         # An mbox begins each message with a line that is none of its header.
         data = re.sub(rb"\AFrom [^\n]*\n", b"", data)
-        return re.sub(rb"\r\n|\r|\n", b"\r\n", data)
+        # Not by an expression: that would keep each line of a large file at once.
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return data.replace(b"\n", b"\r\n")
 
     def transaction(self) -> Transaction:
         """As if it came in now."""

@@ -108,3 +108,27 @@ class ScanTests(SynchronousTestCase):
         code, said = self.run_scan(PLAIN, settings="[mx]\nx = 1\n")
         self.assertEqual(1, code)
         self.assertIn(":2: mx.x:", said)
+
+    def test_many_lines(self) -> None:
+        """A large file of nothing but line ends takes neither 10 s nor 512 MB."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir(mode=0o700)
+        (folder / "m.eml").write_bytes(b"a\n" * 15_000_000)
+        program = (
+            "import atexit, resource, sys\n"
+            "def say():\n"
+            "    for who in resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN:\n"
+            "        print(resource.getrusage(who).ru_maxrss, file=sys.stderr)\n"
+            "atexit.register(say)\n"
+            "from smfd.ctl import main; main()"
+        )
+        config = ("--config", str(folder / "smfd.toml"))
+        ran = subprocess.run(
+            [sys.executable, "-c", program, *config, "scan", folder / "m.eml"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.assertEqual(0, ran.returncode, ran.stdout)
+        kilobytes = sum(map(int, ran.stderr.split()[-2:]))
+        self.assertLess(kilobytes, 512 * 1024)
