@@ -1,0 +1,301 @@
+"""How we speak to another server, without one."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.proto.answers import AnswerReader, Garbled, permanent, words
+from smfd.proto.client import (
+    Parcel,
+    Script,
+    Skills,
+    Talk,
+    Unsafe,
+    Unwilling,
+    envelope,
+    hello,
+    opening,
+    question,
+    verdicts,
+)
+from smfd.proto.data import DataReader
+from smfd.proto.line import LineBuffer
+from smfd.proto.reply import Reply
+from smfd.proto.stuffing import Stuffing
+
+FULL = {"PIPELINING": "", "SIZE": "1000", "8BITMIME": ""}
+
+#: R42: what a dot may stand in.
+SHAPES = (
+    b".\r\n",
+    b"..\r\n",
+    b".x\r\n",
+    b"\r\n.\r\n",
+    b"a\r\n.",
+    b".\r\n.\r\n",
+)
+
+
+#: What a peer may say that lies, or is broken.
+SAYINGS = (
+    b"250 a\r\n",
+    b"250-",
+    b"354 b\r\n",
+    b"550 5.1.1 c\r\n",
+    b"421 d\r\n",
+    b"\n",
+    b"x",
+    b"220 e\r\n",
+)
+
+
+def split(octets: bytes, at: Sequence[int]) -> list[bytes]:
+    """The octets in pieces, cut at some places."""
+    places = [0, *sorted({n % (len(octets) + 1) for n in at}), len(octets)]
+    return [octets[a:b] for a, b in zip(places, places[1:], strict=False)]
+
+
+def stuffed(pieces: Sequence[bytes]) -> bytes:
+    """A message as it goes over the wire."""
+    stuffing = Stuffing()
+    return b"".join(map(stuffing.more, pieces)) + stuffing.end()
+
+
+def received(wire: bytes) -> tuple[bytes, bytes]:
+    """What our own server takes for the message, and what it leaves over."""
+    buffer, reader = LineBuffer(2048), DataReader(10_000_000)
+    buffer.append(wire)
+    found = b""
+    while not reader.done and len(buffer):
+        found += reader.read(buffer)
+    return found, buffer.take()
+
+
+class StuffingTests(SynchronousTestCase):
+    """Dots, wherever the message is cut (R42)."""
+
+    def test_sweep(self) -> None:
+        """Dot lines at every offset around the sizes that buffers have."""
+        cases = 0
+        for size in (4096, 8192, 16384, 32768, 65536, 131072):
+            for offset in range(-5, 6):
+                for shape in SHAPES:
+                    line = b"x" * 62 + b"\r\n"
+                    head = (line * (size // 64 + 1))[: size + offset - 2] + b"\r\n"
+                    message = head.replace(b"\r\r\n", b"x\r\n") + shape + b"end\r\n"
+                    pieces = [message[:size], message[size:]]
+                    wire = stuffed(pieces)
+                    self.assertEqual(
+                        (message, b""), received(wire), (size, offset, shape)
+                    )
+                    self.assertEqual(stuffed([message]), wire)
+                    cases += 1
+        self.assertEqual(6 * 11 * len(SHAPES), cases)
+
+    @given(
+        st.lists(st.sampled_from([b".", b"\r\n", b"a", b"..", b"\r\n."]), max_size=30),
+        st.lists(st.integers(0, 100), max_size=6),
+    )
+    def test_any_cut(self, parts: list[bytes], at: list[int]) -> None:
+        """However it is cut, one message comes out, the one that went in."""
+        message = b"".join(parts) + b"\r\n"
+        wire = stuffed(split(message, at))
+        self.assertEqual((message, b""), received(wire))
+        self.assertEqual(1, (b"\r\n" + wire).count(b"\r\n.\r\n"))
+
+    def test_last_line(self) -> None:
+        """A last line without its end gets one: the dot must stand alone."""
+        self.assertEqual(b"a\r\n.\r\n", stuffed([b"a"]))
+        self.assertEqual(b".\r\n", stuffed([]))
+
+
+class AnswerTests(SynchronousTestCase):
+    """Replies, and what is none."""
+
+    def test_kinds(self) -> None:
+        """One line and several, with a status and without."""
+        said = b"250-2.1.0 one\r\n250 2.1.0 two\r\n550 no\r\n421 4.3.2\n250\r\n"
+        told = [words(answer) for answer in AnswerReader().read(said)]
+        self.assertEqual(["250 2.1.0 one / two", "550 no", "421 4.3.2 ", "250 "], told)
+
+    def test_status_of_another_class(self) -> None:
+        """A status that contradicts the code is text."""
+        (answer,) = AnswerReader().read(b"550 2.0.0 odd\r\n")
+        self.assertEqual(("", ("2.0.0 odd",)), (answer.status, answer.lines))
+        self.assertTrue(permanent(answer))
+
+    def test_garbage(self) -> None:
+        """What is no reply, or has no end, is told at once."""
+        for said in (
+            b"hello\r\n",
+            b"199 x\r\n",
+            b"600 x\r\n",
+            b"25 x\r\n",
+            b"2500 x\r\n",
+            b"\r\n",
+            b"250_x\r\n",
+            b"250-a\r\n251 b\r\n",
+            b"250-a\r\n" * 101,
+            b"2" * 3000,
+            b"250 " + b"x" * 2048 + b"\r\n",
+            (b"250-" + b"x" * 2000 + b"\r\n") * 20,
+            b"\x16\x03\x01\x02\x00\n",
+            b"HTTP/1.1 400 Bad Request\r\n",
+        ):
+            with self.assertRaises(Garbled, msg=said[:30]):
+                list(AnswerReader().read(said))
+
+    @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=5))
+    def test_anything(self, said: bytes, at: list[int]) -> None:
+        """Whatever comes and however it is cut: the same replies, or the same no."""
+
+        def read(pieces: Sequence[bytes]) -> list[Reply | str]:
+            reader, found = AnswerReader(), list[Reply | str]()
+            try:
+                for piece in pieces:
+                    for answer in reader.read(piece):
+                        found.append(answer)
+            except Garbled as error:
+                found.append(str(error))
+            return found
+
+        self.assertEqual(read([said]), read(split(said, at)))
+
+
+class Dialogue:
+    """A dialogue in a file: C{S:} they say, C{C:} we must say, nothing else."""
+
+    def __init__(self, text: str) -> None:
+        head, _, self.text = text.partition("\n\n")
+        self.options = dict(
+            line.split(": ", 1) for line in head.split("\n") if ": " in line
+        )
+
+    def script(self) -> Script:
+        """What is to be said, as the head of the file has it."""
+        options = self.options
+        lmtp = options.get("protocol") == "lmtp"
+        recipients = tuple(options.get("to", "a@far.test").split())
+        skills: Skills = yield from opening("mx.test", lmtp, options.get("tls", "none"))
+        if skills.secure:
+            return "secure"
+        size = int(options.get("size", "10"))
+        sender = options.get("from", "x@y.test").replace("<>", "")
+        sent = yield from envelope(Parcel(sender, recipients, size), skills)
+        if not sent.go:
+            return ", ".join(map(words, sent.answers)) + (
+                " stuck" if sent.stuck else ""
+            )
+        answers = yield from verdicts(sent, lmtp)
+        return ", ".join(map(words, answers))
+
+    def run(self) -> tuple[str, str]:
+        """What was said by us, in the file's form, and how it ended."""
+        talk, told = Talk(), []
+        try:
+            waiting = talk.begin(self.script())
+            for line in self.text.rstrip("\n").split("\n"):
+                kind, _, rest = line.partition(": ")
+                if kind == "S":
+                    octets = rest.encode().decode("unicode_escape").encode("latin-1")
+                    waiting += talk.receive(octets + b"\r\n")
+                elif kind == "C":
+                    ours, _, waiting = waiting.partition(b"\r\n")
+                    told.append(f"C: {ours.decode()}")
+            told += [f"C: {ours}" for ours in waiting.decode().split("\r\n") if ours]
+            end = str(talk.result) if talk.idle else "waits"
+            if talk.broken:
+                end += " broken"
+        except (Garbled, Unwilling) as error:
+            end = type(error).__name__.lower()
+        return "\n".join(told), end
+
+
+class DialogueTests(SynchronousTestCase):
+    """Conversations as files."""
+
+    def test_all(self) -> None:
+        """We say what each file has us say, and come to its end."""
+        folder = Path(__file__).parents[1] / "dialogs" / "client"
+        paths = sorted(folder.glob("*.smtp"))
+        self.assertGreaterEqual(len(paths), 20)
+        for path in paths:
+            dialogue = Dialogue(path.read_text())
+            lines = dialogue.text.split("\n")
+            ours = "\n".join(line for line in lines if line.startswith("C: "))
+            self.assertEqual((ours, dialogue.options["end"]), dialogue.run(), path.name)
+
+
+class ScriptTests(SynchronousTestCase):
+    """What needs no file."""
+
+    def run_script(self, script: Script, *said: bytes) -> tuple[bytes, object]:
+        """What we sent, and the result."""
+        talk = Talk()
+        sent = talk.begin(script)
+        for piece in said:
+            sent += talk.receive(piece)
+        return sent, talk.result
+
+    def test_too_big(self) -> None:
+        """What is larger than they say they take is not even tried."""
+        parcel = Parcel("", ("a@b.test",), 1001)
+        sent, result = self.run_script(envelope(parcel, Skills(FULL)))
+        self.assertEqual(b"", sent)
+        self.assertEqual(552, result.answers[0].code)  # type: ignore[attr-defined]
+
+    def test_unspeakable(self) -> None:
+        """An address with a line end in it never reaches the wire."""
+        for bad in ("a\r\nDATA\r\n@b.test", "a\x00@b.test", "x" * 2000, "\ud800@b"):
+            for parcel in (Parcel(bad, ("a@b.test",), 1), Parcel("", (bad,), 1)):
+                sent, result = self.run_script(envelope(parcel, Skills(FULL)))
+                self.assertEqual(b"", sent)
+                self.assertEqual(553, result.answers[0].code)  # type: ignore[attr-defined]
+
+    def test_utf8(self) -> None:
+        """An address in UTF-8 goes only where it is understood."""
+        parcel = Parcel("é@b.test", ("a@b.test",), 1)
+        sent, _ = self.run_script(envelope(parcel, Skills(FULL)))
+        self.assertEqual(b"", sent)
+        skills = Skills({"SMTPUTF8": ""})
+        sent, _ = self.run_script(envelope(parcel, skills))
+        self.assertEqual("MAIL FROM:<é@b.test> SMTPUTF8\r\n".encode(), sent)
+
+    def test_unsafe(self) -> None:
+        """Where TLS is required and not offered, no mail is named in the clear."""
+        for tls in ("required", "verify"):
+            talk = Talk()
+            sent = talk.begin(opening("mx.test", tls=tls))
+            sent += talk.receive(b"220 \r\n")
+            with self.assertRaises(Unsafe):
+                sent += talk.receive(b"250 hop\r\n")
+            self.assertEqual(b"EHLO mx.test\r\n", sent)
+
+    def test_after_tls(self) -> None:
+        """The second EHLO counts, and not what was said in the clear."""
+        _, result = self.run_script(hello("mx.test", secure=True), b"250 hop\r\n")
+        self.assertEqual(Skills({}, True), result)
+
+    def test_question(self) -> None:
+        """Asking for a recipient sends no message."""
+        said = (b"250 ok\r\n", b"550 5.1.1 nobody\r\n")
+        sent, result = self.run_script(question("a@b.test", Skills(FULL)), *said)
+        expected = b"MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b.test>\r\n"
+        self.assertEqual(expected, sent)
+        self.assertEqual("550 5.1.1 nobody", words(result))  # type: ignore[arg-type]
+
+    @given(st.lists(st.sampled_from(SAYINGS), max_size=30))
+    def test_any_peer(self, said: list[bytes]) -> None:
+        """Whatever a peer says, there is an end or a wait, and never an accident."""
+        text = "to: a@b.test c@d.test\n\n"
+        talk = Talk()
+        try:
+            talk.begin(Dialogue(text).script())
+            for piece in said:
+                talk.receive(piece)
+        except (Garbled, Unwilling):
+            pass
+        self.assertTrue(talk.idle or not talk.broken)
