@@ -82,6 +82,15 @@ class EagerPort(Port):
         made: socket.socket = super().createInternetSocket()
         if self.addressFamily == socket.AF_INET6:
             made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        return self._patient(made)
+
+    def startListening(self) -> None:
+        """Listen; on a socket that somebody else opened, too."""
+        if self._preexistingSocket is not None:
+            self._preexistingSocket = self._patient(self._preexistingSocket)
+        super().startListening()
+
+    def _patient(self, made: socket.socket) -> socket.socket:
         patient = PatientSocket(fileno=made.detach())
         patient.spent = self._spent
         patient.keep(resource.getrlimit(resource.RLIMIT_NOFILE)[0])

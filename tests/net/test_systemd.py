@@ -8,10 +8,13 @@ from typing import Any
 
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Protocol, ServerFactory
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from smfd.net.descriptors import PatientSocket
 from smfd.net.hangup import Hangup
-from smfd.net.systemd import READY, STOPPING, notify
+from smfd.net.listener import Listener
+from smfd.net.systemd import READY, STOPPING, handed, notify
 
 reactor: Any = installed
 
@@ -59,3 +62,31 @@ class HangupTests(TestCase):
         await called.addTimeout(10, reactor)
         hangup.stopService()
         self.assertIs(before, signal.getsignal(signal.SIGHUP))
+
+
+class HandedTests(TestCase):
+    """Sockets that systemd opened."""
+
+    def test_nothing(self) -> None:
+        """Nobody else's sockets are taken, and the word of them goes no further."""
+        for environment in (
+            {},
+            {"LISTEN_PID": "1", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "mx"},
+            {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"},
+        ):
+            self.assertEqual({}, handed(environment))
+            self.assertEqual({}, environment)
+
+    async def test_adopted(self) -> None:
+        """What was handed over waits for descriptors like our own (R8)."""
+        with socket.create_server(("127.0.0.1", 0)) as made:
+            made.setblocking(False)
+            factory = ServerFactory.forProtocol(Protocol)
+            listener = Listener(["systemd:mx"], factory, reactor, {"mx": [made]})
+            listener.privilegedStartService()
+            (port,) = listener._ports
+            self.assertIsInstance(port.socket, PatientSocket)  # type: ignore[attr-defined]
+            socket.create_connection(made.getsockname(), 5).close()
+            await listener.stopService()
+            # It is not ours to close.
+            self.assertTrue(made.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
