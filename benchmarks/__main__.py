@@ -18,7 +18,8 @@ from typing import Any
 
 from attrs import asdict, define
 
-from benchmarks import processes
+from benchmarks import flood, processes, slow
+from benchmarks import idle as silent
 from benchmarks.letters import RECIPIENT, SENDER, Signer, signer, workload
 from benchmarks.load import Letter, run, stuffed
 from smfd.ctl.client import Client
@@ -175,6 +176,13 @@ def main() -> None:
                 house.remove()
     finally:
         clamd.stop()
+    count = max(100, int(1000 * factor))
+    result["20 good beside a flood"] = flood.measure(count, (flood.GOOD,))
+    result["20 good beside an exempt flood"] = flood.measure(
+        count, (flood.GOOD, flood.BAD)
+    )
+    result["20 good beside 1,000 slow"] = slow.measure(count, 1000, wait=False)
+    result["5,000 idle"] = silent.measure(5000)
     result["rows"] = [asdict(row) for row in rows]
     Path("bench.json").write_text(json.dumps(result, indent=1) + "\n")
     for name in sorted(set(result) - {"rows"}):
