@@ -97,6 +97,33 @@ class PostfixTests(FarTestCase):
         house.until(lambda: house.ctl("status")["queue"] == 0)
         self.assertEqual(1, len(postfix.messages()))
 
+    def test_killed(self) -> None:
+        """
+        Killed while mail goes on: nothing is lost, and every copy is whole.
+
+        What was on its way may be there twice: SMTP cannot ask.
+        """
+        postfix = Postfix()
+        house = self.begin(postfix)
+        self.far(house, "relay", f"smtp://127.0.0.1:{postfix.port}")
+        sent = []
+        for turn in range(3):
+            for number in range(10):
+                message = MESSAGE + b"end of %d-%d\r\n" % (turn, number)
+                self.assertEqual(250, house.send(message, ["user@far.test"])[0])
+                sent.append(message.partition(b"\r\n\r\n")[2])
+            house.kill()
+            house.start()
+        house.until(lambda: house.ctl("status")["queue"] == 0)
+        house.until(lambda: len(set(bodies(postfix))) >= len(sent))
+        self.assertEqual(set(sent), set(bodies(postfix)))
+        self.assertLessEqual(len(bodies(postfix)), len(sent) + 3 * 16)
+
+
+def bodies(peer: Peer) -> list[bytes]:
+    """What follows the headers of all that arrived."""
+    return [message.partition(b"\r\n\r\n")[2] for message in peer.messages()]
+
 
 class DovecotTests(FarTestCase):
     """The mailboxes are Dovecot's."""
