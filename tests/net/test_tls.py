@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.net.tls import Pair, ServerTLS, make_self_signed
+from smfd.net.tls import Clients, Pair, ServerTLS, make_self_signed
 
 
 def shake(server: SSL.Connection, context: SSL.Context) -> SSL.Connection:
@@ -114,6 +114,15 @@ class ServerTLSTests(SynchronousTestCase):
         first = resume(self.server(), context, None)
         self.assertFalse(first.session_reused)
         self.assertTrue(resume(self.server(), context, first.session).session_reused)
+
+    def test_no_tickets(self) -> None:
+        """Where clients are asked for certificates, every one is met anew."""
+        self.tls = ServerTLS(Pair(self.certificate, self.key), clients=Clients())
+        context = SSLContext(PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = CERT_NONE
+        first = resume(self.server(), context, None)
+        self.assertFalse(resume(self.server(), context, first.session).session_reused)
 
     def test_reload(self) -> None:
         """
