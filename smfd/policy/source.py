@@ -10,6 +10,7 @@ Standards: RFC 5321 §4.1.3, §4.1.4, RFC 5782 §2 (lists in the DNS), RFC 7505
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -46,6 +47,7 @@ _REFUSALS = {
 }
 
 
+@lru_cache(4096)
 def address_of(client: str) -> IPAddress:
     """
     A peer's address; IPv4 as such, wherever it was heard.

@@ -5,7 +5,7 @@ Standards: RFC 5321 §4.2.2 (421, 450, 452), RFC 3463 §3.8 (4.7.0).
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 
 from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
@@ -18,6 +18,7 @@ from smfd.model.finding import Finding
 from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.policy.limits import Excess, Table, Tally, What, network
+from smfd.policy.source import within
 from smfd.proto.reply import Reply, reply
 
 Networks = Sequence[IPv4Network | IPv6Network]
@@ -97,7 +98,7 @@ class LimitsGate:
 
     def connected(self, session: Session) -> Deferred[Reply | None]:
         """421 for who is barred, comes too often, or is here too often."""
-        if self._is_exempt(session.client):
+        if within(session.client, self.exempt):
             return succeed(None)
         now = self.seconds()
         visit = self._visits[session.id] = Visit(
@@ -182,13 +183,6 @@ class LimitsGate:
         visit = self._visits.get(session.id)
         if visit is not None:
             visit.give_back(What.OCTETS)
-
-    def _is_exempt(self, client: str) -> bool:
-        try:
-            address = ip_address(client)
-        except ValueError:
-            return False
-        return any(address in known for known in self.exempt)
 
     def _spend(
         self, code: int, what: What, visit: Visit, session: Session, envelope: Envelope

@@ -9,7 +9,7 @@ Standards: RFC 5321 §3.3, §3.6.2 (no relaying), §4.5.1 (postmaster).
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from attrs import define, evolve, field
 from twisted.internet import defer
@@ -21,6 +21,7 @@ from smfd.interfaces import IDoor, IIncoming
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body
+from smfd.policy.source import within
 from smfd.proto.reply import Reply, reply
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.recipients import ENDLESS, Standing
@@ -95,13 +96,9 @@ class MX:
         too_many = self._from[session.client] > self.per_address
         if self._open > self.connections:
             return self._turn_away(session, "Too many connections")
-        if too_many and not self._is_exempt(session.client):
+        if too_many and not within(session.client, self.exempt):
             return self._turn_away(session, "Too many connections from your address")
         return succeed(self._greeting)
-
-    def _is_exempt(self, client: str) -> bool:
-        address = ip_address(client)
-        return any(address in network for network in self.exempt)
 
     def _turn_away(self, session: Session, why: str) -> Deferred[Reply]:
         text = f"{self.hostname} {why}, try again later id={session.id}"
