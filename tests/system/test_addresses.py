@@ -81,10 +81,10 @@ class AddressTests(SynchronousTestCase):
             [(450, "4.1.1"), (250, "2.1.5"), (550, "5.1.1"), (550, "5.7.1")],
             self.rcpt("x@far.test", "cid@listed.test", "x@listed.test", "x@else.test"),
         )
-        # A refusal can be found by whom it was for.
-        items = self.house.ctl("trace", "search", "--recipient", "x@listed.test")[
-            "items"
-        ]
+        # A refusal can be found by whom it was for, a moment later: nobody
+        # waits for its record.
+        search = ("trace", "search", "--recipient", "x@listed.test")
+        items = self.house.until(lambda: self.house.ctl(*search)["items"])
         self.assertEqual(1, len(items))
 
     def test_restart(self) -> None:
