@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from attrs import define
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -47,7 +47,10 @@ class Gates:
     def closed(self, session: Session) -> None:
         """Tell all of them."""
         for gate in self.gates:
-            gate.closed(session)
+            try:
+                gate.closed(session)
+            except Exception:
+                self._log.failure("session {id}: a gate failed", id=session.id)
 
     def _ask(
         self, first: int, question: str, session: Session, said: tuple[object, ...]
@@ -78,9 +81,13 @@ class Gates:
             return refusal
         return self._ask(first, question, session, said)
 
-    def _broken(self, failure: Failure, session: Session) -> None:
+    def _broken(self, failure: Failure, session: Session) -> Failure | None:
+        if failure.check(CancelledError):
+            # The client hung up meanwhile: nobody waits for the others either.
+            return failure
         # It lets pass: our own fault must not refuse good mail.
         self._log.failure("session {id}: a gate failed", failure, id=session.id)
+        return None
 
 
 @implementer(IDoor)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
@@ -142,6 +142,34 @@ class GateTests(FrontTestCase):
         shut = Gate({"rcpt": BUSY})
         self.assertEqual([220, 250, 250, 450], await self.talk(broken, shut))
         self.assertEqual(4, len(self.flushLoggedErrors(ValueError)))
+
+    async def test_gone(self) -> None:
+        """
+        A client that hangs up while a gate is at it is no fault, and no guest.
+
+        Each scanner of ports that did not wait for a late greeting left a
+        traceback in the log.
+        """
+        first, second = Gate(slow=True), Gate()
+        door = Guarded(await self.build(gates=(first, second)), self.gates)
+        for question in (
+            lambda: door.connected(self.session()),
+            lambda: door.hello(self.session()),
+        ):
+            waiting = question()
+            waiting.cancel()
+            await self.assertFailure(waiting, CancelledError)
+        self.assertEqual([], second.asked)
+        self.assertEqual([], self.flushLoggedErrors())
+
+    async def test_all_are_told(self) -> None:
+        """When one gate fails at the end, the others hear of it all the same."""
+        broken, other = Gate(), Gate()
+        self.patch(broken, "asked", None)
+        door = Guarded(await self.build(gates=(broken, other)), self.gates)
+        door.closed(self.session(), "")
+        self.assertEqual(["closed"], other.asked)
+        self.assertEqual(1, len(self.flushLoggedErrors(AttributeError)))
 
     async def test_findings(self) -> None:
         """What a gate knows of the source stands in the message's record."""
