@@ -64,9 +64,7 @@ def letters() -> tuple[Letter, ...]:
             "No list lets a virus through.",
             FRIEND,
             (ALICE,),
-            _message(
-                FRIEND, ALICE, "The report", "See the file.\n", test_virus().decode()
-            ),
+            _message(FRIEND, ALICE, "The report", "See the file.\n", _EICAR),
         ),
         *_odd_ones(),
     )

@@ -16,17 +16,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smfd.model.hop import NextHop, Verification
-from smfd.net.recent import Recent
+from smfd.net.conclusions import Conclusions
 
 #: Asks a hop for an address.  May fail, and may take long.
 Verify = Callable[[NextHop, str], Deferred[Verification]]
 
 Key = tuple[str, str]
-
-
-def nobody(hop: NextHop, address: str) -> Deferred[Verification]:
-    """Ask nobody."""
-    return succeed(Verification.UNSURE)
 
 
 @frozen
@@ -57,19 +52,19 @@ class CallOut:
     verify: Verify
     clock: IReactorTime
     terms: Terms = Terms()
-    _said: Recent[Key, Verification] = field(init=False)
+    _said: Conclusions[Key, Verification] = field(init=False)
     _waiting: dict[Key, list[Deferred[Verification]]] = field(factory=dict, init=False)
 
     _log = Logger()
 
     def __attrs_post_init__(self) -> None:
-        self._said = Recent(self.terms.size)
+        self._said = Conclusions(self.clock.seconds, self.terms.size)
 
     def ask(self, hop: NextHop, address: str) -> Deferred[Verification]:
         """What the hop says of an address; UNSURE when it does not say."""
         # RFC 5321 §2.4: a local part may mean another in other letters.
         key = (str(hop), address)
-        said = self._said.get(key, self.clock.seconds())
+        said = self._said.get(key)
         if said is not None:
             return succeed(said)
         if key in self._waiting:
@@ -110,6 +105,6 @@ class CallOut:
             Verification.UNKNOWN: terms.negative,
             Verification.UNSURE: terms.unsure,
         }[said]
-        self._said.keep(key, said, self.clock.seconds() + seconds)
+        self._said.put(key, said, self.clock.seconds() + seconds)
         for d in self._waiting.pop(key):
             d.callback(said)

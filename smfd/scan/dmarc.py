@@ -18,8 +18,8 @@ from smfd.format.mailbox import author, domain
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
+from smfd.net.conclusions import Conclusions
 from smfd.net.dns import Budget, DNSTrouble, Lookup
-from smfd.net.dns_conclusions import Conclusions
 
 #: One step down, for a domain that is testing.
 _MILDER = {"reject": "quarantine", "quarantine": "none", "none": "none"}

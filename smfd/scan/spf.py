@@ -22,8 +22,8 @@ from smfd.format.authres import evidence
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
+from smfd.net.conclusions import Conclusions
 from smfd.net.dns import Budget, Key, Lookup
-from smfd.net.dns_conclusions import Conclusions
 
 #: What each result means, and the sentence for it.
 _MEANING = {

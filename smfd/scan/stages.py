@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from smfd.config.schema import Config
 from smfd.interfaces import IHands, IStage
+from smfd.net.conclusions import Conclusions
 from smfd.net.dns import Resolver
-from smfd.net.dns_conclusions import Conclusions
 from smfd.policy.decide import Policy
 from smfd.policy.scores import SCORES
 from smfd.scan.chain import Chain

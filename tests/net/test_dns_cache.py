@@ -6,10 +6,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from smfd.net.conclusions import Conclusions
 from smfd.net.dns_answer import Answer
 from smfd.net.dns_breaker import Breaker
 from smfd.net.dns_cache import Cache, Lifetimes
-from smfd.net.dns_conclusions import Conclusions
 
 
 class CacheTests(SynchronousTestCase):
@@ -147,3 +147,17 @@ class ConclusionsTests(SynchronousTestCase):
         self.drawn.get("a")
         self.drawn.put("c", 2, 10.0)
         self.assertEqual([0, None, 2], [self.drawn.get(key) for key in "abc"])
+
+    def test_again(self) -> None:
+        """The same again counts once, and is the youngest."""
+        for n, key in enumerate(("a", "b", "b", "c")):
+            self.drawn.put(key, n, 10.0)
+        self.assertEqual(
+            [None, 2, 3, 2], [*(self.drawn.get(k) for k in "abc"), len(self.drawn)]
+        )
+        self.drawn.put("b", 4, 10.0)
+        self.drawn.put("d", 5, 10.0)
+        self.assertEqual([4, None, 5], [self.drawn.get(k) for k in "bcd"])
+        self.clock.advance(10)
+        self.assertIsNone(self.drawn.get("b"))
+        self.assertEqual(1, len(self.drawn))

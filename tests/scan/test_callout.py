@@ -1,4 +1,4 @@
-"""Tests for L{smfd.scan.callout} and L{smfd.net.recent}."""
+"""Tests for L{smfd.scan.callout}."""
 
 from typing import cast
 
@@ -8,8 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.model.hop import NextHop, Verification
-from smfd.net.recent import Recent
-from smfd.scan.callout import CallOut, Terms, nobody
+from smfd.scan.callout import CallOut, Terms
 
 HOP = NextHop("smtp", "192.0.2.9", 25)
 KNOWN, UNKNOWN, UNSURE = (
@@ -115,22 +114,3 @@ class CallOutTests(SynchronousTestCase):
         d.cancel()
         self.waiting.pop().callback(KNOWN)
         self.assertIs(KNOWN, self.successResultOf(other))
-
-    def test_nobody(self) -> None:
-        """Where nobody can ask, nothing is known."""
-        self.assertIs(UNSURE, self.successResultOf(nobody(HOP, "a@a.ex")))
-
-
-class RecentTests(SynchronousTestCase):
-    """What is kept."""
-
-    def test_bounded(self) -> None:
-        """The oldest goes when there are too many; the same again counts once."""
-        kept: Recent[str, int] = Recent(2)
-        for n, key in enumerate(("a", "b", "b", "c")):
-            kept.keep(key, n, 10.0)
-        self.assertEqual(
-            [None, 2, 3, 2], [*(kept.get(k, 0.0) for k in "abc"), len(kept)]
-        )
-        self.assertIsNone(kept.get("c", 10.0))
-        self.assertEqual(1, len(kept))

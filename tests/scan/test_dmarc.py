@@ -15,7 +15,7 @@ import smfd
 from smfd.format.authres import evidence, tags
 from smfd.format.header import Field, Header
 from smfd.model.finding import Finding, Result
-from smfd.net.dns_conclusions import Conclusions
+from smfd.net.conclusions import Conclusions
 from smfd.scan.dmarc import Author, DMARCStage, policy_of, record
 from tests.scan.test_spf import ZoneResolver, transaction
 

@@ -20,8 +20,8 @@ from smfd.model.envelope import Envelope
 from smfd.model.finding import Finding, Result
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
+from smfd.net.conclusions import Conclusions
 from smfd.net.dns import Answer, DNSTrouble
-from smfd.net.dns_conclusions import Conclusions
 from smfd.proto.address import Address
 from smfd.scan.spf import SPFStage
 

@@ -1,6 +1,4 @@
-"""
-What was made of answers, for as long as every one of them is good.
-"""
+"""What was concluded from answers, for as long as they are good."""
 
 import time
 from collections import OrderedDict
@@ -26,6 +24,10 @@ class Conclusions(Generic[K, V]):
     entries: int = 2000
     _drawn: OrderedDict[K, tuple[float, V]] = field(factory=OrderedDict, init=False)
 
+    def __len__(self) -> int:
+        """How many are held, those that hold no longer too."""
+        return len(self._drawn)
+
     def get(self, key: K) -> V | None:
         """What was concluded, if it still holds."""
         drawn = self._drawn.get(key)
@@ -42,5 +44,6 @@ class Conclusions(Generic[K, V]):
         if until <= self.seconds():
             return
         self._drawn[key] = (until, value)
+        self._drawn.move_to_end(key)
         if len(self._drawn) > self.entries:
             self._drawn.popitem(last=False)
