@@ -62,6 +62,4 @@ def _ended(failure: Failure, consignments: Sequence[Consignment]) -> list[Outcom
     """Nobody knows what was done of it; done again, it is harmless."""
     failure.trap(Closed)
     why = failure.getErrorMessage()
-    return [
-        Outcome(c.entry_id, c.recipient.number, State.DUE, why) for c in consignments
-    ]
+    return [c.outcome(State.DUE, why) for c in consignments]

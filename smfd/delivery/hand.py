@@ -47,9 +47,8 @@ class Hand:
 
     def add(self, consignment: Consignment) -> None:
         """One more."""
-        octets = len(consignment.body.data or b"")
-        self._octets[key_of(consignment)] = octets
-        self._total += octets
+        self._octets[key_of(consignment)] = consignment.octets
+        self._total += consignment.octets
 
     def remove(self, key: Key) -> None:
         """One less; may wake those who wait."""

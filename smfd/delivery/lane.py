@@ -7,6 +7,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from smfd.delivery.load import Load
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome, State
 
@@ -25,6 +26,7 @@ class Lane:
 
     @ivar done: called with the consignments of a batch and their outcomes,
         one for each.
+    @ivar load: what waits or is under way.
     """
 
     _log = Logger()
@@ -36,30 +38,27 @@ class Lane:
         done: Callable[[Sequence[Consignment], Sequence[Outcome]], object],
         size: int,
         delay: float,
+        load: Load | None = None,
     ) -> None:
+        """
+        @param load: takes what is on the lane.
+        """
         self._destination = destination
         self._clock = clock
         self._done = done
         self._size = size
         self._delay = delay
         self._waiting: list[Consignment] = []
-        self._octets = 0
+        self.load = load or Load()
         self._under_way: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._open = True
-        #: Octets of bodies that wait.
-        self.octets = 0
         self._batch: Sequence[Consignment] = ()
-
-    def __len__(self) -> int:
-        """How many wait or are under way."""
-        return len(self._waiting) + len(self._batch)
 
     def put(self, consignment: Consignment) -> None:
         """Take one more; it goes with the next batch."""
         self._waiting.append(consignment)
-        self.octets += len(consignment.body.data or b"")
-        self._octets += _octets(consignment)
+        self.load.add(consignment)
         if self._under_way is not None or not self._open:
             return
         if self._full:
@@ -83,14 +82,13 @@ class Lane:
 
     @property
     def _full(self) -> bool:
-        """Whether what waits is a batch already."""
-        return len(self._waiting) >= self._size or self._octets >= OCTETS
+        """While nothing is under way: whether what waits is a batch already."""
+        return self.load.count >= self._size or self.load.octets >= OCTETS
 
     def _go(self) -> None:
         self._stop_timer()
         batch = self._batch = self._waiting[: self._fitting()]
         del self._waiting[: len(batch)]
-        self._octets -= sum(map(_octets, batch))
         self._under_way = self._deliver(batch)
         # Whatever broke, the next batch goes.
         self._under_way.addErrback(
@@ -102,14 +100,14 @@ class Lane:
         """How many make the next batch."""
         octets = 0
         for n, consignment in enumerate(self._waiting[: self._size]):
-            octets += _octets(consignment)
+            octets += consignment.octets
             if octets > OCTETS and n:
                 return n
         return self._size
 
     def _next(self, _: None) -> None:
         self._under_way = None
-        self.octets -= sum(len(c.body.data or b"") for c in self._batch)
+        self.load.remove(self._batch)
         self._batch = ()
         if self._waiting and self._open:
             # Not from here: a destination that answers at once must not
@@ -135,7 +133,7 @@ class Lane:
             name=self._destination.name,
         )
         why = f"a fault of ours: {type(failure.value).__name__}"
-        return [_still_due(batch[0], why)]
+        return [batch[0].outcome(State.DUE, why)]
 
     async def _each(self, batch: Sequence[Consignment]) -> list[Outcome]:
         outcomes: list[Outcome] = []
@@ -150,7 +148,7 @@ class Lane:
     ) -> None:
         told = {(o.entry_id, o.number) for o in outcomes}
         silent = [
-            _still_due(c, "the destination said nothing")
+            c.outcome(State.DUE, "the destination said nothing")
             for c in batch
             if (c.entry_id, c.recipient.number) not in told
         ]
@@ -160,13 +158,3 @@ class Lane:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
         self._timer = None
-
-
-def _octets(consignment: Consignment) -> int:
-    """What it is in memory."""
-    return len(consignment.body.data or b"")
-
-
-def _still_due(consignment: Consignment, why: str) -> Outcome:
-    number = consignment.recipient.number
-    return Outcome(consignment.entry_id, number, State.DUE, why)

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.delivery.lane import Lane
+from smfd.delivery.load import Load
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome
 
@@ -42,7 +43,6 @@ class Remote:
 class Lanes:
     """
     One for each destination; to other servers, one for each domain.
-
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Lanes:
         self._done = done
         self._delay = delay
         self._remote = remote or Remote()
+        self._load = Load()
 
     def put(self, consignment: Consignment) -> bool:
         """
@@ -78,7 +79,7 @@ class Lanes:
         lane = self._near.get(name)
         if lane is None:
             lane = self._to_domain(name, consignment.recipient.address)
-            if self._full(lane):
+            if self._full(lane.load):
                 return False
         lane.put(consignment)
         return True
@@ -94,22 +95,26 @@ class Lanes:
         lane = self._by_domain.get(key)
         if lane is None:
             self._forget_idle()
-            lane = Lane(
-                destination, self._clock, self._done, self._remote.size, self._delay
+            lane = self._by_domain[key] = Lane(
+                destination,
+                self._clock,
+                self._done,
+                self._remote.size,
+                self._delay,
+                Load(self._load),
             )
-            self._by_domain[key] = lane
         return lane
 
-    def _full(self, lane: Lane) -> bool:
-        most, lanes = self._remote, self._by_domain.values()
+    def _full(self, one: Load) -> bool:
+        most, all_ = self._remote, self._load
         return (
-            len(lane) >= most.lane
-            or lane.octets * 4 >= most.octets
-            or sum(map(len, lanes)) >= most.all
-            or sum(each.octets for each in lanes) >= most.octets
+            one.count >= most.lane
+            or one.octets * 4 >= most.octets
+            or all_.count >= most.all
+            or all_.octets >= most.octets
         )
 
     def _forget_idle(self) -> None:
         if len(self._by_domain) >= IDLE:
-            busy = {key: lane for key, lane in self._by_domain.items() if len(lane)}
+            busy = {k: lane for k, lane in self._by_domain.items() if lane.load.count}
             self._by_domain = busy

@@ -114,7 +114,7 @@ class RelayDestination:
             why = await self._hands.run(damage, c.body) if c.attempts else ""
             if why:
                 self._log.critical("{id}: damaged: {why}", id=c.entry_id, why=why)
-                outcomes.append(_outcome(c, State.CORRUPT, f"damaged: {why}"))
+                outcomes.append(c.outcome(State.CORRUPT, f"damaged: {why}"))
             else:
                 sound.append(c)
         return sound, outcomes
@@ -123,26 +123,15 @@ class RelayDestination:
         c, answer = word.consignment, word.answer
         said = word.why if answer is None else words(answer)
         if answer is not None and answer.code < 300:
-            return _outcome(c, State.DELIVERED, said)
+            return c.outcome(State.DELIVERED, said)
         if answer is not None and permanent(answer):
             return self._undeliverable(c, f"the next hop refused it: {said}")
         if self._clock.seconds() - c.received > self._lifetime:
             days = self._lifetime / 86400
             return self._undeliverable(c, f"not delivered in {days:g} days: {said}")
         self._log.warn("{id}: not delivered yet: {why}", id=c.entry_id, why=said)
-        return _outcome(c, State.DUE, said)
+        return c.outcome(State.DUE, said)
 
     def _undeliverable(self, c: Consignment, why: str) -> Outcome:
         self._log.error("{id}: undeliverable: {why}", id=c.entry_id, why=why)
-        return Outcome(
-            c.entry_id,
-            c.recipient.number,
-            State.DUE,
-            why,
-            next_try=self._clock.seconds(),
-            category=UNDELIVERABLE,
-        )
-
-
-def _outcome(consignment: Consignment, state: State, detail: str) -> Outcome:
-    return Outcome(consignment.entry_id, consignment.recipient.number, state, detail)
+        return c.outcome(State.DUE, why, self._clock.seconds(), UNDELIVERABLE)

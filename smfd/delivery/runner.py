@@ -132,18 +132,8 @@ class Runner(Service):
             missed = self._missed or (entry.id, 0)
             self._missed = min(missed, (entry.id, 0))
             return
-        for recipient in entry.recipients:
-            self._put(
-                Consignment(
-                    entry.id,
-                    entry.received,
-                    entry.sender,
-                    entry.body,
-                    entry.top,
-                    entry.cuts,
-                    recipient,
-                )
-            )
+        for consignment in entry.consignments():
+            self._put(consignment)
 
     def pressure(self) -> "Deferred[None] | None":
         """None while delivery keeps up; else fires when it does again."""
@@ -165,7 +155,7 @@ class Runner(Service):
         if not room:
             later = self._clock.seconds() + _NO_ROOM
             why = "others wait for the same server"
-            outcome = Outcome(*key_of(consignment), State.DUE, why, later)
+            outcome = consignment.outcome(State.DUE, why, later)
             self._delivered([consignment], [outcome])
 
     def _delivered(

@@ -191,8 +191,7 @@ class _Batch:
 
     def report(self, consignment: Consignment, state: State, detail: str) -> None:
         """One outcome."""
-        number = consignment.recipient.number
-        self.outcomes.append(Outcome(consignment.entry_id, number, state, detail))
+        self.outcomes.append(consignment.outcome(state, detail))
 
     def _close(self, draft: Draft, state: State, detail: str) -> None:
         del self.waiting[draft.path]

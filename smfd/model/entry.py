@@ -66,6 +66,22 @@ class Entry:
     recipients: tuple[Recipient, ...]
     record: Record
 
+    def consignments(self, attempts: int = 0) -> "tuple[Consignment, ...]":
+        """Each recipient's share; C{attempts} is that of all of them."""
+        return tuple(
+            Consignment(
+                self.id,
+                self.received,
+                self.sender,
+                self.body,
+                self.top,
+                self.cuts,
+                recipient,
+                attempts,
+            )
+            for recipient in self.recipients
+        )
+
 
 @frozen
 class Consignment:
@@ -84,6 +100,22 @@ class Consignment:
     cuts: tuple[tuple[int, int], ...]
     recipient: Recipient
     attempts: int = 0
+
+    @property
+    def octets(self) -> int:
+        """Those of its body that are in memory."""
+        return len(self.body.data or b"")
+
+    def outcome(
+        self,
+        state: State,
+        detail: str = "",
+        next_try: float = 0.0,
+        category: str = "",
+    ) -> "Outcome":
+        """What became of it."""
+        number = self.recipient.number
+        return Outcome(self.entry_id, number, state, detail, next_try, category)
 
 
 @frozen

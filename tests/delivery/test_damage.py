@@ -19,7 +19,7 @@ from smfd.store.atomic import Disk
 from smfd.store.damage import damage, set_aside
 from smfd.store.ids import new_id
 from smfd.store.maildir import Maildir
-from tests.store.making import REACTOR, SmallHouse, consignments, held, mailbox
+from tests.store.making import REACTOR, SmallHouse, held, mailbox
 from tests.store.making import make_entry as entry_of
 
 #: Larger than what the small house keeps in the ledger.
@@ -262,7 +262,7 @@ class DamageTests(SynchronousTestCase):
         """What is kept already stays as it is."""
         home = os.path.abspath(self.mktemp())
         os.mkdir(home)
-        (consignment,) = consignments(entry_of(b"abc"))
+        (consignment,) = entry_of(b"abc").consignments()
         path = set_aside(Disk(), home, consignment)
         later = evolve(consignment, body=Body(0, b""))
         self.assertEqual(path, set_aside(Disk(), home, later))
@@ -276,9 +276,9 @@ class DamageTests(SynchronousTestCase):
         shelf, disk = Maildir(f"{home}/mail", "mx", Disk()), Disk()
         shelving = Shelving(shelf, disk, home, State.DELIVERED)
         entry = entry_of(b"abc", [mailbox(1), mailbox(2)])
-        shelving.deliver(consignments(entry)[:1])
+        shelving.deliver(entry.consignments()[:1])
         gone = evolve(entry, body=Body(3, path=f"{home}/gone"))
-        outcomes = shelving.deliver(consignments(gone, attempts=1))
+        outcomes = shelving.deliver(gone.consignments(attempts=1))
         self.assertEqual(
             {1: State.DELIVERED, 2: State.CORRUPT},
             {outcome.number: outcome.state for outcome in outcomes},

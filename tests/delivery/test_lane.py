@@ -23,9 +23,7 @@ class Shelf:
         self, consignments: Sequence[Consignment]
     ) -> Deferred[Sequence[Outcome]]:
         """Done."""
-        return succeed(
-            [Outcome(c.entry_id, c.recipient.number, State.HELD) for c in consignments]
-        )
+        return succeed([c.outcome(State.HELD) for c in consignments])
 
 
 class LaneTests(SynchronousTestCase):

@@ -17,7 +17,7 @@ from smfd.net.smtp_client import Patience
 from smfd.net.smtp_client_open import Hops
 from smfd.store.threads import Threads
 from tests.delivery.next_hop import Hop
-from tests.store.making import REACTOR, SmallHouse, consignments, make_entry
+from tests.store.making import REACTOR, SmallHouse, make_entry
 
 MARK = b"X-Spam-Status: No, clean id=1\r\n"
 PATIENCE = Patience(connect=5, reply=5, piece=5, end=5)
@@ -30,7 +30,7 @@ def far(number: int, address: str = "u@far.example") -> Recipient:
 
 def letters(count: int) -> list[Consignment]:
     """So many messages for one recipient."""
-    found = [consignments(make_entry(recipients=[far(1)])) for _ in range(count)]
+    found = [make_entry(recipients=[far(1)]).consignments() for _ in range(count)]
     return [each for (each,) in found]
 
 
@@ -89,7 +89,7 @@ class TransactionTests(RelayTestCase):
         relay = self.relay()
         body = b"X-Spam-Flag: YES\r\nSubject: a\r\n\r\n.one\r\n..two\r\n.\r\nend\r\n"
         entry = make_entry(body, [far(1), far(2, "v@far.example")], cuts=((0, 18),))
-        told = await self.deliver(relay, consignments(entry))
+        told = await self.deliver(relay, entry.consignments())
         self.assertEqual({State.DELIVERED}, {o.state for o in told.values()})
         ((sender, recipients, message),) = self.hop.messages
         self.assertEqual(MARK + entry.top + body[18:], message)
@@ -105,7 +105,7 @@ class TransactionTests(RelayTestCase):
         path = os.path.abspath(self.mktemp())
         Path(path).write_bytes(body)
         entry = make_entry(make_entry().body.__class__(len(body), path=path), [far(1)])
-        await self.deliver(relay, consignments(entry))
+        await self.deliver(relay, entry.consignments())
         self.assertEqual(MARK + entry.top + body, self.hop.messages[0][2])
 
     async def test_one_connection(self) -> None:
@@ -128,7 +128,7 @@ class TransactionTests(RelayTestCase):
         """A recipient who is refused costs the other nothing."""
         relay = self.relay(**{"RCPT TO:<V@": b"550 5.1.1 nobody\r\n"})
         entry = make_entry(recipients=[far(1), far(2, "v@far.example")])
-        told = await self.deliver(relay, consignments(entry))
+        told = await self.deliver(relay, entry.consignments())
         self.assertEqual(State.DELIVERED, told[entry.id, 1].state)
         refused = told[entry.id, 2]
         self.assertEqual("undeliverable", refused.category)
@@ -183,7 +183,7 @@ class TransactionTests(RelayTestCase):
             self.hops.hang_up()
             self.hop.says = dict(says)
             entry = make_entry(recipients=[far(1)])
-            (told,) = (await self.deliver(relay, consignments(entry))).values()
+            (told,) = (await self.deliver(relay, entry.consignments())).values()
             self.assertEqual((State.DUE, ""), (told.state, told.category), says)
 
     async def test_down(self) -> None:
@@ -207,7 +207,7 @@ class TransactionTests(RelayTestCase):
         relay = self.relay(RCPT=b"450 4.2.1 later\r\n")
         old = make_entry(recipients=[far(1)], when=REACTOR.seconds() - 5 * 86400 - 60)
         young = make_entry(recipients=[far(1)], when=REACTOR.seconds() - 4 * 86400)
-        told = await self.deliver(relay, [*consignments(old), *consignments(young)])
+        told = await self.deliver(relay, [*old.consignments(), *young.consignments()])
         self.assertIn("not delivered in 5 days", told[old.id, 1].detail)
         self.assertEqual(
             ["undeliverable", ""], [told[e.id, 1].category for e in (old, young)]
@@ -228,7 +228,7 @@ class LMTPTests(RelayTestCase):
         self.where = self.hop.listen(os.path.relpath(self.mktemp() + ".sock")[-90:])
         names = [far(n, f"{n}@far.example") for n in (1, 2, 3)]
         entry = make_entry(recipients=names)
-        told = await self.deliver(self.destination(), consignments(entry))
+        told = await self.deliver(self.destination(), entry.consignments())
         self.assertEqual(
             [(State.DELIVERED, ""), (State.DUE, ""), (State.DUE, "undeliverable")],
             [(told[entry.id, n].state, told[entry.id, n].category) for n in (1, 2, 3)],
@@ -240,7 +240,7 @@ class LMTPTests(RelayTestCase):
         self.hop.says[b"."] = [b"250 fine\r\n", b""]
         self.where = self.hop.listen()
         entry = make_entry(recipients=[far(1), far(2, "v@far.example")])
-        told = await self.deliver(self.destination(), consignments(entry))
+        told = await self.deliver(self.destination(), entry.consignments())
         self.assertEqual({State.DUE}, {o.state for o in told.values()})
 
 

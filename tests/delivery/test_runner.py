@@ -19,7 +19,6 @@ from smfd.store.ledger import NoSpace
 from tests.store.making import (
     REACTOR,
     SmallHouse,
-    consignments,
     held,
     mailbox,
     make_entry,
@@ -31,9 +30,7 @@ Answer = Callable[[Sequence[Consignment]], Any]
 
 def done(batch: Sequence[Consignment]) -> list[Outcome]:
     """All of it is delivered."""
-    return [
-        Outcome(c.entry_id, c.recipient.number, State.DELIVERED, "there") for c in batch
-    ]
+    return [c.outcome(State.DELIVERED, "there") for c in batch]
 
 
 @implementer(IDestination)
@@ -68,7 +65,7 @@ class LaneTests(SynchronousTestCase):
     def put(self, count: int) -> None:
         """Some consignments."""
         for _ in range(count):
-            self.lane.put(consignments(make_entry())[0])
+            self.lane.put(make_entry().consignments()[0])
 
     def sizes(self) -> list[int]:
         """How large the batches were."""
@@ -106,7 +103,7 @@ class LaneTests(SynchronousTestCase):
 
     def test_poison(self) -> None:
         """One that breaks the destination breaks no other (R14)."""
-        bad = consignments(make_entry(b"bad"))[0]
+        bad = make_entry(b"bad").consignments()[0]
 
         def answer(batch: Sequence[Consignment]) -> Any:
             return fail(KeyError("x")) if bad in batch else done(batch)
@@ -143,7 +140,7 @@ class HandTests(SynchronousTestCase):
     def test_pressure(self) -> None:
         """Half full, the doors wait; they go on when it is lighter."""
         hand = Hand(window=4, memory=1000)
-        all_ = [consignments(make_entry(b"x"))[0] for _ in range(3)]
+        all_ = [make_entry(b"x").consignments()[0] for _ in range(3)]
         hand.add(all_[0])
         self.assertIsNone(hand.lighter())
         hand.add(all_[1])
@@ -158,16 +155,16 @@ class HandTests(SynchronousTestCase):
     def test_octets(self) -> None:
         """Large bodies in memory count by their size."""
         hand = Hand(window=100, memory=1000)
-        hand.add(consignments(make_entry(b"x" * 600))[0])
+        hand.add(make_entry(b"x" * 600).consignments()[0])
         self.assertTrue(hand.heavy)
         self.assertFalse(hand.full)
-        hand.add(consignments(make_entry(b"x" * 600))[0])
+        hand.add(make_entry(b"x" * 600).consignments()[0])
         self.assertTrue(hand.full)
 
     def test_gone(self) -> None:
         """A client that hangs up while it waits is not remembered."""
         hand = Hand(window=1, memory=1000)
-        hand.add(consignments(make_entry(b"x"))[0])
+        hand.add(make_entry(b"x").consignments()[0])
         for _ in range(1000):
             waiting = hand.lighter()
             assert waiting is not None

@@ -15,7 +15,7 @@ from smfd.model.transaction import Body
 from smfd.store.atomic import Disk
 from smfd.store.maildir import Maildir
 from smfd.store.quarantine import Quarantine
-from tests.store.making import consignments, held, mailbox, make_entry
+from tests.store.making import held, mailbox, make_entry
 
 Fault = tuple[str, str, int]
 
@@ -93,7 +93,7 @@ class ShelvingCase(SynchronousTestCase):
     def batch(self, *users: str) -> list[Consignment]:
         """One consignment for each user."""
         return [
-            consignments(make_entry(recipients=[mailbox(n, f"{user}@d.example")]))[0]
+            make_entry(recipients=[mailbox(n, f"{user}@d.example")]).consignments()[0]
             for n, user in enumerate(users, 1)
         ]
 
@@ -188,11 +188,11 @@ class MaildirShelvingTests(ShelvingCase):
     def test_again(self) -> None:
         """What may have been tried is looked for: in new, or read already."""
         entry = make_entry(recipients=[mailbox(1), mailbox(2), mailbox(3)])
-        self.mail(Disk()).deliver(consignments(entry)[:2])
+        self.mail(Disk()).deliver(entry.consignments()[:2])
         first = self.files()[0]
         first.rename(first.parent.parent / "cur" / f"{first.name}:2,S")
         disk = FaultyDisk()
-        outcomes = self.mail(disk).deliver(consignments(entry, attempts=1))
+        outcomes = self.mail(disk).deliver(entry.consignments(attempts=1))
         self.assertEqual(
             dict.fromkeys((1, 2, 3), State.DELIVERED), self.by_number(outcomes)
         )
@@ -202,9 +202,9 @@ class MaildirShelvingTests(ShelvingCase):
     def test_again_not_synced(self) -> None:
         """What is found but cannot be synced is not called delivered."""
         entry = make_entry()
-        self.mail(Disk()).deliver(consignments(entry))
+        self.mail(Disk()).deliver(entry.consignments())
         disk = FaultyDisk(("sync_folder", "/new", errno.EIO))
-        (outcome,) = self.mail(disk).deliver(consignments(entry, attempts=1))
+        (outcome,) = self.mail(disk).deliver(entry.consignments(attempts=1))
         self.assertEqual(State.DUE, outcome.state)
         self.assertEqual(1, len(self.files()))
 
@@ -212,10 +212,10 @@ class MaildirShelvingTests(ShelvingCase):
         """What a power cut left half written is written anew."""
         entry = make_entry()
         shelving = self.mail(Disk())
-        draft = shelving.shelf.draft(consignments(entry)[0])
+        draft = shelving.shelf.draft(entry.consignments()[0])
         shelving.shelf.make_room(draft)
         Path(draft.part).write_bytes(b"half a message that is longer" * 100)
-        shelving.deliver(consignments(entry, attempts=1))
+        shelving.deliver(entry.consignments(attempts=1))
         (path,) = self.files()
         self.assertIn(f",S={path.stat().st_size},", path.name)
 
@@ -233,7 +233,7 @@ class QuarantineShelvingTests(ShelvingCase):
         entry = make_entry(
             recipients=[held(1), held(2, "v@d.example"), held(3, "u@e.example")]
         )
-        outcomes = self.shelving(Disk()).deliver(consignments(entry))
+        outcomes = self.shelving(Disk()).deliver(entry.consignments())
         self.assertEqual(dict.fromkeys((1, 2, 3), State.HELD), self.by_number(outcomes))
         self.assertEqual(2, len(self.files("quarantine")))
 
@@ -241,7 +241,7 @@ class QuarantineShelvingTests(ShelvingCase):
         """When their file fails all who share it stay due."""
         entry = make_entry(recipients=[held(1), held(2), held(3, "u@e.example")])
         disk = FaultyDisk(("sync", "/d.example/", errno.EIO))
-        outcomes = self.shelving(disk).deliver(consignments(entry))
+        outcomes = self.shelving(disk).deliver(entry.consignments())
         self.assertEqual(
             {1: State.DUE, 2: State.DUE, 3: State.HELD}, self.by_number(outcomes)
         )
@@ -249,8 +249,8 @@ class QuarantineShelvingTests(ShelvingCase):
     def test_again(self) -> None:
         """A file that is there is not written again."""
         entry = make_entry(recipients=[held(1)])
-        self.shelving(Disk()).deliver(consignments(entry))
+        self.shelving(Disk()).deliver(entry.consignments())
         disk = FaultyDisk()
-        (outcome,) = self.shelving(disk).deliver(consignments(entry, attempts=1))
+        (outcome,) = self.shelving(disk).deliver(entry.consignments(attempts=1))
         self.assertEqual(State.HELD, outcome.state)
         self.assertNotIn("create", disk.steps)

@@ -15,7 +15,7 @@ from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.runner import Runner, backoff
-from smfd.model.entry import Consignment, Entry, Recipient
+from smfd.model.entry import Entry, Recipient
 from smfd.model.finding import Finding, Listed, Result
 from smfd.model.record import Record
 from smfd.model.transaction import Body
@@ -94,23 +94,6 @@ def mailbox(number: int, address: str = "u@d.example") -> Recipient:
 def held(number: int, address: str = "u@d.example") -> Recipient:
     """A recipient whose message is held."""
     return Recipient(number, address, "quarantine", "spam", "too much", 9.0)
-
-
-def consignments(entry: Entry, attempts: int = 0) -> list[Consignment]:
-    """What is due of an entry."""
-    return [
-        Consignment(
-            entry.id,
-            entry.received,
-            entry.sender,
-            entry.body,
-            entry.top,
-            entry.cuts,
-            recipient,
-            attempts,
-        )
-        for recipient in entry.recipients
-    ]
 
 
 async def pause(seconds: float = 0.01) -> None:

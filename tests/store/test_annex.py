@@ -24,7 +24,7 @@ from smfd.store.quarantine import Quarantine
 from smfd.store.search_criteria import Criteria, query
 from smfd.store.search_index import Filled, Index, LedgerRecords
 from smfd.store.shelf import Shelf
-from tests.store.making import REACTOR, consignments, held, mailbox, make_entry, pause
+from tests.store.making import REACTOR, held, mailbox, make_entry, pause
 
 
 def thread() -> str:
@@ -130,7 +130,7 @@ class WorkTests(AnnexCase):
             os.mkdir(shelf.root)
             shelving = Shelving(shelf, disk, home, state)
             entry = make_entry(recipients=[recipient])
-            (outcome,) = await desk.run(shelving.deliver, consignments(entry))
+            (outcome,) = await desk.run(shelving.deliver, entry.consignments())
             self.assertEqual(state, outcome.state)
             self.assertTrue((self.home / outcome.detail).is_file())
         clamds = Clamds((address("unix:/nonexistent"),))

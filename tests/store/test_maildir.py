@@ -13,7 +13,7 @@ from smfd.store.atomic import Disk
 from smfd.store.maildir import Maildir
 from smfd.store.place import Unplaceable, folder_name, inside, split_mailbox
 from smfd.store.shelf import write
-from tests.store.making import OWN_TOP, TOP, consignments, mailbox, make_entry
+from tests.store.making import OWN_TOP, TOP, mailbox, make_entry
 
 HOSTILE = [
     "../../etc/passwd@d.example",
@@ -111,7 +111,7 @@ class AssemblyTests(SynchronousTestCase):
     ) -> None:
         """Our lines, theirs, and nothing of what is cut: byte for byte."""
         data, cuts = given
-        draft = self.maildir.draft(consignments(make_entry(data, cuts=cuts))[0])
+        draft = self.maildir.draft(make_entry(data, cuts=cuts).consignments()[0])
         write(self.disk, self.maildir, draft, sync=False)
         self.assertEqual(self.expected(data, cuts), Path(draft.part).read_bytes())
         os.unlink(draft.part)
@@ -122,7 +122,7 @@ class AssemblyTests(SynchronousTestCase):
         data, cuts = given
         (self.root / "body").write_bytes(data)
         body = Body(len(data), path=str(self.root / "body"))
-        draft = self.maildir.draft(consignments(make_entry(body, cuts=cuts))[0])
+        draft = self.maildir.draft(make_entry(body, cuts=cuts).consignments()[0])
         write(self.disk, self.maildir, draft, sync=False)
         whole = Path(draft.part).read_bytes()
         self.assertEqual(self.expected(data, cuts), whole)
@@ -139,7 +139,7 @@ class AssemblyTests(SynchronousTestCase):
         path.write_bytes(data)
         self.addCleanup(path.unlink)
         body = Body(len(data), path=str(path))
-        draft = self.maildir.draft(consignments(make_entry(body, cuts=((5, 9),)))[0])
+        draft = self.maildir.draft(make_entry(body, cuts=((5, 9),)).consignments()[0])
         write(self.disk, self.maildir, draft, sync=True)
         self.assertEqual(
             OWN_TOP + TOP + data[:5] + data[9:], Path(draft.part).read_bytes()
@@ -149,7 +149,7 @@ class AssemblyTests(SynchronousTestCase):
         """A body that lost its end leaves no file."""
         (self.root / "body").write_bytes(b"short")
         body = Body(100, path=str(self.root / "body"))
-        draft = self.maildir.draft(consignments(make_entry(body))[0])
+        draft = self.maildir.draft(make_entry(body).consignments()[0])
         with self.assertRaises(OSError):
             write(self.disk, self.maildir, draft, sync=True)
         self.assertFalse(os.path.exists(draft.part))
@@ -179,7 +179,7 @@ class MailboxTests(SynchronousTestCase):
 
     def test_folders(self) -> None:
         """A mailbox has tmp, new and cur, for its owner only."""
-        draft = self.maildir.draft(consignments(make_entry())[0])
+        draft = self.maildir.draft(make_entry().consignments()[0])
         write(self.disk, self.maildir, draft, sync=True)
         box = self.root / "d.example" / "u"
         self.assertEqual({"tmp", "new", "cur"}, set(os.listdir(box)))
@@ -190,7 +190,7 @@ class MailboxTests(SynchronousTestCase):
     def test_name(self) -> None:
         """The same consignment has the same name; no other has it."""
         entry = make_entry(recipients=[mailbox(1), mailbox(2)])
-        first, second = consignments(entry)
+        first, second = entry.consignments()
         self.assertEqual(self.maildir.draft(first), self.maildir.draft(first))
         self.assertNotEqual(
             self.maildir.draft(first).path, self.maildir.draft(second).path
@@ -203,7 +203,7 @@ class MailboxTests(SynchronousTestCase):
     def test_present(self) -> None:
         """A message is found in new, and in cur with its flags."""
         entry = make_entry(recipients=[mailbox(n) for n in (1, 2, 3)])
-        new, read, missing = [self.maildir.draft(c) for c in consignments(entry)]
+        new, read, missing = [self.maildir.draft(c) for c in entry.consignments()]
         self.assertEqual(set(), self.maildir.present([new, read, missing]))
         self.maildir.make_room(new)
         Path(new.path).touch()

@@ -9,7 +9,7 @@ from smfd.store.atomic import Disk
 from smfd.store.place import Unplaceable
 from smfd.store.quarantine import Quarantine
 from smfd.store.shelf import write
-from tests.store.making import TOP, consignments, held, make_entry
+from tests.store.making import TOP, held, make_entry
 
 
 class QuarantineTests(SynchronousTestCase):
@@ -24,7 +24,7 @@ class QuarantineTests(SynchronousTestCase):
     def hold(self, when: float = 0.0) -> str:
         """A message that is held; its path."""
         entry = make_entry(b"abcdef", [held(1)], ((1, 2),), when=when)
-        draft = self.quarantine.draft(consignments(entry)[0])
+        draft = self.quarantine.draft(entry.consignments()[0])
         write(self.disk, self.quarantine, draft, sync=True)
         os.rename(draft.part, draft.path)
         return draft.path
@@ -35,7 +35,7 @@ class QuarantineTests(SynchronousTestCase):
             recipients=[held(1), held(2, "v@d.example"), held(3, "u@e.example")],
             when=86400.0 * 365,
         )
-        drafts = [self.quarantine.draft(c) for c in consignments(entry)]
+        drafts = [self.quarantine.draft(c) for c in entry.consignments()]
         self.assertEqual(drafts[0].path, drafts[1].path)
         self.assertEqual(
             [f"d.example/1971-01-01/{entry.id}", f"e.example/1971-01-01/{entry.id}"],
@@ -51,7 +51,7 @@ class QuarantineTests(SynchronousTestCase):
     def test_present(self) -> None:
         """Only a file that has its name counts."""
         entry = make_entry(recipients=[held(1)])
-        draft = self.quarantine.draft(consignments(entry)[0])
+        draft = self.quarantine.draft(entry.consignments()[0])
         write(self.disk, self.quarantine, draft, sync=True)
         self.assertEqual(set(), self.quarantine.present([draft]))
         os.rename(draft.part, draft.path)
