@@ -39,6 +39,7 @@ def networks(texts: Sequence[str]) -> Networks:
 OK_MAIL = reply(250, "2.1.0", "Sender OK")
 OK_RCPT = reply(250, "2.1.5", "Recipient OK")
 FULL = reply(452, "4.3.1", "Insufficient system storage, try again later")
+BROKEN = reply(451, "4.3.0", "Mail system trouble, try again later")
 BEHIND = reply(451, "4.3.2", "Delivery is behind, try again later")
 
 _REFUSALS = {
@@ -112,10 +113,15 @@ class MX:
 
     def mail(self, session: Session, envelope: Envelope) -> Deferred[Reply]:
         """Any sender, as long as there is room for his message."""
-        if not self.spool.has_room(envelope.size or 0):
-            # RFC 1870 §6.1: say so before the message is sent.
-            return self.refused(session, envelope, FULL)
-        return succeed(OK_MAIL)
+        # RFC 1870 §6.1: say so before the message is sent.
+        trouble = self._trouble(envelope)
+        return self.refused(session, envelope, trouble) if trouble else succeed(OK_MAIL)
+
+    def _trouble(self, envelope: Envelope) -> Reply | None:
+        """What keeps any message of that size from being ours."""
+        if self.acceptance.ledger.suspect:
+            return BROKEN
+        return None if self.spool.has_room(envelope.size or 0) else FULL
 
     def rcpt(
         self, session: Session, envelope: Envelope, forward: Forward
@@ -146,7 +152,7 @@ class MX:
     def data(self, session: Session, envelope: Envelope) -> Deferred[Reply | IIncoming]:
         """Where the message goes, if there is room; it may wait for a turn."""
         turn = self.acceptance.turn()
-        if turn is None and self.spool.has_room(envelope.size or 0):
+        if turn is None and self._trouble(envelope) is None:
             return succeed(self.spool.receive(envelope.id))
         return Deferred.fromCoroutine(self._data(session, envelope, turn))
 
@@ -158,8 +164,9 @@ class MX:
                 await turn.addTimeout(PATIENCE, self.clock)
         except defer.TimeoutError:
             return await self.refused(session, envelope, BEHIND)
-        if not self.spool.has_room(envelope.size or 0):
-            return await self.refused(session, envelope, FULL)
+        trouble = self._trouble(envelope)
+        if trouble is not None:
+            return await self.refused(session, envelope, trouble)
         return self.spool.receive(envelope.id)
 
     def message(

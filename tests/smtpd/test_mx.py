@@ -1,5 +1,6 @@
 """Tests for L{smfd.smtpd.mx}, with everything real behind it."""
 
+import sqlite3
 from ipaddress import ip_network
 
 from twisted.internet.defer import Deferred
@@ -9,6 +10,7 @@ from smfd.model.envelope import Envelope
 from smfd.proto.reply import Reply
 from smfd.smtpd.mx import PATIENCE
 from tests.smtpd.fronts import ANN, SENDER, FrontTestCase
+from tests.smtpd.test_acceptance import GatedDisk
 
 
 class ConnectionTests(FrontTestCase):
@@ -149,6 +151,25 @@ class RoomTests(FrontTestCase):
             assert isinstance(said, Reply)
             self.assertEqual((452, "4.3.1"), (said.code, said.status))
             self.assertEqual("deferred", (await self.record(said))["verdict"])
+
+    async def test_suspect(self) -> None:
+        """While the ledger's disk is not trusted: 451 at MAIL and DATA (R5)."""
+        disk = GatedDisk()
+        door = await self.build(disk=disk)
+        disk.trouble = sqlite3.OperationalError("disk I/O error")
+        disk.trouble.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        self.assertEqual(451, (await self.send()).code)
+        session = self.session()
+        for said in (
+            await door.mail(session, Envelope(self.name(), SENDER)),
+            await door.data(session, Envelope(self.name(), SENDER)),
+        ):
+            assert isinstance(said, Reply)
+            self.assertEqual((451, "4.3.0"), (said.code, said.status))
+            name = said.lines[0].rpartition("id=")[2]
+            # The ledger keeps no record now; the log does.
+            self.assertIn(f" {name}: client=192.0.2.1", self.logged())
+        self.flushLoggedErrors()
 
     async def test_announced(self) -> None:
         """A SIZE that there is no room for is refused at MAIL (RFC 1870 6.1)."""
