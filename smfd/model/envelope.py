@@ -35,6 +35,7 @@ class Envelope:
     @ivar smtputf8: the message is internationalized (RFC 6531).
     @ivar ret: "FULL", "HDRS" or "" (RFC 3461 §4.3).
     @ivar envid: the client's own name for the message (RFC 3461 §4.4), or "".
+    @ivar named: whom the client named where the recipients are others: aliases.
     """
 
     id: str
@@ -45,6 +46,7 @@ class Envelope:
     smtputf8: bool = False
     ret: str = ""
     envid: str = ""
+    named: tuple[str, ...] = ()
 
     def to(self, *recipients: Forward) -> "Envelope":
         """The same for other recipients.  (Twice as fast as C{attrs.evolve}.)"""
@@ -57,4 +59,5 @@ class Envelope:
             self.smtputf8,
             self.ret,
             self.envid,
+            self.named,
         )

@@ -17,6 +17,7 @@ class Record:
     @ivar verdict: the category of the message, or "refused" or "deferred".
     @ivar reply: what the client was told.
     @ivar ms: how long the judgement took, milliseconds.
+    @ivar named: whom the client named where the recipients are others: aliases.
     @ivar certificate: the client's, see L{Session <smfd.model.session.Session>}.
     """
 
@@ -40,3 +41,4 @@ class Record:
     findings: tuple[Finding, ...] = ()
     fates: tuple[Fate, ...] = field(default=())
     certificate: str = ""
+    named: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ Standards: RFC 5321 §4.2.5, §6.1, §6.3 (loops).
 from collections.abc import Mapping
 from time import perf_counter
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -135,7 +135,7 @@ class Acceptance:
         passed = [field.value for field in header.all("delivered-to")]
         ends = await self.recipients.ends(envelope.recipients, passed)
         if ends.forwards and ends.forwards != envelope.recipients:
-            envelope = envelope.to(*ends.forwards)
+            envelope = evolve(envelope, recipients=ends.forwards, named=ends.named)
         transaction = Transaction(
             envelope.id,
             Flow.INBOUND,

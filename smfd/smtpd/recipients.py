@@ -61,14 +61,20 @@ class Ends:
 
     @ivar forwards: each mailbox once.
     @ivar shares: the mailboxes of each recipient of the envelope, in order.
+    @ivar named: the recipients that are none of these mailboxes, but lead there.
     @ivar findings: what is to be said of it.
     @ivar trouble: why it cannot be had; then there is nothing else.
     """
 
     forwards: tuple[Forward, ...] = ()
     shares: tuple[tuple[str, ...], ...] = ()
+    named: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     trouble: Trouble | None = None
+
+
+#: A recipient, and the mailboxes he stands for.
+Way = tuple[Forward, Sequence[Forward]]
 
 
 @frozen
@@ -108,7 +114,7 @@ class Recipients:
         """
         found: dict[str, Forward] = {}
         shares = []
-        led = []
+        ways: list[Way] = []
         try:
             for forward in wanted:
                 own = await self._ends(forward)
@@ -118,12 +124,12 @@ class Recipients:
                 if len(found) > self.mailboxes:
                     return Ends(trouble=TOO_MANY)
                 shares.append(tuple([str(end.address) for end in kept]))
-                if len(own) > 1 or not _is_same(own[0], forward):
-                    led.append(f"{forward.address}: {' '.join(shares[-1])}")
+                if own[0] is not forward or len(own) > 1:
+                    ways.append((forward, own))
         except Endless:
             return Ends(trouble=ENDLESS)
         ends = _without_loops(tuple(found.values()), tuple(shares), passed)
-        return evolve(ends, findings=(*ends.findings, _followed(led))) if led else ends
+        return _told(ends, ways) if ways else ends
 
     async def _ends(self, forward: Forward) -> Sequence[Forward]:
         name = await self._name(forward.address)
@@ -258,15 +264,24 @@ def _is_same(end: Forward, forward: Forward) -> bool:
     return bool(end.tagged) or _key(end) == _key(forward)
 
 
-def _followed(led: Sequence[str]) -> Finding:
-    """Who was asked for, for whoever looks for the message later."""
-    return Finding(
+def _told(ends: Ends, ways: Sequence[Way]) -> Ends:
+    """With who was asked for, for whoever looks for the message later."""
+    named = [str(f.address) for f, own in ways if _key(f) not in map(_key, own)]
+    led = [
+        f"{forward.address}: {' '.join(str(end.address) for end in own)}"
+        for forward, own in ways
+        if len(own) > 1 or not _is_same(own[0], forward)
+    ]
+    if not led:
+        return evolve(ends, named=tuple(named))
+    finding = Finding(
         "recipients",
         "ALIAS",
         Result.PASS,
         reason="some recipients stand for other mailboxes",
         evidence="; ".join(led[:20])[:1000],
     )
+    return evolve(ends, named=tuple(named), findings=(*ends.findings, finding))
 
 
 def _key(end: Forward) -> str:
@@ -300,4 +315,4 @@ def _without_loops(
         reason="who has it already does not get it again",
         evidence=had[:500],
     )
-    return Ends(left, shares, (finding,))
+    return Ends(left, shares, findings=(finding,))

@@ -71,6 +71,7 @@ class Recorder:
             findings=transaction.findings,
             fates=verdict.fates if verdict else (),
             certificate=session.certificate,
+            named=envelope.named,
         )
         self.gates.noted(session, record)
         return record
@@ -144,6 +145,7 @@ class Recorder:
             client=record.client,
             helo=record.helo,
             **{"from": f"<{record.sender}>"},
+            orig_to=" ".join(f"<{r}>" for r in record.named[:20]),
             to=fates or " ".join(f"<{r}>" for r in record.recipients[:20]),
             nrcpt=len(record.recipients),
             size=record.size,

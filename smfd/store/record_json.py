@@ -18,6 +18,7 @@ def record_document(record: Record) -> dict[str, Any]:
     """A record as plain values."""
     document = _plain(record)
     document["recipients"] = list(record.recipients)
+    document["named"] = list(record.named)
     document["findings"] = [_finding_document(f) for f in record.findings]
     document["fates"] = [_fate_document(f) for f in record.fates]
     return document

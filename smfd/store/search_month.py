@@ -209,12 +209,18 @@ def _row(seq: int, record: Mapping[str, Any]) -> Mapping[str, Any]:
         "seq": seq,
         "time": float(record.get("time") or 0),
         "senders": _lines([record.get("sender"), record.get("header_from")]),
-        "recipients": _lines(record.get("recipients") or ()),
+        "recipients": _lines(record.get("recipients") or ()) + _named(record),
         "verdict": verdict,
         "verdicts": f" {' '.join(words)} ",
         "score": record.get("score"),
         "size": int(record.get("size") or 0),
     }
+
+
+def _named(record: Mapping[str, Any]) -> str:
+    """Behind the mailboxes and an empty line: the aliases the sender knows."""
+    named = record.get("named")
+    return _lines(named) if named else ""
 
 
 def _lines(texts: Iterable[Any]) -> str:
@@ -230,6 +236,7 @@ def _text(value: Any) -> str:
 
 def _item(row: tuple[Any, ...]) -> dict[str, Any]:
     item = dict(zip(_SHOWN, row, strict=True))
-    item["recipients"] = item["recipients"].split("\n")[1:-1]
+    mailboxes, _, _ = item["recipients"].partition("\n\n")
+    item["recipients"] = [one for one in mailboxes.split("\n") if one]
     item["verdicts"] = item["verdicts"].split()
     return item

@@ -56,6 +56,17 @@ class AliasTests(RecipientsTestCase):
         names = ("All@home.example", ANN, "team@home.example")
         self.assertEqual([ANN, BOB], await self.ends(*names))
 
+    async def test_named(self) -> None:
+        """The record and the log name the alias and the tag, not the mailbox twice."""
+        await self.build()
+        await self.directory.put_alias("team@home.example", (ANN, BOB), **BY)
+        await self.directory.put_forward(ANN, (BOB,), True, **BY)
+        names = ("Team@home.example", "Bob@home.example", "bob+x@home.example", ANN)
+        reply = await self.send(LETTER, names)
+        record = await self.record(reply)
+        self.assertEqual(["Team@home.example", "bob+x@home.example"], record["named"])
+        self.assertIn("orig_to=<Team@home.example> <bob+x@home.example>", self.logged())
+
     async def test_forward(self) -> None:
         """A forward sends mail elsewhere, and keeps a copy when it is told to."""
         await self.build()

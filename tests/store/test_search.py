@@ -124,6 +124,14 @@ class WantedTests(SearchTestCase):
         self.ledger.add(sender="joann.b@a.example", header_from="")
         self.assertEqual([one], await self.found(sender="Ann.B@A.example"))
 
+    async def test_named(self) -> None:
+        """An alias finds what its mailboxes got, and they are what is shown."""
+        one = self.ledger.add(named=["Team@home.example", "all@home.example"])
+        for named in "team@home.example", "ALL@home.example", "ann@home.example":
+            self.assertEqual([one], await self.found(recipient=named), named)
+        (item,) = (await self.search.search(Criteria(), 10)).items
+        self.assertEqual(["ann@home.example"], item["recipients"])
+
     async def test_author(self) -> None:
         """The sender is looked for in the envelope and in From."""
         one = self.ledger.add(sender="bounce@m.example", header_from="boss@a.example")

@@ -57,6 +57,11 @@ class AddressTests(SynchronousTestCase):
             ("catch", [bob]),
         ):
             self.assertEqual(wanted, self.recipients(word), word)
+        # Who asks for a message asks for whom he wrote to.
+        for named in ("team@example.test", "ann+x@example.test", "nobody@example.test"):
+            found = self.house.ctl("trace", "search", "--recipient", named)["items"]
+            self.assertEqual("clean", found[0]["verdict"], named)
+            self.assertNotIn(named, found[0]["recipients"])
         # His own list counts, whatever name he was written to by.
         self.house.ctl("list", "add", "--scope", bob, "--block", "al@sender.test")
         self.send("blocked", "team@example.test")
