@@ -1,5 +1,6 @@
 """The two ways to servers that are not ours, and what both need."""
 
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
@@ -27,17 +28,21 @@ class Onward(Service):
         directory: Directory,
         hops: Hops,
         reactor: Any,
+        home: Path,
         lifetime: float = LIFETIME,
     ) -> None:
         """
         @param directory: knows the next hops.
+        @param home: where what is left of damaged messages is kept.
         @param lifetime: seconds after which we give up.
         """
         self._directory = directory
         self._hops = hops
         self._hands = Threads(reactor, "onward", most=2)
         self.destinations = tuple(
-            RelayDestination(name, self._route, hops, self._hands, reactor, lifetime)
+            RelayDestination(
+                name, self._route, hops, self._hands, reactor, home, lifetime
+            )
             for name in ("lmtp", "relay")
         )
 
@@ -69,7 +74,8 @@ def onward(config: Config, directory: Directory, reactor: Any) -> Onward:
         settings.connect_timeout, settings.reply_timeout, end=settings.end_timeout
     )
     hops = _hops(config, reactor, patience)
-    return Onward(directory, hops, reactor, settings.lifetime_days * 86400.0)
+    lifetime = settings.lifetime_days * 86400.0
+    return Onward(directory, hops, reactor, config.home, lifetime)
 
 
 def callout(config: Config, reactor: Any) -> Callout:

@@ -8,8 +8,10 @@ recipient's domain, with the words of the refusal.
 Standards: RFC 5321 §4.5.4.1 (how long to try), §6.1.
 """
 
+import os
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
@@ -25,7 +27,8 @@ from smfd.model.hop import NextHop
 from smfd.model.verdict import UNDELIVERABLE
 from smfd.net.smtp_client_open import Hops
 from smfd.proto.answers import permanent, words
-from smfd.store.damage import damage
+from smfd.store.atomic import Disk
+from smfd.store.damage import Examination
 
 #: RFC 5321 §4.5.4.1: at least four or five days.
 LIFETIME = 5 * 86400.0
@@ -52,10 +55,13 @@ class RelayDestination:
         hops: Hops,
         hands: IHands,
         clock: IReactorTime,
+        home: Path,
         lifetime: float = LIFETIME,
+        disk: Disk | None = None,
     ) -> None:
         """
         @param hands: read bodies from the disk.
+        @param home: where what is left of damaged messages is kept.
         @param lifetime: seconds after which we give up.
         """
         self.name = name
@@ -63,6 +69,8 @@ class RelayDestination:
         self._hops = hops
         self._hands = hands
         self._clock = clock
+        self._home = os.path.abspath(home)
+        self._disk = disk or Disk()
         self._lifetime = lifetime
         self._under_way: set[Deferred[Sequence[Outcome]]] = set()
 
@@ -108,16 +116,28 @@ class RelayDestination:
         self, consignments: Sequence[Consignment]
     ) -> tuple[list[Consignment], list[Outcome]]:
         """What is as it was, and the outcomes of what is damaged."""
+        examination = Examination(self._disk, self._home)
         sound: list[Consignment] = []
         outcomes: list[Outcome] = []
         for c in consignments:
-            why = await self._hands.run(damage, c.body) if c.attempts else ""
-            if why:
-                self._log.critical("{id}: damaged: {why}", id=c.entry_id, why=why)
-                outcomes.append(c.outcome(State.CORRUPT, f"damaged: {why}"))
+            try:
+                fault = await self._examine(examination, c)
+            except OSError as error:
+                outcomes.append(self._outcome(Word(c, None, str(error))))
+                continue
+            if fault:
+                self._log.critical("{id}: {why}", id=c.entry_id, why=fault)
+                outcomes.append(c.outcome(State.CORRUPT, fault))
             else:
                 sound.append(c)
         return sound, outcomes
+
+    async def _examine(self, examination: Examination, c: Consignment) -> str:
+        if not c.attempts:
+            # As it came from the door: it costs no way to a thread.
+            return ""
+        fault: str = await self._hands.run(examination.fault, c)
+        return fault
 
     def _outcome(self, word: Word) -> Outcome:
         c, answer = word.consignment, word.answer

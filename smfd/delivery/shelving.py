@@ -15,7 +15,7 @@ from attrs import define, field
 
 from smfd.model.entry import Consignment, Outcome, State
 from smfd.store.atomic import Disk
-from smfd.store.damage import damage, set_aside
+from smfd.store.damage import Examination
 from smfd.store.place import Unplaceable
 from smfd.store.shelf import Draft, Shelf, publish, write
 
@@ -70,24 +70,15 @@ class Shelving:
                 self._sync_folder(batch, folder, found)
 
     def _skip_damaged(self, batch: "_Batch") -> None:
-        """
-        What is not what it was is kept aside, and nobody gets it.
-
-        Only what the ledger gave us: what comes from the door is as it came.
-        """
-        known: dict[str, str] = {}
+        """What is not what it was is kept aside, and nobody gets it."""
+        examination = Examination(self.disk, self.home)
         for draft in batch.drafts():
-            if draft.consignment.attempts:
-                self._take(batch, [draft], self._examine, batch, draft, known)
+            self._take(batch, [draft], self._examine, batch, draft, examination)
 
-    def _examine(self, batch: "_Batch", draft: Draft, known: dict[str, str]) -> None:
-        c = draft.consignment
-        if c.entry_id not in known:
-            known[c.entry_id] = damage(c.body)
-        why = known[c.entry_id]
-        if why:
-            path = set_aside(self.disk, self.home, c)
-            batch.give_up([draft], f"damaged: {why}; what is left of it is {path}")
+    def _examine(self, batch: "_Batch", draft: Draft, examination: Examination) -> None:
+        fault = examination.fault(draft.consignment)
+        if fault:
+            batch.give_up([draft], fault)
 
     def _look(self, drafts: Sequence[Draft], present: set[str]) -> None:
         present |= self.shelf.present(drafts)

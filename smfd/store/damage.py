@@ -10,6 +10,8 @@ import stat
 from collections.abc import Iterator
 from zlib import crc32
 
+from attrs import define, field
+
 from smfd.model.entry import Consignment
 from smfd.model.transaction import Body
 from smfd.store.atomic import Disk, make_folders
@@ -22,6 +24,39 @@ _SLICE = 1 << 20
 
 #: Whatever lies there, we neither wait for it nor follow it.
 _WARILY = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+
+
+@define(eq=False)
+class Examination:
+    """
+    Looks at consignments, at each body once.  Blocks: for threads.
+
+    Only at those that the ledger gave us: what comes from the door is as it
+    came.
+
+    @ivar home: the folder that has a folder for what is left of damaged ones.
+    """
+
+    disk: Disk
+    home: str
+    _known: dict[str, str] = field(factory=dict, init=False)
+
+    def fault(self, consignment: Consignment) -> str:
+        """
+        What is wrong with one and where the rest of it is kept, or "".
+
+        @raise OSError: it cannot be looked at, or kept, just now.
+        """
+        c = consignment
+        if not c.attempts:
+            return ""
+        if c.entry_id not in self._known:
+            self._known[c.entry_id] = damage(c.body)
+        why = self._known[c.entry_id]
+        if not why:
+            return ""
+        path = set_aside(self.disk, self.home, c)
+        return f"damaged: {why}; what is left of it is {path}"
 
 
 def damage(body: Body) -> str:

@@ -16,7 +16,7 @@ from smfd.delivery.shelving import Shelving
 from smfd.model.entry import State
 from smfd.model.transaction import Body
 from smfd.store.atomic import Disk
-from smfd.store.damage import damage, set_aside
+from smfd.store.damage import Examination, damage, set_aside
 from smfd.store.ids import new_id
 from smfd.store.maildir import Maildir
 from tests.store.making import REACTOR, SmallHouse, held, mailbox
@@ -252,6 +252,25 @@ class DamageTests(SynchronousTestCase):
         self.assertEqual("", damage(Body(3, b"abc", crc=0x352441C2)))
         self.assertEqual("", damage(Body(3, b"abd")))
         self.assertNotEqual("", damage(Body(3, b"abd", crc=0x352441C2)))
+
+    def test_once(self) -> None:
+        """A round reads a body once, however many recipients it has."""
+        home = os.path.abspath(self.mktemp())
+        os.mkdir(home)
+        examination = Examination(Disk(), home)
+        path = Path(home, "body")
+        path.write_bytes(b"abc")
+        body = Body(3, path=str(path), crc=0x352441C2)
+        one, two = entry_of(body, [mailbox(1), mailbox(2)]).consignments(1)
+        self.assertEqual("", examination.fault(one))
+        path.unlink()
+        self.assertEqual("", examination.fault(two))
+        self.assertIn("missing", Examination(Disk(), home).fault(two))
+
+    def test_from_the_door(self) -> None:
+        """What nobody has read from the disk yet is not looked at."""
+        (new,) = entry_of(Body(3, path="/nowhere")).consignments()
+        self.assertEqual("", Examination(Disk(), "/nowhere").fault(new))
 
     def test_for_now(self) -> None:
         """A disk that cannot be read says nothing about the body."""

@@ -13,6 +13,7 @@ from smfd.delivery.relay import LIFETIME, RelayDestination
 from smfd.delivery.runner import Runner
 from smfd.model.entry import Consignment, Outcome, Recipient, State
 from smfd.model.hop import NextHop
+from smfd.model.transaction import Body
 from smfd.net.smtp_client import Patience
 from smfd.net.smtp_client_open import Hops
 from smfd.store.threads import Threads
@@ -43,6 +44,7 @@ class RelayTestCase(TestCase):
 
     def setUp(self) -> None:
         self.hop = Hop()
+        self.home = Path(os.path.abspath(self.mktemp()))
         self.hands = Threads(REACTOR, "onward")
         self.hands.start()
         self.addCleanup(self.hands.stop)
@@ -69,7 +71,7 @@ class RelayTestCase(TestCase):
             return self.where
 
         return RelayDestination(
-            "relay", route, self.hops, self.hands, REACTOR, self.lifetime
+            "relay", route, self.hops, self.hands, REACTOR, self.home, self.lifetime
         )
 
     async def deliver(
@@ -104,7 +106,7 @@ class TransactionTests(RelayTestCase):
         body = b"Subject: large\r\n\r\n" + b".line of text\r\n" * 100_000
         path = os.path.abspath(self.mktemp())
         Path(path).write_bytes(body)
-        entry = make_entry(make_entry().body.__class__(len(body), path=path), [far(1)])
+        entry = make_entry(Body(len(body), path=path), [far(1)])
         await self.deliver(relay, entry.consignments())
         self.assertEqual(MARK + entry.top + body, self.hop.messages[0][2])
 
@@ -202,6 +204,34 @@ class TransactionTests(RelayTestCase):
         told = await self.deliver(self.destination(), letters(1))
         self.assertEqual({State.DUE}, {o.state for o in told.values()})
 
+    async def test_damaged(self) -> None:
+        """What the disk changed goes nowhere; what is left of it is kept, once."""
+        relay = self.relay()
+        body = Body(3, b"abd", crc=0x352441C2)
+        damaged = make_entry(body, [far(1), far(2, "v@far.example")])
+        sound = make_entry(recipients=[far(1)])
+        batch = [*damaged.consignments(1), *sound.consignments(1)]
+        told = await self.deliver(relay, batch)
+        self.assertEqual(State.DELIVERED, told[sound.id, 1].state)
+        self.assertEqual(1, len(self.hop.messages))
+        for number in (1, 2):
+            outcome = told[damaged.id, number]
+            self.assertEqual(State.CORRUPT, outcome.state)
+            self.assertIn(f"corrupt/{damaged.id}", outcome.detail)
+        kept = (self.home / "corrupt" / damaged.id).read_bytes()
+        self.assertEqual(damaged.top + b"abd", kept)
+
+    async def test_unreadable(self) -> None:
+        """What cannot be read just now is tried again, and the rest goes."""
+        relay = self.relay()
+        bad = make_entry(Body(3, path="/" + "x" * 300), [far(1)])
+        sound = make_entry(recipients=[far(1)])
+        batch = [*bad.consignments(1), *sound.consignments(1)]
+        told = await self.deliver(relay, batch)
+        self.assertEqual(State.DUE, told[bad.id, 1].state)
+        self.assertIn("File name too long", told[bad.id, 1].detail)
+        self.assertEqual(State.DELIVERED, told[sound.id, 1].state)
+
     async def test_tired(self) -> None:
         """After five days of no, it is undeliverable."""
         relay = self.relay(RCPT=b"450 4.2.1 later\r\n")
@@ -249,7 +279,7 @@ class HouseTests(RelayTestCase):
 
     def house(self, relay: RelayDestination) -> SmallHouse:
         """A small house whose mail for other servers goes by the relay."""
-        house = SmallHouse(Path(os.path.abspath(self.mktemp())))
+        house = SmallHouse(self.home)
         house.runner = Runner(
             house.ledger,
             house.spool,
