@@ -21,16 +21,16 @@ SENDER, RECIPIENT = "alice@sender.test", "user@example.test"
 
 @frozen
 class Signer:
-    """Signs as C{bench._domainkey.sender.test}."""
+    """Signs as C{bench._domainkey.sender.test}, or of another domain."""
 
     pem: bytes
     record: str
 
-    def sign(self, message: bytes) -> bytes:
+    def sign(self, message: bytes, domain: bytes = b"sender.test") -> bytes:
         """The message with its signature on top."""
         fields = [b"from", b"to", b"subject", b"date", b"message-id"]
         signature: bytes = dkim.sign(
-            message, b"bench", b"sender.test", self.pem, include_headers=fields
+            message, b"bench", domain, self.pem, include_headers=fields
         )
         return signature + message
 

@@ -148,6 +148,11 @@ class LMTP:
         check=value.network,
     )
     connections: int = setting("Connections at once.", 100, low=1, high=65535)
+    vouched: bool = setting(
+        "Hosted senders are believed here. Only for hosts that take such mail from "
+        "nobody but its authenticated senders; else every forgery passes.",
+        False,
+    )
 
 
 @frozen

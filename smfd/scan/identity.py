@@ -2,7 +2,9 @@
 Our own people do not come in by the front door.
 
 A hosted sender on the inbound path is a forgery unless it proves itself (S13,
-C10): our users submit their mail, it does not arrive from outside.
+C10): our users submit their mail, it does not arrive from outside.  What a host of
+ours hands over came to it from somewhere: it proves itself by DKIM, unless
+the settings say that the host lets nobody else use those names.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,12 +31,14 @@ class IdentityStage:
     @ivar is_hosted: whether a domain is hosted here.
     @ivar score: what the claim is worth when it is not proved; enough to
         quarantine.
+    @ivar vouched: whether hosts of ours that hand over mail answer for it.
     """
 
     name: ClassVar[str] = "identity"
 
     is_hosted: Callable[[str], Deferred[bool]]
     score: float = 10.0
+    vouched: bool = False
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
         """Compare both senders with the domains that are hosted here."""
@@ -65,6 +69,15 @@ class IdentityStage:
 
     def _judge(self, transaction: Transaction, identity: str, domain: str) -> Finding:
         evidence = f"d={domain} identity={identity}"
+        if self.vouched and transaction.session.lmtp:
+            return Finding(
+                "identity",
+                "HOSTED_SENDER_VOUCHED",
+                Result.PASS,
+                0.0,
+                f"a sender of {domain}, hosted here, for whom a host of ours answers",
+                evidence,
+            )
         if is_authenticated(transaction.findings, identity):
             return Finding(
                 "identity",

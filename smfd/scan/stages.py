@@ -69,7 +69,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
         "dmarc": DMARCStage(
             resolver, PublicSuffixList(), SCORES, Conclusions(reactor.seconds)
         ),
-        "identity": IdentityStage(directory.is_hosted),
+        "identity": IdentityStage(directory.is_hosted, vouched=config.lmtp.vouched),
         "content": ContentStage(workers),
     }
     chosen = {name: every[name] for name in config.scan.stages}

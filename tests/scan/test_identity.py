@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -57,6 +58,20 @@ class IdentityTests(SynchronousTestCase):
             "boss@example.test", "boss@example.test", sample.AUTHENTICATED
         )
         self.assertEqual("HOSTED_SENDER_PROVED", finding.symbol)
+
+    def test_handed_over(self) -> None:
+        """From a host of ours it is the same, unless it answers for its senders."""
+        for earlier, vouched, lmtp, symbol in (
+            ((), False, True, "HOSTED_SENDER"),
+            ((sample.AUTHENTICATED,), False, True, "HOSTED_SENDER_PROVED"),
+            ((), True, True, "HOSTED_SENDER_VOUCHED"),
+            ((), True, False, "HOSTED_SENDER"),
+        ):
+            given = sample.transaction(FROM % b"boss@example.test", findings=earlier)
+            given = evolve(given, session=evolve(given.session, lmtp=lmtp))
+            stage = IdentityStage(lambda domain: succeed(True), vouched=vouched)
+            (finding,) = self.successResultOf(stage.scan(given))
+            self.assertEqual(symbol, finding.symbol)
 
     def test_asked_later(self) -> None:
         """It waits for what the directory has to look up, and asks once a domain."""

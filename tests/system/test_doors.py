@@ -13,6 +13,7 @@ from smtplib import LMTP
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from benchmarks.letters import signer
 from tests.proto.test_proxy import addresses, version_2
 from tests.system.house import House, id_of
 from tests.system.talk import Talk
@@ -139,6 +140,43 @@ class LMTPTests(DoorsTests):
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
         self.assertEqual(2, done.stdout.count(b"Accepted id="))
         self.arrived(b"by-swaks", BOB)
+
+
+class HostedSenderTests(SynchronousTestCase):
+    """A host of ours hands over mail of a hosted sender (S13, C10)."""
+
+    def send(self, settings: str, mark: bytes, signed: bool = False) -> House:
+        """Bob, as far as one can tell, to Ann."""
+        signing = signer()
+        house = House((ANN, BOB))
+        self.addCleanup(house.remove)
+        with house.config.open("a") as file:
+            file.write(f'\n[lmtp]\nlisten = ["127.0.0.1:{house.base + 24}"]\n')
+            file.write(settings + "[dns]\noffline = true\n")
+            file.write('[[dns.record]]\nname = "bench._domainkey.example.test"\n')
+            file.write(f'type = "TXT"\nvalue = "{signing.record}"\n')
+        house.start()
+        letter = b"From: <%s>\r\nSubject: %s\r\n\r\nHi.\r\n" % (BOB.encode(), mark)
+        if signed:
+            letter = signing.sign(letter, b"example.test")
+        with LMTP("127.0.0.1", house.base + 24) as client:
+            self.assertEqual({}, client.sendmail(BOB, [ANN], letter))
+        return house
+
+    def test_unproved(self) -> None:
+        """Nobody knows who gave it to that host: it is held."""
+        house = self.send("", b"unproved")
+        house.until(lambda: [m for m in house.held() if b"unproved" in m])
+
+    def test_signed(self) -> None:
+        """An aligned DKIM signature proves it: delivered."""
+        house = self.send("", b"signed", signed=True)
+        house.until(lambda: [m for m in house.mailbox(ANN) if b"signed" in m])
+
+    def test_vouched(self) -> None:
+        """The settings say that the host answers for it: delivered."""
+        house = self.send("vouched = true\n", b"vouched")
+        house.until(lambda: [m for m in house.mailbox(ANN) if b"vouched" in m])
 
 
 class StrangerTests(SynchronousTestCase):
