@@ -16,12 +16,14 @@ from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults, succeed
 
 from smfd.config.load import read
+from smfd.interfaces import Answer
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.net.dns import Resolver
 from smfd.proto.address import Address
 from smfd.scan.source_known import sources
-from smfd.smtpd.source_gate import SourceGate
+from smfd.smtpd.guarded import Gates
+from smfd.smtpd.source_gate import source_gate
 from tests.dns_stub import NameServer
 
 reactor: Any = installed
@@ -56,20 +58,26 @@ def _client(n: int) -> str:
     return f"10.0.{n // 250}.{n % 250}"
 
 
-async def _visit(gate: SourceGate, name: str, n: int) -> None:
+async def _visit(gates: Gates, name: str, n: int) -> None:
     """One connection, up to RCPT."""
     host = f"mail{n}.test"
     session = Session(name, _client(n), 4242, reactor.seconds())
-    await gate.connected(session)
-    session = session.called(host, True)
-    await gate.hello(session)
     envelope = Envelope(name, Address("alice", host))
-    await gate.mail(session, envelope)
     forward = Forward(Address("user", "example.test"))
-    said = await gate.rcpt(session, envelope, forward)
-    assert said is None, said
-    assert gate.findings(session, envelope) or not gate._visits
-    gate.closed(session)
+    gates.opened(session)
+    await _asked(gates.ask("connected", session))
+    session = session.called(host, True)
+    await _asked(gates.ask("hello", session))
+    await _asked(gates.ask("mail", session, envelope))
+    await _asked(gates.ask("rcpt", session, envelope, forward))
+    assert gates.findings(session, envelope) or not len(gates)
+    gates.closed(session)
+
+
+async def _asked(answer: Answer) -> None:
+    if isinstance(answer, Deferred):
+        answer = await answer
+    assert answer is None, answer
 
 
 async def _measure(kind: str, server: NameServer) -> float:
@@ -81,14 +89,14 @@ async def _measure(kind: str, server: NameServer) -> float:
     config = read(text, Path("/tmp/smfd.toml"))
     resolver = Resolver(reactor, [f"127.0.0.1:{server.port}"], cache=100_000)
     known = sources(config, resolver, lambda _: succeed(False), reactor)
-    gate = SourceGate(config, known, reactor)
+    gates = Gates([source_gate(config.source, known, reactor)])
     if kind == "cached":
-        await _visit(gate, "first", 0)
+        await _visit(gates, "first", 0)
     count, turns = COUNTS[kind], DeferredSemaphore(AT_ONCE)
 
     def one(n: int) -> "Deferred[None]":
         who = n if kind == "uncached" else 0
-        return Deferred.fromCoroutine(_visit(gate, str(n), who))
+        return Deferred.fromCoroutine(_visit(gates, str(n), who))
 
     begun = time.perf_counter()
     await gatherResults([turns.run(one, n) for n in range(count)])

@@ -18,6 +18,9 @@ from smfd.model.session import Session
 from smfd.model.transaction import Body, Transaction
 from smfd.proto.reply import Reply
 
+#: What a gate says: pass, or a refusal, at once or later.
+Answer = Reply | None | Deferred[Reply | None]
+
 
 class IHands(Interface):
     """
@@ -109,40 +112,55 @@ class IDoor(Interface):
         """The connection is gone, for the reason given."""
 
 
-class IGate(Interface):
+class IVisit(Interface):
     """
-    Stands before a door, and may turn somebody away at each step.
+    One connection as one gate sees it.  It may be turned away at each step.
 
-    Gates are asked in order, before the door is; the first that refuses ends
-    it.  Each bounds its own time: what it cannot find out in time has a
-    meaning of its own, written in the settings.  A gate that fails is a fault
-    of ours and lets pass, for a broken gate must not refuse good mail.
-
-    The first four fire with None to let pass, or with the reply to refuse by.
+    The first five let pass with None, or return the reply to refuse by; where
+    that takes time, a Deferred of either.  Each bounds its own time: what it
+    cannot find out in time has a meaning of its own, written in the settings.
+    To fail is a fault of ours and lets pass, for a broken gate must not refuse
+    good mail.
     """
 
-    def connected(session: Session) -> Deferred[Reply | None]:
-        """Somebody came; nothing was said to him yet."""
+    def connected(session: Session) -> Answer:
+        """Nothing was said to him yet."""
 
-    def hello(session: Session) -> Deferred[Reply | None]:
+    def hello(session: Session) -> Answer:
         """EHLO or HELO."""
 
-    def mail(session: Session, envelope: Envelope) -> Deferred[Reply | None]:
+    def mail(session: Session, envelope: Envelope) -> Answer:
         """MAIL FROM."""
 
-    def rcpt(
-        session: Session, envelope: Envelope, forward: Forward
-    ) -> Deferred[Reply | None]:
+    def rcpt(session: Session, envelope: Envelope, forward: Forward) -> Answer:
         """RCPT TO, whoever that may be."""
 
-    def findings(session: Session, envelope: Envelope) -> Sequence[Finding]:
+    def message(session: Session, envelope: Envelope, body: Body) -> Answer:
+        """The whole message is here, and nobody has looked at it yet."""
+
+    def incoming(session: Session, incoming: IIncoming) -> IIncoming:
+        """Where a body goes: there, or to something that passes it on."""
+
+    def findings(envelope: Envelope) -> Sequence[Finding]:
         """What to say of a message from there, before any stage has looked."""
 
     def noted(session: Session, record: Record) -> None:
-        """Something was written down of this connection: a message, a refusal."""
+        """Something was written down of him: a message, a refusal."""
 
-    def closed(session: Session) -> None:
+    def closed() -> None:
         """The connection is gone."""
+
+
+class IGate(Interface):
+    """
+    Stands before a door.
+
+    Gates are asked in order, before the door is; the first that refuses ends
+    it.
+    """
+
+    def visit(session: Session) -> IVisit | None:
+        """Somebody comes; None when nothing of what he does is looked at."""
 
 
 class IDestination(Interface):

@@ -43,13 +43,12 @@ from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.counting import limits_gate, stress_limits
 from smfd.smtpd.guarded import Gates, Guarded
 from smfd.smtpd.lmtp import LMTP
-from smfd.smtpd.metered import Metered
 from smfd.smtpd.mx import MX, networks
 from smfd.smtpd.opening import make_doors
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.recipients import recipients
 from smfd.smtpd.recorder import Recorder
-from smfd.smtpd.source_gate import SourceGate
+from smfd.smtpd.source_gate import source_gate
 from smfd.smtpd.trace import Tracer
 from smfd.store.annex import Annex
 from smfd.store.directory import Directory
@@ -148,9 +147,13 @@ def _doors(
 ) -> tuple[IDoor, IDoor]:
     """The front door and the back door; what lies behind them is the same."""
     settings = config.mx
-    limits = limits_gate(config, reactor)
-    source = SourceGate(config, scan.sources, reactor, scan.stages.get("spf"))
-    gates = Gates((limits, source))
+    spf = scan.stages.get("spf")
+    gates = Gates(
+        (
+            limits_gate(config, reactor),
+            source_gate(config.source, scan.sources, reactor, spf),
+        )
+    )
     recorder = Recorder(stock.ledger, stock.maillog, reactor, gates)
     acceptance = Acceptance(
         chain(config, scan, reactor),
@@ -178,7 +181,7 @@ def _doors(
         settings.connections_per_address,
         networks(settings.exempt),
     )
-    return Metered(Guarded(door, gates), limits), _back(config, door)
+    return Guarded(door, gates), _back(config, door)
 
 
 def _back(config: Config, front: MX) -> LMTP:

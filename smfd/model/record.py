@@ -42,3 +42,9 @@ class Record:
     fates: tuple[Fate, ...] = field(default=())
     certificate: str = ""
     named: tuple[str, ...] = ()
+
+    @property
+    def unknown(self) -> bool:
+        """Whether it was refused because no such mailbox is here."""
+        # RFC 3463 §3.2: bad destination mailbox address.
+        return self.reply.startswith("550 5.1.1 ")

@@ -1,14 +1,16 @@
 """A door with gates before it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
 
-from attrs import define
-from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from attrs import define, field
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from smfd.interfaces import IDoor, IGate, IIncoming
+from smfd.interfaces import Answer, IDoor, IGate, IIncoming, IVisit
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding
 from smfd.model.record import Record
@@ -18,80 +20,114 @@ from smfd.net.fired import at_hand
 from smfd.proto.reply import Reply
 
 
-@define
+@define(eq=False)
 class Gates:
-    """Several as one, in order."""
+    """
+    Several as one, in order.
+
+    Who is looked at by none of them costs no more than to find that out.
+    """
 
     gates: Sequence[IGate] = ()
+    _visits: dict[str, Sequence[IVisit]] = field(factory=dict, init=False)
 
     _log = Logger()
 
-    def ask(
-        self, question: str, session: Session, *said: object
-    ) -> Deferred[Reply | None]:
-        """Fires with the first refusal, or None when all let pass."""
-        return self._ask(0, question, session, said)
+    def __len__(self) -> int:
+        """How many connections they look at."""
+        return len(self._visits)
+
+    def opened(self, session: Session) -> None:
+        """Somebody comes."""
+        visits = []
+        for gate in self.gates:
+            try:
+                visit = gate.visit(session)
+            except Exception:
+                self._fault(session)
+            else:
+                if visit is not None:
+                    visits.append(visit)
+        if visits:
+            self._visits[session.id] = visits
+
+    def __contains__(self, session: Session) -> bool:
+        """Whether they look at this one."""
+        return session.id in self._visits
+
+    def ask(self, question: str, session: Session, *said: object) -> Answer:
+        """The first refusal, or None when all let pass."""
+        visits = self._visits.get(session.id)
+        if not visits:
+            return None
+        return self._ask(iter(visits), question, (session, *said))
+
+    def incoming(self, session: Session, incoming: IIncoming) -> IIncoming:
+        """Where a body goes, past all of them."""
+        for visit in self._visits.get(session.id, ()):
+            incoming = visit.incoming(session, incoming)
+        return incoming
 
     def findings(self, session: Session, envelope: Envelope) -> tuple[Finding, ...]:
         """What all of them say of a message."""
-        return tuple(f for gate in self.gates for f in gate.findings(session, envelope))
+        visits = self._visits.get(session.id, ())
+        return tuple([f for visit in visits for f in visit.findings(envelope)])
 
     def noted(self, session: Session, record: Record) -> None:
         """Tell all of them."""
-        for gate in self.gates:
+        for visit in self._visits.get(session.id, ()):
             try:
-                gate.noted(session, record)
+                visit.noted(session, record)
             except Exception:
-                self._log.failure("{id}: a gate failed", id=record.id)
+                self._fault(session)
 
     def closed(self, session: Session) -> None:
         """Tell all of them."""
-        for gate in self.gates:
+        for visit in self._visits.pop(session.id, ()):
             try:
-                gate.closed(session)
+                visit.closed()
             except Exception:
-                self._log.failure("session {id}: a gate failed", id=session.id)
+                self._fault(session)
 
     def _ask(
-        self, first: int, question: str, session: Session, said: tuple[object, ...]
-    ) -> Deferred[Reply | None]:
-        for n in range(first, len(self.gates)):
-            gate = self.gates[n]
+        self, visits: Iterator[IVisit], question: str, said: tuple[Any, ...]
+    ) -> Answer:
+        for visit in visits:
             try:
-                answer: Deferred[Reply | None] = getattr(gate, question)(session, *said)
+                answer: Answer = getattr(visit, question)(*said)
             except Exception:
-                answer = fail()
-            there = at_hand(answer)
-            if there is None:
-                answer.addErrback(self._broken, session)
-                return answer.addCallback(self._next, n + 1, question, session, said)
-            if there[0] is not None:
+                self._fault(said[0])
+                continue
+            if isinstance(answer, Deferred):
+                answer.addErrback(self._broken, said[0])
+                return answer.addCallback(self._next, visits, question, said)
+            if answer is not None:
                 return answer
-        return succeed(None)
+        return None
 
     def _next(
         self,
         refusal: Reply | None,
-        first: int,
+        visits: Iterator[IVisit],
         question: str,
-        session: Session,
-        said: tuple[object, ...],
-    ) -> "Reply | None | Deferred[Reply | None]":
-        if refusal is not None:
-            return refusal
-        return self._ask(first, question, session, said)
+        said: tuple[Any, ...],
+    ) -> Answer:
+        return self._ask(visits, question, said) if refusal is None else refusal
 
     def _broken(self, failure: Failure, session: Session) -> Failure | None:
         if failure.check(CancelledError):
             # The client hung up meanwhile: nobody waits for the others either.
             return failure
-        # It lets pass: our own fault must not refuse good mail.
-        self._log.failure("session {id}: a gate failed", failure, id=session.id)
+        self._fault(session, failure)
         return None
+
+    def _fault(self, session: Session, failure: Failure | None = None) -> None:
+        """It lets pass: our own fault must not refuse good mail."""
+        self._log.failure("session {id}: a gate failed", failure, id=session.id)
 
 
 @implementer(IDoor)
-@define
+@define(eq=False)
 class Guarded:
     """
     A door behind gates.
@@ -109,48 +145,57 @@ class Guarded:
         there = at_hand(d)
         if there is not None and not there[0].positive:
             return d
+        self.gates.opened(session)
         asked = self.gates.ask("connected", session)
         return self._unless(asked, lambda: d, session, None)
 
     def hello(self, session: Session) -> Deferred[Reply]:
         """Gates, then the door."""
         asked = self.gates.ask("hello", session)
-        return self._unless(asked, lambda: self.door.hello(session), session, None)
+        return self._unless(asked, partial(self.door.hello, session), session, None)
 
     def mail(self, session: Session, envelope: Envelope) -> Deferred[Reply]:
         """Gates, then the door."""
         asked = self.gates.ask("mail", session, envelope)
-        return self._unless(
-            asked, lambda: self.door.mail(session, envelope), session, envelope
-        )
+        passed = partial(self.door.mail, session, envelope)
+        return self._unless(asked, passed, session, envelope)
 
     def rcpt(
         self, session: Session, envelope: Envelope, forward: Forward
     ) -> Deferred[Reply]:
         """Gates, then the door."""
         asked = self.gates.ask("rcpt", session, envelope, forward)
-        return self._unless(
-            asked,
-            lambda: self.door.rcpt(session, envelope, forward),
-            session,
-            envelope.to(forward),
-        )
+        passed = partial(self.door.rcpt, session, envelope, forward)
+        if asked is None:
+            return passed()
+        return self._unless(asked, passed, session, envelope.to(forward))
 
     def data(self, session: Session, envelope: Envelope) -> Deferred[Reply | IIncoming]:
-        """The door."""
-        return self.door.data(session, envelope)
+        """The door; what comes then passes the gates."""
+        d: Deferred[Reply | IIncoming] = self.door.data(session, envelope)
+        return d.addCallback(self._through, session) if session in self.gates else d
+
+    def _through(
+        self, answer: Reply | IIncoming, session: Session
+    ) -> Reply | IIncoming:
+        if isinstance(answer, Reply):
+            return answer
+        return self.gates.incoming(session, answer)
 
     def message(
         self, session: Session, envelope: Envelope, body: Body
     ) -> Deferred[Reply]:
-        """The door."""
-        return self.door.message(session, envelope, body)
+        """Gates, then the door."""
+        asked = self.gates.ask("message", session, envelope, body)
+        passed = partial(self.door.message, session, envelope, body)
+        return self._unless(asked, passed, session, envelope)
 
     def refused(
         self, session: Session, envelope: Envelope | None, refusal: Reply
     ) -> Deferred[Reply]:
         """The door."""
-        return self.door.refused(session, envelope, refusal)
+        answer: Deferred[Reply] = self.door.refused(session, envelope, refusal)
+        return answer
 
     def closed(self, session: Session, why: str) -> None:
         """Both."""
@@ -159,18 +204,18 @@ class Guarded:
 
     def _unless(
         self,
-        asked: Deferred[Reply | None],
-        otherwise: Callable[[], Deferred[Reply]],
+        asked: Answer,
+        passed: Callable[[], Deferred[Reply]],
         session: Session,
         envelope: Envelope | None,
     ) -> Deferred[Reply]:
-        there = at_hand(asked)
-        if there is not None and there[0] is None:
-            return otherwise()
+        """What the door says, unless a gate refuses."""
 
         def answered(refusal: Reply | None) -> Deferred[Reply]:
             if refusal is None:
-                return otherwise()
+                return passed()
             return self.door.refused(session, envelope, refusal)
 
-        return asked.addCallback(answered)
+        if isinstance(asked, Deferred):
+            return asked.addCallback(answered)
+        return answered(asked)

@@ -1,148 +1,263 @@
 """
-One connection whose source is judged: what is asked, and how long it may wait.
+One connection whose source is judged (S2, S3, C5).
+
+What is found is kept until the first RCPT, so that a refusal is a record with
+sender and recipient; only what must be is said at once.  Nothing waits for the
+DNS beyond one budget of seconds for the whole connection.
+
+Standards: RFC 5321 §4.5.1 (postmaster is always reached), RFC 6647 §2.4.
 """
 
-from collections.abc import Coroutine, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred, DeferredList, succeed
+from attrs import define, frozen
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
-from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from smfd.model.finding import Result
-from smfd.policy.source import Judged
-from smfd.scan.source import refusals
+from smfd.format.header import read_header
+from smfd.interfaces import Answer, IStage
+from smfd.model.envelope import Envelope, Forward
+from smfd.model.finding import Finding, Result
+from smfd.model.record import Record
+from smfd.model.session import Session
+from smfd.model.transaction import Body, Flow, Transaction
+from smfd.policy.source import STAGE, Judged, Rule, judged
+from smfd.policy.standing import is_authenticated
+from smfd.proto.reply import Reply, reply
+from smfd.scan.source_known import Sources
+from smfd.smtpd.inquiry import Inquiry
+from smfd.smtpd.visit import Visit
+from smfd.store.history import GOOD, REFUSAL, UNKNOWN, VIRUS
+
+#: A good message is remembered as one down to this.
+_KNOWN = 0.1
+
+_DELIVERED = ("clean", "allowed")
+
+
+@frozen
+class Past:
+    """What the settings make of an address's history."""
+
+    rule: Rule
+    slow: float
+    refuse: float
+    delay: float
+    network: float
+
+
+@frozen
+class Terms:
+    """
+    How sources are judged, and by what.
+
+    @ivar early: what it is not to wait for the greeting.
+    @ivar delay: seconds that the greeting of a stranger is late.
+    @ivar grey: whether who comes for the first time comes again.
+    @ivar domains: whose recipients want that; C{"*"} is all.
+    @ivar spf: proves senders; None when it is off.
+    """
+
+    sources: Sources
+    clock: IReactorTime
+    early: Rule
+    delay: float
+    past: Past
+    grey: Rule
+    domains: Sequence[str] = ()
+    spf: IStage | None = None
 
 
 @define(eq=False)
-class Look:
-    """
-    A question that is asked while the conversation goes on.
+class SourceVisit(Visit):
+    """A connection that is judged."""
 
-    @ivar found: None until it is answered.
-    """
+    terms: Terms
+    inquiry: Inquiry
 
-    asked: Deferred[Any]
-    found: tuple[Judged, ...] | None = None
+    def connected(self, session: Session) -> Answer:
+        """Ask about it, and greet it late or not at all."""
+        delay = self._remembered()
+        if delay is None:
+            return _turned_away(self.inquiry.client)
+        self._ask_about()
+        return self._greeting(delay)
 
-    def give_up(self) -> None:
-        """Wait no longer; what asks has something to say of that too."""
-        if self.found is None:
-            self.asked.cancel()
-        if self.found is None:
-            self.found = ()
+    def hello(self, session: Session) -> Answer:
+        """Ask about the name, and note who did not wait."""
+        inquiry = self.inquiry
+        self._note_early(session.early)
+        asked = self.terms.sources.looks.hello(session.helo, inquiry.client)
+        inquiry.ask("hello", asked)
+        return None
 
+    def mail(self, session: Session, envelope: Envelope) -> Answer:
+        """Ask about the sender's domain."""
+        inquiry = self.inquiry
+        domain = envelope.sender.domain if envelope.sender else ""
+        if inquiry.about.get("sender") != domain:
+            inquiry.about["sender"] = domain
+            inquiry.forget("sender")
+            if domain:
+                asked = self.terms.sources.looks.sender(domain, inquiry.client)
+                inquiry.ask("sender", asked)
+        return None
 
-@define(eq=False)
-class Visit:
-    """
-    One connection that is judged.
+    def rcpt(self, session: Session, envelope: Envelope, forward: Forward) -> Answer:
+        """Now it is decided."""
+        # RFC 5321 §4.5.1: whoever is refused can ask postmaster why.
+        if forward.address.local.lower() == "postmaster":
+            return None
+        return Deferred.fromCoroutine(self._rcpt(session, envelope, forward))
 
-    @ivar left: seconds it may still wait for the DNS.
-    @ivar noted: what was found without asking.
-    @ivar looks: what is asked, by what it is about.
-    @ivar pause: while the greeting is late.
-    """
+    def findings(self, envelope: Envelope) -> Sequence[Finding]:
+        """What was found of the connection, and of this sender."""
+        return [judged.finding for judged in self.inquiry.judgements()]
 
-    client: str
-    network: str
-    left: float
-    noted: list[Judged] = field(factory=list)
-    looks: dict[str, Look] = field(factory=dict)
-    about: dict[str, str] = field(factory=dict)
-    pause: Deferred[None] | None = None
+    def noted(self, session: Session, record: Record) -> None:
+        """What comes from there is remembered."""
+        deed = _deed(record)
+        if deed is not None:
+            inquiry, terms = self.inquiry, self.terms
+            now = terms.clock.seconds()
+            terms.sources.history.count(deed, now, inquiry.client, inquiry.network)
 
-    _log = Logger()
+    def closed(self) -> None:
+        """Ask no more."""
+        self.inquiry.leave()
 
-    def judgements(self) -> Iterator[Judged]:
-        """All there is so far."""
-        yield from self.noted
-        for look in self.looks.values():
-            yield from look.found or ()
+    # At connect.
 
-    @property
-    def allowed(self) -> bool:
-        """Whether some allow list has it."""
-        return any(
-            j.finding.result is Result.PASS and j.finding.symbol.startswith("LIST_")
-            for j in self.judgements()
+    def _remembered(self) -> float | None:
+        """How late the greeting is, in seconds; None for never."""
+        past, history = self.terms.past, self.terms.sources.history
+        inquiry, now = self.inquiry, self.terms.clock.seconds()
+        here = history.standing(inquiry.client, now)
+        there = history.standing(inquiry.network, now)
+        delay = 0.0
+        if self.terms.early.on and here.good < _KNOWN:
+            delay = self.terms.delay
+        points = max(here.points, there.points / past.network)
+        if not past.rule.on or points < past.slow:
+            return delay
+        finding = Finding(
+            STAGE,
+            "HISTORY_BAD",
+            Result.FAIL,
+            0.0,
+            f"much was refused from {inquiry.client} or its network a while ago",
+            f"points={points:.1f}",
         )
+        inquiry.noted.append(Judged(past.rule.weigh(finding)))
+        if past.rule.mode != "enforce":
+            return delay
+        return None if points >= past.refuse else max(delay, past.delay)
 
-    def refusing(self) -> Sequence[Judged]:
-        """What refuses it; an allow list spares the block lists (C5)."""
-        found = refusals(tuple(self.judgements()))
-        if self.allowed:
-            return [j for j in found if not j.finding.symbol.startswith("LIST_")]
-        return found
+    def _ask_about(self) -> None:
+        looks, inquiry = self.terms.sources.looks, self.inquiry
+        for zone in looks.zones:
+            inquiry.ask(f"list {zone.name}", looks.lists(zone, inquiry.client))
+        inquiry.ask("address", looks.address(inquiry.client))
 
-    def wake(self) -> None:
-        """There is no reason any more for a late greeting."""
-        pause, self.pause = self.pause, None
-        if pause is not None and not pause.called:
-            pause.cancel()
+    def _greeting(self, delay: float) -> Answer:
+        at_once = any(zone.at_connect for zone in self.terms.sources.looks.zones)
+        if not delay and not at_once:
+            return None
+        return Deferred.fromCoroutine(self._late(delay, at_once))
 
-    def leave(self) -> None:
-        """The connection is gone."""
-        for look in self.looks.values():
-            look.give_up()
+    async def _late(self, delay: float, at_once: bool) -> Reply | None:
+        if delay and not self.inquiry.allowed:
+            await self.inquiry.late(delay, self.terms.clock)
+        if at_once:
+            await self.inquiry.wait(self.terms.clock)
+            for found in self.inquiry.refusing():
+                if found.at_connect:
+                    return found.refusal
+        return None
 
-    async def late(self, seconds: float, clock: IReactorTime) -> None:
-        """Keep it waiting, until L{wake} at most."""
-        self.pause = deferLater(clock, seconds)
+    def _note_early(self, early: str) -> None:
+        rule, inquiry = self.terms.early, self.inquiry
+        if not early or not rule.on or "early" in inquiry.about:
+            return
+        inquiry.about["early"] = early
+        said = "did not wait for the greeting"
+        if early != "greeting":
+            said = "did not wait for the answer to EHLO"
+        finding = Finding(STAGE, f"EARLY_{early.upper()}", Result.FAIL, 0.0, said)
+        inquiry.noted.append(judged(finding, rule, inquiry.client))
+
+    # At RCPT.
+
+    async def _rcpt(
+        self, session: Session, envelope: Envelope, forward: Forward
+    ) -> Reply | None:
+        await self.inquiry.wait(self.terms.clock)
+        for found in self.inquiry.refusing():
+            return found.refusal
+        if self.terms.grey.on and self._wants_greylist(forward.address.domain):
+            return await self._greylist(session, envelope, forward)
+        return None
+
+    def _wants_greylist(self, domain: str) -> bool:
+        domains = self.terms.domains
+        return "*" in domains or domain in domains
+
+    async def _greylist(
+        self, session: Session, envelope: Envelope, forward: Forward
+    ) -> Reply | None:
+        """RFC 6647 §2.4: a first time is asked to come again."""
+        inquiry, sources = self.inquiry, self.terms.sources
+        now, greylist = self.terms.clock.seconds(), sources.greylist
+        known = sources.history.standing(inquiry.client, now).good >= _KNOWN
+        if known or inquiry.allowed or greylist.trusts(inquiry.network, now):
+            return None
+        sender = envelope.sender.domain if envelope.sender else ""
+        recipient = str(forward.address).lower()
+        wait = greylist.wait(inquiry.network, sender, recipient, now)
+        if not wait or await self._proved(session, envelope):
+            return None
+        if self.terms.grey.mode == "enforce":
+            text = f"Greylisted, come again in {round(wait)} seconds"
+            return reply(450, "4.7.1", text)
+        if "greylist" not in inquiry.about:
+            inquiry.about["greylist"] = recipient
+            said = "would be asked to come again"
+            seen = Finding(STAGE, "GREYLISTED", Result.SUSPECT, 0.0, said)
+            inquiry.noted.append(Judged(seen))
+        return None
+
+    async def _proved(self, session: Session, envelope: Envelope) -> bool:
+        """Whether SPF proves the sender, as far as there is time to ask."""
+        spf, clock = self.terms.spf, self.terms.clock
+        if spf is None or envelope.sender is None:
+            return False
+        now = clock.seconds()
+        nothing = Transaction(
+            *(envelope.id, Flow.INBOUND, now, session, envelope),
+            *(Body(0, b""), read_header(b"")),
+        )
+        asked = spf.scan(nothing)
+        asked.addTimeout(max(0.0, self.inquiry.left), clock)
         try:
-            await self.pause
-        except CancelledError:
-            if self.pause is not None:
-                raise  # the connection is gone
-        self.pause = None
+            found = await asked
+        except Exception:
+            return False
+        finally:
+            self.inquiry.left -= clock.seconds() - now
+        return is_authenticated(tuple(found), "envelope")
 
-    def ask(self, about: str, asking: Coroutine[Any, Any, tuple[Judged, ...]]) -> None:
-        """Ask, instead of what was asked about the same."""
-        self.forget(about)
-        asked: Deferred[Any] = Deferred.fromCoroutine(asking)
-        look = self.looks[about] = Look(asked)
 
-        def answered(found: Any) -> None:
-            if isinstance(found, Failure):
-                # A fault of ours says nothing of the client.
-                look.found = ()
-                if not found.check(CancelledError):
-                    self._log.failure("{about}: a look failed", found, about=about)
-                return
-            look.found = found
-            if self.allowed:
-                self.wake()
+def _deed(record: Record) -> int | None:
+    """What a record counts as; what is only deferred counts as nothing."""
+    if record.kind == "refusal":
+        if record.verdict != "refused":
+            return None
+        return UNKNOWN if record.unknown else REFUSAL
+    if record.verdict == "virus":
+        return VIRUS
+    return GOOD if record.verdict in _DELIVERED else None
 
-        asked.addBoth(answered)
 
-    def forget(self, about: str) -> None:
-        """What was found about that counts no more."""
-        look = self.looks.pop(about, None)
-        if look is not None:
-            look.give_up()
-
-    def wait(self, clock: IReactorTime) -> Deferred[None]:
-        """Until all is answered, or the budget is used up."""
-        pending = [k.asked for k in self.looks.values() if k.found is None]
-        if not pending:
-            return succeed(None)
-        begun = clock.seconds()
-        over: Deferred[None] = Deferred()
-        timer = clock.callLater(max(0.0, self.left), over.callback, None)
-
-        def answered(_: object) -> None:
-            if not over.called:
-                over.callback(None)
-
-        def end(result: None) -> None:
-            if timer.active():
-                timer.cancel()
-            self.left -= clock.seconds() - begun
-            self.leave()
-            return result
-
-        DeferredList(pending, consumeErrors=True).addCallback(answered)
-        return over.addBoth(end)
+def _turned_away(client: str) -> Reply:
+    text = f"Too much was refused from [{client}] or its network, try again later"
+    return reply(421, "4.7.0", text, closes=True)

@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError, Deferred, succeed
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
-from smfd.interfaces import IGate
+from smfd.interfaces import Answer, IGate, IIncoming, IVisit
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding, Result
 from smfd.model.record import Record
 from smfd.model.session import Session
+from smfd.model.transaction import Body
 from smfd.proto.reply import Reply, reply
 from smfd.smtpd.guarded import Guarded
+from smfd.smtpd.visit import Visit
 from tests.smtpd.fronts import ANN, LETTER, SENDER, FrontTestCase, address
 from tests.store.making import REACTOR
 
@@ -23,9 +25,9 @@ BAD = reply(554, "5.7.1", "We know you", closes=True)
 
 @implementer(IGate)
 @define(eq=False)
-class Gate:
+class Gate(Visit):
     """
-    Refuses by a script.
+    Refuses by a script; it is its own and only visit.
 
     @ivar says: the reply to each question that is refused; an exception is
         raised.
@@ -37,34 +39,40 @@ class Gate:
     asked: list[str] = field(factory=list)
     records: list[Record] = field(factory=list)
 
-    def _answer(self, question: str) -> Deferred[Reply | None]:
+    def visit(self, session: Session) -> IVisit | None:
+        """Whoever comes, unless the script says that it is nobody."""
+        return None if "visit" in self.says else self
+
+    def _answer(self, question: str) -> Answer:
         self.asked.append(question)
         answer = self.says.get(question)
         if isinstance(answer, Exception):
             raise answer
         if self.slow:
             return deferLater(REACTOR, 0.001, lambda: answer)
-        return succeed(answer)
+        return answer
 
-    def connected(self, session: Session) -> Deferred[Reply | None]:
+    def connected(self, session: Session) -> Answer:
         """As the script says."""
         return self._answer("connected")
 
-    def hello(self, session: Session) -> Deferred[Reply | None]:
+    def hello(self, session: Session) -> Answer:
         """As the script says."""
         return self._answer("hello")
 
-    def mail(self, session: Session, envelope: Envelope) -> Deferred[Reply | None]:
+    def mail(self, session: Session, envelope: Envelope) -> Answer:
         """As the script says."""
         return self._answer("mail")
 
-    def rcpt(
-        self, session: Session, envelope: Envelope, forward: Forward
-    ) -> Deferred[Reply | None]:
+    def rcpt(self, session: Session, envelope: Envelope, forward: Forward) -> Answer:
         """As the script says."""
         return self._answer("rcpt")
 
-    def findings(self, session: Session, envelope: Envelope) -> Sequence[Finding]:
+    def message(self, session: Session, envelope: Envelope, body: Body) -> Answer:
+        """As the script says."""
+        return self._answer("message")
+
+    def findings(self, envelope: Envelope) -> Sequence[Finding]:
         """One about the source."""
         said = Finding("source", "SOURCE_X", Result.SUSPECT, 1.5, "looks odd")
         return (said,) if "odd" in self.says else ()
@@ -73,7 +81,7 @@ class Gate:
         """Remember it."""
         self.records.append(record)
 
-    def closed(self, session: Session) -> None:
+    def closed(self) -> None:
         """Remember that, too."""
         self.asked.append("closed")
 
@@ -152,11 +160,9 @@ class GateTests(FrontTestCase):
         """
         first, second = Gate(slow=True), Gate()
         door = Guarded(await self.build(gates=(first, second)), self.gates)
-        for question in (
-            lambda: door.connected(self.session()),
-            lambda: door.hello(self.session()),
-        ):
-            waiting = question()
+        session = self.session()
+        for question in door.connected, door.hello:
+            waiting = question(session)
             waiting.cancel()
             await self.assertFailure(waiting, CancelledError)
         self.assertEqual([], second.asked)
@@ -167,16 +173,42 @@ class GateTests(FrontTestCase):
         broken, other = Gate(), Gate()
         self.patch(broken, "asked", None)
         door = Guarded(await self.build(gates=(broken, other)), self.gates)
-        door.closed(self.session(), "")
-        self.assertEqual(["closed"], other.asked)
-        self.assertEqual(1, len(self.flushLoggedErrors(AttributeError)))
+        session = self.session()
+        await door.connected(session)
+        door.closed(session, "")
+        self.assertEqual(["connected", "closed"], other.asked)
+        self.assertEqual(2, len(self.flushLoggedErrors(AttributeError)))
+
+    async def send_past(self, *gates: Gate) -> Reply:
+        """The reply to a message behind these."""
+        door = Guarded(await self.build(gates=gates), self.gates)
+        session = self.session()
+        await door.connected(session)
+        envelope = Envelope(self.name(), SENDER, (Forward(address(ANN)),))
+        incoming = await door.data(session, envelope)
+        assert IIncoming.providedBy(incoming), incoming
+        incoming.write(LETTER)
+        body = await incoming.finish()
+        return await door.message(session, envelope, body)
+
+    async def test_message(self) -> None:
+        """A whole message can be refused too, before anybody looks at it."""
+        for slow in (False, True):
+            said = await self.send_past(Gate({"message": BAD}, slow))
+            self.assertEqual(554, said.code)
+            self.assertEqual([ANN], (await self.record(said))["recipients"])
+
+    async def test_nobody(self) -> None:
+        """Whom no gate looks at is let pass, and no gate hears of him."""
+        gate = Gate({"visit": BAD, "hello": BAD})
+        self.assertEqual([220, 250, 250, 250], await self.talk(gate))
+        self.assertEqual([], gate.asked)
+        self.assertEqual(0, len(self.gates))
 
     async def test_findings(self) -> None:
         """What a gate knows of the source stands in the message's record."""
         gate = Gate({"odd": BAD})
-        await self.build(gates=[gate])
-        said = await self.send(LETTER, ANN)
-        record = await self.record(said)
+        record = await self.record(await self.send_past(gate))
         found = [(f["symbol"], f["score"]) for f in record["findings"]]
         self.assertIn(("SOURCE_X", 1.5), found)
         self.assertEqual(1.5, record["score"])

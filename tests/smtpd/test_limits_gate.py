@@ -13,7 +13,6 @@ from smfd.policy.limits import Limit, Scope, Table, Tally, What
 from smfd.proto.reply import Reply
 from smfd.smtpd.guarded import Guarded
 from smfd.smtpd.limits_gate import LimitsGate
-from smfd.smtpd.metered import Metered
 from tests.smtpd.fronts import ANN, LETTER, SENDER, FrontTestCase, address
 
 #: The most of each, in the tests of n, n + 1 and 10 n.
@@ -54,7 +53,7 @@ class LimitsGateTests(FrontTestCase):
         self.clock = Clock()
         self.gate = gate(self.clock, where, what, most, seconds)
         behind = await self.build(gates=(self.gate,))
-        self.front: IDoor = Metered(Guarded(behind, self.gates), self.gate)
+        self.front: IDoor = Guarded(behind, self.gates)
 
     async def come(self, client: str = "192.0.2.1") -> tuple[Session, Reply]:
         """Somebody connects."""
@@ -265,7 +264,7 @@ class LimitsGateTests(FrontTestCase):
         await self.open("network", What.CONNECTIONS)
         for session, _ in [await self.come(f"192.0.2.{n}") for n in range(2 * N)]:
             self.front.closed(session, "lost")
-        self.assertEqual({}, self.gate._visits)
+        self.assertEqual(0, len(self.gates))
         tally = self.gate.networks.known("192.0.2")
         self.assertTrue(tally.at_rest(0.0))
 

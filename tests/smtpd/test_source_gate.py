@@ -21,7 +21,8 @@ from smfd.net.dns_answer import Answer, DNSTrouble
 from smfd.proto.address import Address
 from smfd.proto.reply import Reply
 from smfd.scan.source_known import sources
-from smfd.smtpd.source_gate import SourceGate
+from smfd.smtpd.source_gate import source_gate
+from tests.smtpd.asked import Asked
 
 CLIENT, NEIGHBOUR, STRANGER = "192.0.2.1", "192.0.2.2", "198.51.100.1"
 SENDER = Address("alice", "a.example")
@@ -90,7 +91,7 @@ class GateTestCase(SynchronousTestCase):
     @ivar names: the DNS.
     """
 
-    def build(self, text: str = NOT_LATE, spf: IStage | None = None) -> SourceGate:
+    def build(self, text: str = NOT_LATE, spf: IStage | None = None) -> None:
         """With these settings."""
         self.clock, self.names = Clock(), Names()
         self.clock.advance(1_000_000)
@@ -103,9 +104,8 @@ class GateTestCase(SynchronousTestCase):
             lambda domain: succeed(domain == "home.example"),
             self.clock,
         )
-        self.gate = SourceGate(config, self.sources, self.clock, spf)
+        self.gate = Asked(source_gate(config.source, self.sources, self.clock, spf))
         self.count = 0
-        return self.gate
 
     def session(self, client: str = CLIENT, **more: Any) -> Session:
         """Somebody who came."""
@@ -200,7 +200,7 @@ class ConnectTests(GateTestCase):
         self.gate.closed(session)
         self.failureResultOf(greeted)
         self.assertEqual([], self.clock.getDelayedCalls())
-        self.assertEqual({}, self.gate._visits)
+        self.assertEqual(0, len(self.gate.gates))
 
     def test_early(self) -> None:
         """Who speaks first has points for it, once."""
