@@ -30,6 +30,13 @@ class Onward:
         low=1,
         high=3600,
     )
+    message_timeout: float = setting(
+        "How long a next hop may take for a whole message, until its answer.",
+        1800.0,
+        unit="seconds",
+        low=1,
+        high=86400,
+    )
     # RFC 5321 §4.5.4.1.
     lifetime_days: float = setting(
         "How long a message is tried; then it is held as undeliverable.",

@@ -71,7 +71,10 @@ def onward(config: Config, directory: Directory, reactor: Any) -> Onward:
     """Both, as the settings have them."""
     settings = config.onward
     patience = Patience(
-        settings.connect_timeout, settings.reply_timeout, end=settings.end_timeout
+        settings.connect_timeout,
+        settings.reply_timeout,
+        end=settings.end_timeout,
+        message=settings.message_timeout,
     )
     hops = _hops(config, reactor, patience)
     lifetime = settings.lifetime_days * 86400.0

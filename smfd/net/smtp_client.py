@@ -43,12 +43,14 @@ class Patience:
     @ivar reply: for the answers to what we said.
     @ivar piece: for the other side to take a piece of a message.
     @ivar end: for the answer to a whole message.
+    @ivar message: for the other side to take all pieces of a message.
     """
 
     connect: float = 30.0
     reply: float = 300.0
     piece: float = 180.0
     end: float = 600.0
+    message: float = 1800.0
 
 
 @implementer(IPushProducer)
@@ -88,6 +90,9 @@ class MailClient(Protocol):
             octets = before + self._talk.begin(script)
             if octets:
                 self.transport.write(octets)
+            if self._talk.idle:
+                # It had nothing to ask.
+                return self._talk.result
             return await waiter.addTimeout(seconds, self._clock)
         except defer.TimeoutError:
             self.drop()
@@ -105,12 +110,14 @@ class MailClient(Protocol):
         @raise Trouble: it came to no end; nobody knows whether it was taken.
         """
         stuffing = Stuffing()
+        ends = self._clock.seconds() + patience.message
         self.transport.registerProducer(self, True)
         try:
             while piece := await pieces():
                 self._check()
                 self.transport.write(stuffing.more(piece))
-                await self._taken(patience.piece)
+                left = max(0.0, ends - self._clock.seconds())
+                await self._taken(min(patience.piece, left))
         except BaseException:
             # Whoever got a half must never take it for a whole.
             self.drop()

@@ -22,11 +22,16 @@ class Hop:
     @ivar says: a reply for what a line begins with, or several, one for each
         time; the longest beginning wins.  "." is the end of a message; LMTP
         says it for each recipient.  An empty reply hangs up.
+    @ivar sip: octets of a message that it takes at once, twenty times a
+        second; 0 for all there are.
+    @ivar drip: it says one octet of a reply at a time, twenty times a second.
     """
 
     says: dict[bytes, Any] = field(factory=dict)
     lmtp: bool = False
     tls: str = "none"
+    sip: int = 0
+    drip: bool = False
     connections: int = 0
     heard: list[bytes] = field(factory=list)
     messages: list[tuple[bytes, tuple[bytes, ...], bytes]] = field(factory=list)
@@ -61,6 +66,9 @@ class Hop:
         return bytes(said)
 
 
+#: Seconds that a slow one waits in between.
+_BIT = 0.05
+
 _REPLIES = {
     b"220": b"220 hop.example\r\n",
     b"EHLO": EHLO,
@@ -86,6 +94,7 @@ class _Talker(LineReceiver):
         self.sender = b""
         self.recipients: list[bytes] = []
         self.data: list[bytes] | None = None
+        self.later: Any = None
 
     def connectionMade(self) -> None:
         """Greet."""
@@ -96,15 +105,34 @@ class _Talker(LineReceiver):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Gone."""
         self.hop.open.discard(self)
+        if self.later is not None and self.later.active():
+            self.later.cancel()
 
     def say(self, line: bytes) -> bytes:
         """Answer; what was answered."""
         said = self.hop.reply(line)
-        if said:
+        if said and self.hop.drip:
+            self.drip(said)
+        elif said:
             self.transport.write(said)
         else:
             self.transport.abortConnection()
         return said
+
+    def drip(self, said: bytes) -> None:
+        """Say the first octet, and the others in time."""
+        self.transport.write(said[:1])
+        if said[1:]:
+            self.later = REACTOR.callLater(_BIT, self.drip, said[1:])
+
+    def dataReceived(self, data: bytes) -> Any:
+        """Some of what is said; of a message no more for now."""
+        result = super().dataReceived(data)
+        if self.hop.sip and self.data is not None:
+            self.transport.bufferSize = self.hop.sip
+            self.transport.pauseProducing()
+            self.later = REACTOR.callLater(_BIT, self.transport.resumeProducing)
+        return result
 
     def lineReceived(self, line: bytes) -> None:
         """A command, or a line of a message."""

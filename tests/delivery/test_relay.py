@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import TestCase
 
@@ -203,6 +204,40 @@ class TransactionTests(RelayTestCase):
         """A domain whose next hop is gone keeps its mail for now."""
         told = await self.deliver(self.destination(), letters(1))
         self.assertEqual({State.DUE}, {o.state for o in told.values()})
+
+    async def test_impossible(self) -> None:
+        """What the server has said it cannot take is not sent, nor waited for."""
+        large = make_entry(b"x" * 1_000_000, [far(1)])
+        foreign = make_entry(recipients=[far(1, "\xfc@far.example")])
+        relay = self.relay()
+        batch = [*large.consignments(), *foreign.consignments(), *letters(1)]
+        told = await self.deliver(relay, batch)
+        self.assertIn("552 5.3.4", told[large.id, 1].detail)
+        self.assertIn("553 5.6.7", told[foreign.id, 1].detail)
+        categories = [outcome.category for outcome in told.values()]
+        self.assertEqual(["undeliverable"] * 2 + [""], categories)
+        self.assertEqual((1, 1), (self.hop.connections, len(self.hop.messages)))
+
+    async def test_sips(self) -> None:
+        """One that takes a message too slowly has its deadline, though it takes it."""
+        self.hops.patience = evolve(PATIENCE, message=0.5)
+        self.hop.sip = 4096
+        relay = self.relay(EHLO=b"250 hop.example\r\n")
+        body = b"x" * 98 + b"\r\n"
+        entry = make_entry(body * 400_000, [far(1)])
+        (told,) = (await self.deliver(relay, entry.consignments())).values()
+        self.assertEqual((State.DUE, ""), (told.state, told.category))
+        self.assertIn("does not take the message", told.detail)
+        self.assertEqual([], self.hop.messages)
+
+    async def test_drips(self) -> None:
+        """One that says a reply octet by octet has no longer than others."""
+        self.hops.patience = evolve(PATIENCE, reply=0.5)
+        self.hop.drip = True
+        relay = self.relay(**{"220": b"220-x\r\n" * 99 + b"220 x\r\n"})
+        (told,) = (await self.deliver(relay, letters(1))).values()
+        self.assertEqual((State.DUE, ""), (told.state, told.category))
+        self.assertIn("no answer within 0.5 seconds", told.detail)
 
     async def test_damaged(self) -> None:
         """What the disk changed goes nowhere; what is left of it is kept, once."""
