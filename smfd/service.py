@@ -37,13 +37,14 @@ from smfd.net.descriptors import raise_limit
 from smfd.net.hangup import Hangup
 from smfd.net.systemd import READY, STOPPING, notify
 from smfd.net.tls import ServerTLS, explained
+from smfd.policy.networks import networks
 from smfd.scan.stages import Scan, chain, policy, stages
 from smfd.scan.virus import VirusStage
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.counting import limits_gate, stress_limits
 from smfd.smtpd.guarded import Gates, Guarded
 from smfd.smtpd.lmtp import LMTP
-from smfd.smtpd.mx import MX, networks
+from smfd.smtpd.mx import MX
 from smfd.smtpd.opening import make_doors
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.recipients import recipients

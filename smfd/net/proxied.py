@@ -4,8 +4,6 @@ Connections that a proxy brings: heard under the client's own address.
 The header comes first, in the clear, even where TLS begins at once.
 """
 
-from collections.abc import Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -20,7 +18,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smfd.net.eager import EagerServer
-from smfd.proto.peer import plain_address
+from smfd.policy.networks import Networks, within
 from smfd.proto.proxy import Header, NotProxied, Source, read_header
 
 #: Seconds a proxy has for its header; it has nothing else to say.
@@ -38,7 +36,7 @@ class ProxiedFactory(Factory):
 
     def __init__(
         self,
-        networks: Sequence[IPv4Network | IPv6Network],
+        networks: Networks,
         factory: IProtocolFactory,
         clock: IReactorTime,
         deadline: float = DEADLINE,
@@ -50,7 +48,7 @@ class ProxiedFactory(Factory):
         self.factory = factory
         self.clock = clock
         self.deadline = deadline
-        self._networks = tuple(networks)
+        self._networks = networks
 
     def doStart(self) -> None:
         """Somebody listens."""
@@ -64,16 +62,9 @@ class ProxiedFactory(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Any:
         """The client's, or one that reads the header first."""
-        if self._is_proxy(getattr(addr, "host", "")):
+        if within(getattr(addr, "host", ""), self._networks):
             return HeaderProtocol(self)
         return self.factory.buildProtocol(addr)  # type: ignore[arg-type]
-
-    def _is_proxy(self, host: str) -> bool:
-        try:
-            address = ip_address(plain_address(host))
-        except ValueError:
-            return False
-        return any(address in network for network in self._networks)
 
 
 class HeaderProtocol(Protocol):

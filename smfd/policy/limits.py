@@ -9,7 +9,6 @@ at once is a count.
 from collections import OrderedDict
 from collections.abc import Mapping
 from enum import Enum
-from ipaddress import IPv6Address
 
 from attrs import Factory, define, field, frozen
 
@@ -205,13 +204,3 @@ class Table:
                 return True
             self._tallies.move_to_end(key)
         return False
-
-
-def network(client: str) -> str:
-    """The /24 or /64 of an address; what is neither stands for itself."""
-    if ":" not in client:
-        return client.rpartition(".")[0] or client
-    try:
-        return IPv6Address(client.partition("%")[0]).packed[:8].hex()
-    except ValueError:
-        return client

@@ -1,5 +1,5 @@
 """
-What is thought of a connection's source: names, networks, lists, rules.
+What is thought of a connection's source: names, lists, rules.
 
 Nothing is looked up here; who looks things up asks with these and brings the
 findings to a L{Rule}.
@@ -9,27 +9,17 @@ Standards: RFC 5321 §4.1.3, §4.1.4, RFC 5782 §2 (lists in the DNS), RFC 7505
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from collections.abc import Sequence
+from ipaddress import ip_address, ip_network
 
 from attrs import evolve, frozen
 
 from smfd.model.finding import Finding, Result
+from smfd.policy.networks import IPAddress, Networks, address_of
 from smfd.proto.address import parse_domain
 from smfd.proto.reply import Malformed, Reply, reply
 
 STAGE = "source"
-
-IPAddress = IPv4Address | IPv6Address
-IPNetwork = IPv4Network | IPv6Network
 
 #: RFC 5782 §2.1: lists answer from here; anything else is no list's answer.
 _LISTS = ip_network("127.0.0.0/8")
@@ -47,47 +37,19 @@ _REFUSALS = {
 }
 
 
-@lru_cache(4096)
-def address_of(client: str) -> IPAddress:
-    """
-    A peer's address; IPv4 as such, wherever it was heard.
-
-    @raise ValueError: it is none.
-    """
-    address = ip_address(client.partition("%")[0])
-    return getattr(address, "ipv4_mapped", None) or address
-
-
-def network_of(client: str) -> str:
-    """The network that stands for its neighbours too: /24, or /64."""
-    address = address_of(client)
-    bits = 24 if address.version == 4 else 64
-    return str(ip_network((address, bits), strict=False))
-
-
-def within(client: str, networks: Iterable[IPNetwork]) -> bool:
-    """Whether an address is in one of these."""
-    try:
-        address = address_of(client)
-    except ValueError:
-        return False
-    return any(address in network for network in networks)
-
-
 def reversed_name(client: str, zone: str) -> str:
     """RFC 5782 §2.1 and §2.4: the name that a list knows an address by."""
     pointer = address_of(client).reverse_pointer
     return f"{pointer.removesuffix('.in-addr.arpa').removesuffix('.ip6.arpa')}.{zone}"
 
 
-def listing(answers: Sequence[str], match: Iterable[IPNetwork]) -> str:
+def listing(answers: Sequence[str], match: Networks) -> str:
     """
     The answer of a list that counts, or nothing.
 
     @raise ValueError: it is not the answer of a list, or it does not want to
         be asked.
     """
-    match = tuple(match)
     for text in answers:
         address = ip_address(text)
         if address not in _LISTS or address in _NOT_ASKED:

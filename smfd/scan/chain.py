@@ -21,7 +21,7 @@ from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Flow, Transaction
 from smfd.net.fired import at_hand
 from smfd.policy.flow import ROADS, Step
-from smfd.policy.limits import network
+from smfd.policy.networks import network_of
 from smfd.scan.turns import Turns
 
 #: What a stage found, now or later.
@@ -69,7 +69,7 @@ class Chain:
         turns = self.turns
         if turns is None:
             return self._run(transaction)
-        turn = turns.take(network(transaction.session.client))
+        turn = turns.take(network_of(transaction.session.client))
         if at_hand(turn) is not None:
             return self._in_turn(None, transaction, turns)
         return turn.addCallback(self._in_turn, transaction, turns)

@@ -17,16 +17,14 @@ from twisted.internet.interfaces import IReactorTime
 
 from smfd.model.finding import Finding, Result
 from smfd.net.dns_answer import Answer, DNSTrouble, Lookup
+from smfd.policy.networks import IPAddress, Networks, address_of
 from smfd.policy.source import (
     HOSTED,
     STAGE,
     UNKNOWN,
     Flaw,
-    IPAddress,
-    IPNetwork,
     Judged,
     Rule,
-    address_of,
     helo_flaw,
     is_literal,
     judged,
@@ -51,7 +49,7 @@ class Zone:
     """
 
     name: str
-    match: tuple[IPNetwork, ...]
+    match: Networks
     allow: bool
     refuses: bool
     at_connect: bool

@@ -3,7 +3,6 @@ All that is known of addresses, in one place: the past, and the DNS.
 """
 
 from collections.abc import Callable, Mapping
-from ipaddress import ip_network
 from typing import Any
 
 from attrs import frozen
@@ -14,7 +13,8 @@ from smfd.config.schema import Config
 from smfd.config.source import SourceList
 from smfd.config.value import SYSTEMD, split_address
 from smfd.net.dns_answer import Lookup
-from smfd.policy.source import IPAddress, Rule, address_of, network_of
+from smfd.policy.networks import IPAddress, address_of, network_of, networks
+from smfd.policy.source import Rule
 from smfd.scan.source import Looks, Rules, Zone
 from smfd.store.history import Greylist, History, Shelf
 
@@ -148,7 +148,7 @@ def _zone(given: SourceList) -> Zone:
     refuses = given.tier == 1 and not allow
     return Zone(
         given.zone.rstrip(".").lower(),
-        tuple(ip_network(text) for text in given.match),
+        networks(given.match),
         allow,
         refuses,
         refuses and given.at == "connect",

@@ -1,14 +1,14 @@
 """The limits, as the settings have them."""
 
 from collections.abc import Mapping
-from ipaddress import ip_network
 
 from twisted.internet.interfaces import IReactorTime
 
-from smfd.config.limits import Limits
+from smfd.config.limits import Limits, OfAddress, OfNetwork
 from smfd.config.schema import Config
 from smfd.net.descriptors import connections
 from smfd.policy.limits import Limit, Scope, Table, Tally, What
+from smfd.policy.networks import networks
 from smfd.smtpd.limits_gate import LimitsGate
 from smfd.smtpd.stress import StressLimits
 
@@ -18,42 +18,33 @@ _MINUTE = 60.0
 def limits_gate(config: Config, clock: IReactorTime) -> LimitsGate:
     """The gate that counts."""
     settings = config.limits
+    address, network = settings.address, settings.network
+    near = _of_source("your address", address, settings.window)
+    around = _of_source("your network", network, settings.window, network.connections)
     return LimitsGate(
-        Table(_of_address(settings), settings.remembered),
-        Table(_of_network(settings), settings.remembered),
+        Table(near, settings.remembered),
+        Table(around, settings.remembered),
         Table(_of_domain(settings), settings.remembered),
         Tally(_of_all(settings)),
         clock.seconds,
         settings.penalty,
-        tuple(ip_network(text) for text in config.mx.exempt),
+        networks(config.mx.exempt),
     )
 
 
-def _of_address(settings: Limits) -> Scope:
-    of = settings.address
+def _of_source(
+    name: str, of: OfAddress | OfNetwork, window: float, connections: int = 0
+) -> Scope:
     known = {
+        What.CONNECTIONS: Limit(connections),
         What.RATE: Limit(of.rate, _MINUTE),
         What.MESSAGES: Limit(of.messages, _MINUTE),
         What.RECIPIENTS: Limit(of.recipients, _MINUTE),
-        What.ERRORS: Limit(of.errors, settings.window),
-        What.UNKNOWN: Limit(of.unknown, settings.window),
+        What.ERRORS: Limit(of.errors, window),
+        What.UNKNOWN: Limit(of.unknown, window),
         What.OCTETS: Limit(of.octets),
     }
-    return Scope("your address", _real(known))
-
-
-def _of_network(settings: Limits) -> Scope:
-    of = settings.network
-    known = {
-        What.CONNECTIONS: Limit(of.connections),
-        What.RATE: Limit(of.rate, _MINUTE),
-        What.MESSAGES: Limit(of.messages, _MINUTE),
-        What.RECIPIENTS: Limit(of.recipients, _MINUTE),
-        What.ERRORS: Limit(of.errors, settings.window),
-        What.UNKNOWN: Limit(of.unknown, settings.window),
-        What.OCTETS: Limit(of.octets),
-    }
-    return Scope("your network", _real(known))
+    return Scope(name, _real(known))
 
 
 def _of_domain(settings: Limits) -> Scope:

@@ -4,8 +4,7 @@ The gate that counts: who asks for too much is asked to come again.
 Standards: RFC 5321 §4.2.2 (421, 450, 452), RFC 3463 §3.8 (4.7.0).
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from ipaddress import IPv4Network, IPv6Network
+from collections.abc import Callable, Iterable
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, succeed
@@ -17,12 +16,10 @@ from smfd.model.envelope import Envelope, Forward
 from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body
-from smfd.policy.limits import Excess, Table, Tally, What, network
-from smfd.policy.source import within
+from smfd.policy.limits import Excess, Table, Tally, What
+from smfd.policy.networks import Networks, network_of, within
 from smfd.proto.reply import reply
 from smfd.smtpd.visit import Visit
-
-Networks = Sequence[IPv4Network | IPv6Network]
 
 #: Octets are counted by the so many.
 _STEP = 131072
@@ -239,7 +236,7 @@ class LimitsGate:
         now = self.seconds()
         tallies = (
             self.addresses.of(session.client, now),
-            self.networks.of(network(session.client), now),
+            self.networks.of(network_of(session.client), now),
             self.everybody,
         )
         return LimitsVisit(tallies, self.domains, self.seconds, self.penalty)

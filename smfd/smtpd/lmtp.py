@@ -13,9 +13,9 @@ from zope.interface import implementer
 from smfd.interfaces import IDoor
 from smfd.model.session import Session
 from smfd.net.fired import at_hand
-from smfd.policy.source import within
+from smfd.policy.networks import Networks, within
 from smfd.proto.reply import Reply, reply
-from smfd.smtpd.mx import MX, Networks
+from smfd.smtpd.mx import MX
 
 
 @implementer(IDoor)

@@ -8,8 +8,7 @@ Standards: RFC 5321 §3.3, §3.6.2 (no relaying), §4.5.1 (postmaster).
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from collections.abc import Callable
 
 from attrs import define, evolve, field
 from twisted.internet import defer
@@ -21,20 +20,12 @@ from smfd.interfaces import IDoor, IIncoming
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body
-from smfd.policy.source import within
+from smfd.policy.networks import Networks, within
 from smfd.proto.reply import Reply, reply
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.recipients import ENDLESS, Standing
 from smfd.smtpd.recorder import Recorder
 from smfd.store.spool import Spool
-
-Networks = Sequence[IPv4Network | IPv6Network]
-
-
-def networks(texts: Sequence[str]) -> Networks:
-    """Networks as the settings have them."""
-    return tuple(ip_network(text) for text in texts)
-
 
 OK_MAIL = reply(250, "2.1.0", "Sender OK")
 OK_RCPT = reply(250, "2.1.5", "Recipient OK")

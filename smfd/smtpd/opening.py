@@ -18,10 +18,10 @@ from smfd.net.listener import Listener
 from smfd.net.proxied import ProxiedFactory
 from smfd.net.systemd import handed
 from smfd.net.tls import Clients, Pair, ServerTLS, explained
+from smfd.policy.networks import networks
 from smfd.proto.limits import Budget, Limits
 from smfd.proto.lmtp import LMTPMachine
 from smfd.smtpd.factory import SMTPFactory
-from smfd.smtpd.mx import networks
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.stress import StressLimits
 

@@ -1,7 +1,5 @@
 """The gate that judges a connection's source."""
 
-from ipaddress import ip_network
-
 from attrs import frozen
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
@@ -9,7 +7,8 @@ from zope.interface import implementer
 from smfd.config.source import Source
 from smfd.interfaces import IGate, IStage, IVisit
 from smfd.model.session import Session
-from smfd.policy.source import IPNetwork, Rule, network_of, within
+from smfd.policy.networks import Networks, network_of, networks, within
+from smfd.policy.source import Rule
 from smfd.scan.source_known import Sources
 from smfd.smtpd.inquiry import Inquiry
 from smfd.smtpd.source_visit import Past, SourceVisit, Terms
@@ -27,18 +26,16 @@ class SourceGate:
 
     terms: Terms
     budget: float
-    exempt: tuple[IPNetwork, ...] = ()
+    exempt: Networks = ()
 
     def visit(self, session: Session) -> IVisit | None:
         """Judge it, unless it is exempt."""
         client = session.client
-        if within(client, self.exempt):
+        # A UNIX socket has no address.
+        if not client or within(client, self.exempt):
             return None
-        try:
-            network = network_of(client)
-        except ValueError:  # a UNIX socket has no address
-            return None
-        return SourceVisit(self.terms, Inquiry(client, network, self.budget))
+        inquiry = Inquiry(client, network_of(client), self.budget)
+        return SourceVisit(self.terms, inquiry)
 
 
 def source_gate(
@@ -58,5 +55,4 @@ def source_gate(
         grey.domains,
         spf,
     )
-    exempt = tuple(ip_network(text) for text in settings.exempt)
-    return SourceGate(terms, settings.budget, exempt)
+    return SourceGate(terms, settings.budget, networks(settings.exempt))

@@ -1,7 +1,6 @@
 """Tests of smfd.net.proxied, on real sockets."""
 
 import socket
-from ipaddress import ip_network
 from typing import Any
 
 from twisted.internet import reactor as installed
@@ -12,6 +11,7 @@ from twisted.trial.unittest import TestCase
 
 from smfd.net.eager import EagerPort
 from smfd.net.proxied import ProxiedFactory
+from smfd.policy.networks import networks
 from tests.proto.test_proxy import addresses, version_2
 
 reactor: Any = installed
@@ -48,7 +48,7 @@ class ProxiedTests(TestCase):
         self.factory = ServerFactory.forProtocol(Met)
         self.met: list[Met] = []
         self.factory.met = self.met  # type: ignore[attr-defined]
-        proxied = ProxiedFactory([ip_network(network)], self.factory, reactor, deadline)
+        proxied = ProxiedFactory(networks([network]), self.factory, reactor, deadline)
         self.port = EagerPort(0, proxied, 5, "127.0.0.1", reactor)
         self.port.startListening()
         self.addCleanup(self.port.stopListening)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.policy.limits import Limit, Scope, Table, Tally, What, network
+from smfd.policy.limits import Limit, Scope, Table, Tally, What
 
 SCOPE = Scope(
     "your address",
@@ -101,21 +101,3 @@ class TableTests(SynchronousTestCase):
                 used[source] += 1
         self.assertLessEqual(max(used.values()), 5)
         self.assertLessEqual(len(table), 5)
-
-
-class NetworkTests(SynchronousTestCase):
-    """Neighbours are told from strangers."""
-
-    def test_neighbours(self) -> None:
-        """A /24, a /64, in whatever way it is spelled; and what is neither."""
-        same = (
-            ("192.0.2.1", "192.0.2.254"),
-            ("2001:db8::1", "2001:0db8:0:0:ffff::2"),
-            ("fe80::1%eth0", "fe80::2"),
-        )
-        for one, other in same:
-            self.assertEqual(network(one), network(other))
-        self.assertNotEqual(network("192.0.2.1"), network("192.0.3.1"))
-        self.assertNotEqual(network("2001:db8::1"), network("2001:db8:0:1::1"))
-        self.assertEqual("not:an:address", network("not:an:address"))
-        self.assertEqual("", network(""))

@@ -9,12 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from smfd.model.finding import Finding, Result
 from smfd.policy.source import (
     Rule,
-    address_of,
     helo_flaw,
     listing,
-    network_of,
     reversed_name,
-    within,
 )
 
 OURS = (ip_address("192.0.2.25"), ip_address("2001:db8::25"))
@@ -107,35 +104,6 @@ class ListTests(SynchronousTestCase):
         everything = (ip_network("0.0.0.0/0"),)
         for text in ("203.0.113.9", "127.255.255.254", "127.255.255.252"):
             self.assertRaises(ValueError, listing, [text], everything)
-
-
-class NetworkTests(SynchronousTestCase):
-    """Neighbours answer for each other."""
-
-    def test_network(self) -> None:
-        """A /24, or a /64; IPv4 in IPv6 is IPv4."""
-        self.assertEqual("198.51.100.0/24", network_of(CLIENT))
-        self.assertEqual("198.51.100.0/24", network_of(f"::ffff:{CLIENT}"))
-        self.assertEqual("2001:db8:0:1::/64", network_of("2001:db8:0:1:2::3"))
-        self.assertEqual("fe80::/64", network_of("fe80::1%eth0"))
-
-    def test_within(self) -> None:
-        """Exempt networks have addresses of their own kind only."""
-        networks = (ip_network("198.51.100.0/24"), ip_network("::1"))
-        for client, inside in {
-            CLIENT: True,
-            f"::ffff:{CLIENT}": True,
-            "::1": True,
-            "198.51.101.7": False,
-            "": False,
-        }.items():
-            self.assertEqual(inside, within(client, networks), client)
-
-    @given(st.ip_addresses())
-    def test_all(self, address: object) -> None:
-        """Every address is in its network."""
-        text = str(address)
-        self.assertIn(address_of(text), ip_network(network_of(text)))
 
 
 class RuleTests(SynchronousTestCase):

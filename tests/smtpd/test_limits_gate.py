@@ -265,7 +265,7 @@ class LimitsGateTests(FrontTestCase):
         for session, _ in [await self.come(f"192.0.2.{n}") for n in range(2 * N)]:
             self.front.closed(session, "lost")
         self.assertEqual(0, len(self.gates))
-        tally = self.gate.networks.known("192.0.2")
+        tally = self.gate.networks.known("192.0.2.0/24")
         self.assertTrue(tally.at_rest(0.0))
 
     async def test_tls_changes_nothing(self) -> None:
