@@ -163,6 +163,12 @@ class ConnectTests(GateTestCase):
         self.assertEqual("", self.come(helo="mx.home.example"))
         self.assertEqual({}, self.scores())
 
+    def test_no_address(self) -> None:
+        """Who comes by a UNIX socket has no address to be judged by."""
+        self.build("")
+        self.assertEqual("", self.come("", helo="mx.home.example"))
+        self.assertEqual({}, self.scores())
+
     def test_late(self) -> None:
         """A stranger is greeted late; one who brought good mail is not."""
         self.build("")
