@@ -11,7 +11,7 @@ from ipaddress import IPv4Address, IPv6Address
 from unicodedata import category, normalize
 
 import idna
-from attrs import frozen
+from attrs import field, frozen
 
 from smfd.proto.reply import Malformed
 
@@ -43,13 +43,19 @@ class Address:
 
     local: str
     domain: str
+    # It is asked for a dozen times on the road of a message.
+    _text: str = field(init=False, eq=False, repr=False)
 
-    def __str__(self) -> str:
-        """The mailbox as it is shown and stored: C{local@domain}."""
+    @_text.default
+    def _written(self) -> str:
         local = self.local
         if not _DOT_STRING.fullmatch(local):
             local = '"' + re.sub(r'(["\\])', r"\\\1", local) + '"'
         return f"{local}@{self.domain}" if self.domain else local
+
+    def __str__(self) -> str:
+        """The mailbox as it is shown and stored: C{local@domain}."""
+        return self._text
 
 
 def parse_path(text: str, utf8: bool = False) -> Address | None:

@@ -147,16 +147,20 @@ class Guarded:
             return d
         self.gates.opened(session)
         asked = self.gates.ask("connected", session)
-        return self._unless(asked, lambda: d, session, None)
+        return d if asked is None else self._unless(asked, lambda: d, session, None)
 
     def hello(self, session: Session) -> Deferred[Reply]:
         """Gates, then the door."""
         asked = self.gates.ask("hello", session)
+        if asked is None:
+            return self.door.hello(session)
         return self._unless(asked, partial(self.door.hello, session), session, None)
 
     def mail(self, session: Session, envelope: Envelope) -> Deferred[Reply]:
         """Gates, then the door."""
         asked = self.gates.ask("mail", session, envelope)
+        if asked is None:
+            return self.door.mail(session, envelope)
         passed = partial(self.door.mail, session, envelope)
         return self._unless(asked, passed, session, envelope)
 
@@ -165,9 +169,9 @@ class Guarded:
     ) -> Deferred[Reply]:
         """Gates, then the door."""
         asked = self.gates.ask("rcpt", session, envelope, forward)
-        passed = partial(self.door.rcpt, session, envelope, forward)
         if asked is None:
-            return passed()
+            return self.door.rcpt(session, envelope, forward)
+        passed = partial(self.door.rcpt, session, envelope, forward)
         return self._unless(asked, passed, session, envelope.to(forward))
 
     def data(self, session: Session, envelope: Envelope) -> Deferred[Reply | IIncoming]:
@@ -187,6 +191,8 @@ class Guarded:
     ) -> Deferred[Reply]:
         """Gates, then the door."""
         asked = self.gates.ask("message", session, envelope, body)
+        if asked is None:
+            return self.door.message(session, envelope, body)
         passed = partial(self.door.message, session, envelope, body)
         return self._unless(asked, passed, session, envelope)
 

@@ -20,10 +20,11 @@ from smfd.interfaces import IDoor, IIncoming
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body
+from smfd.net.fired import at_hand
 from smfd.policy.networks import Networks, within
 from smfd.proto.reply import Reply, reply
 from smfd.smtpd.accept import Acceptance
-from smfd.smtpd.recipients import ENDLESS, Standing
+from smfd.smtpd.recipients import ENDLESS, Standing, Trouble
 from smfd.smtpd.recorder import Recorder
 from smfd.store.spool import Spool
 
@@ -34,18 +35,12 @@ BROKEN = reply(451, "4.3.0", "Mail system trouble, try again later")
 BEHIND = reply(451, "4.3.2", "Delivery is behind, try again later")
 
 _REFUSALS = {
-    Standing.UNKNOWN: (550, "5.1.1", "No such mailbox here"),
-    Standing.FOREIGN: (550, "5.7.1", "We do not relay for that domain"),
-    Standing.UNSURE: (
-        450,
-        "4.1.1",
-        "The recipient cannot be verified now, try again later",
+    Standing.UNKNOWN: Trouble(550, "5.1.1", "No such mailbox here"),
+    Standing.FOREIGN: Trouble(550, "5.7.1", "We do not relay for that domain"),
+    Standing.UNSURE: Trouble(
+        450, "4.1.1", "The recipient cannot be verified now, try again later"
     ),
-    Standing.ENDLESS: (
-        ENDLESS.code,
-        ENDLESS.status,
-        ENDLESS.text,
-    ),
+    Standing.ENDLESS: ENDLESS,
 }
 
 #: Seconds that DATA waits for a turn; RFC 5321 §4.5.3.2.4 has the client wait
@@ -123,6 +118,8 @@ class MX:
             # RFC 5321 §4.5.1: <postmaster> alone is always somebody.
             return succeed(OK_RCPT)
         d = self.acceptance.recipients.standing(address)
+        if at_hand(d) == (Standing.TAKEN,):
+            return succeed(OK_RCPT)
         return d.addCallback(self._stands, session, envelope, forward)
 
     def _stands(
@@ -134,9 +131,8 @@ class MX:
     ) -> Reply:
         if standing is Standing.TAKEN:
             return OK_RCPT
-        name = self.ids()
-        code, status, text = _REFUSALS[standing]
-        said = reply(code, status, f"{text} id={name}")
+        name, why = self.ids(), _REFUSALS[standing]
+        said = reply(why.code, why.status, f"{why.text} id={name}")
         self.recorder.refused(name, session, envelope.to(forward), said)
         return said
 

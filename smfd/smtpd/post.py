@@ -14,8 +14,9 @@ from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
 from smfd.proto.lmtp import LMTPMachine
 from smfd.proto.server import ServerMachine
-from smfd.smtpd.connections import Connections
+from smfd.smtpd.connections import Connection, Connections
 from smfd.smtpd.deadline import Deadlines
+from smfd.smtpd.intake import Intake
 from smfd.smtpd.stress import Stress
 
 #: Seconds a client has to take the last reply and go.
@@ -49,6 +50,22 @@ class Post:
     machine: type[ServerMachine] = ServerMachine
 
     _log = Logger()
+
+    def came(self, connection: Connection) -> None:
+        """Somebody is connected."""
+        self.connections.add(connection)
+        self.stress.look()
+
+    def gone(self, connection: Connection) -> None:
+        """Somebody is not any more."""
+        self.connections.remove(connection)
+        self.stress.look()
+
+    def reserve(self, intake: Intake) -> bool:
+        """Memory for a message; whether there was some."""
+        reserved = intake.reserve(self.limits.message_memory)
+        self.stress.look()
+        return reserved
 
     def closed(self, session: Session, why: str) -> None:
         """Tell the door that a connection is gone."""

@@ -69,7 +69,7 @@ class SMTPProtocol(Protocol):
     def connectionMade(self) -> None:
         """Somebody came; under implicit TLS he is heard after the handshake."""
         post = self._post
-        post.connections.add(self)
+        post.came(self)
         self._wire = Wire(self.transport, self._unblocked)
         self._deadline = post.deadlines.start(self._late)
         self._pace = Pace(self._deadline, post.stress)
@@ -109,7 +109,7 @@ class SMTPProtocol(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Leave nothing behind, and tell the door once."""
         self._over = True
-        self._post.connections.remove(self)
+        self._post.gone(self)
         self._machine.close()
         self._wire.lost()
         self._deadline.stop()
@@ -274,7 +274,7 @@ class SMTPProtocol(Protocol):
         self._ask(answered, self._post.door.rcpt, self._session, envelope, forward)
 
     def _begin(self, event: Event) -> None:
-        if self._intake.reserve(self._post.limits.message_memory):
+        if self._post.reserve(self._intake):
             self._ask(self._began, self._post.door.data, self._session, self._envelope)
         else:
             self._refused(Refusal(phrase.FULL))

@@ -7,9 +7,10 @@ RFC 3463 §3.3 and §3.5 (X.2.4, X.4.6).
 
 from collections.abc import Iterable, Sequence
 from enum import Enum
+from typing import TypeGuard
 
 from attrs import evolve, frozen
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.config.schema import Config
@@ -96,14 +97,9 @@ class Recipients:
 
     def standing(self, address: Address) -> Deferred[Standing]:
         """Whether mail for an address is taken."""
-        d = self.directory.known(str(address))
-        return d.addCallback(self._standing, address)
-
-    def _standing(
-        self, known: Known | None, address: Address
-    ) -> "Standing | Deferred[Standing]":
-        if known is not None and known.account is not None and not known.targets:
-            return Standing.TAKEN
+        there = self.directory.remembered(str(address))
+        if there is not None and _is_mailbox(there[0]):
+            return succeed(Standing.TAKEN)
         return Deferred.fromCoroutine(self._followed(address))
 
     async def ends(self, wanted: Sequence[Forward], passed: Iterable[bytes]) -> Ends:
@@ -117,7 +113,7 @@ class Recipients:
         ways: list[Way] = []
         try:
             for forward in wanted:
-                own = await self._ends(forward)
+                own = self._at_once(forward) or await self._ends(forward)
                 if not own:
                     return Ends(trouble=GONE)
                 kept = [found.setdefault(_key(end), end) for end in own]
@@ -130,6 +126,14 @@ class Recipients:
             return Ends(trouble=ENDLESS)
         ends = _without_loops(tuple(found.values()), tuple(shares), passed)
         return _told(ends, ways) if ways else ends
+
+    def _at_once(self, forward: Forward) -> Sequence[Forward]:
+        """A mailbox that stands for itself, when that is known already."""
+        name = str(forward.address)
+        there = self.directory.remembered(name)
+        if there is None or not _is_mailbox(there[0]):
+            return ()
+        return (_end(forward, name, there[0], True),)
 
     async def _ends(self, forward: Forward) -> Sequence[Forward]:
         name = await self._name(forward.address)
@@ -235,6 +239,11 @@ def recipients(config: Config, directory: Directory, clock: IReactorTime) -> Rec
         settings.expansion,
         settings.depth,
     )
+
+
+def _is_mailbox(known: Known | None) -> TypeGuard[Known]:
+    """Whether it stands for itself, and for nobody else."""
+    return known is not None and known.account is not None and not known.targets
 
 
 def _end(forward: Forward, name: str, known: Known, direct: bool) -> Forward:

@@ -81,11 +81,10 @@ class Stress:
     @property
     def limits(self) -> Limits:
         """What a client has now."""
-        self.look()
         return self._strict if self.on else self.usual
 
     def look(self) -> None:
-        """See how it stands; called whenever somebody comes or moves."""
+        """See how it stands: somebody came or went, or begins a message."""
         part = self.when.share * (_RELIEF if self.on else 1.0)
         near = self.when.mode == "always" or (
             self.when.mode == "auto"

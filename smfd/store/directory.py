@@ -109,10 +109,10 @@ class Directory(Service):
 
         Upper and lower case are one; C{user+tag@} is taken by C{user@}.
         """
-        key = address.lower()
-        found = self._addresses.get(key) or self._guesses.get(key)
+        found = self.remembered(address)
         if found is not None:
             return succeed(found[0])
+        key = address.lower()
         age = self._addresses.age
 
         def keep(known: Known | None) -> Known | None:
@@ -123,6 +123,11 @@ class Directory(Service):
 
         d = self._reader.run(directory_known.known, key, self._delimiter)
         return d.addCallback(keep)
+
+    def remembered(self, address: str) -> tuple[Known | None] | None:
+        """What L{known} would say, in a tuple; None when it would have to ask."""
+        key = address.lower()
+        return self._addresses.get(key) or self._guesses.get(key)
 
     def account(self, address: str) -> Deferred[Account | None]:
         """The mailbox we hold for an address, or None."""

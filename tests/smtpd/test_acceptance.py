@@ -10,12 +10,21 @@ from attrs import Factory, define
 from twisted.internet.defer import Deferred
 from zope.interface import implementer
 
-from smfd.interfaces import IStage
+from smfd.interfaces import IIncoming, IStage
+from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
 from smfd.proto.reply import Reply
 from smfd.store.atomic import Disk
-from tests.smtpd.fronts import ANN, BOB, LARGE, LETTER, FrontTestCase
+from tests.smtpd.fronts import (
+    ANN,
+    BOB,
+    LARGE,
+    LETTER,
+    SENDER,
+    FrontTestCase,
+    address,
+)
 
 
 @implementer(IStage)
@@ -228,18 +237,16 @@ class DeferredTests(FrontTestCase):
     async def test_mailbox_gone(self) -> None:
         """A mailbox that goes between RCPT and the dot."""
         await self.build()
-        accept = self.door.acceptance
-        original = self.directory.known
-        calls: list[str] = []
-
-        def known(name: str) -> Deferred[object]:
-            calls.append(name)
-            if len(calls) > 1:
-                return original("nobody@home.example")  # type: ignore[return-value]
-            return original(name)  # type: ignore[return-value]
-
-        self.patch(accept.recipients.directory, "known", known)
-        await self.left(await self.send(), 450, "4.2.1")
+        session, to = self.session(), Forward(address(ANN))
+        envelope = Envelope(self.name(), SENDER, (to,))
+        said = await self.door.rcpt(session, Envelope(self.name(), SENDER), to)
+        self.assertEqual(250, said.code)
+        await self.directory.remove_account(ANN, actor="uid:test")
+        incoming = await self.door.data(session, envelope)
+        assert IIncoming.providedBy(incoming), incoming
+        incoming.write(LETTER)
+        body = await incoming.finish()
+        await self.left(await self.door.message(session, envelope, body), 450, "4.2.1")
 
 
 class RefusedTests(FrontTestCase):
