@@ -1,16 +1,17 @@
 """
 What is thought of a connection's source: names, lists, rules.
 
-Nothing is looked up here; who looks things up asks with these and brings the
-findings to a L{Rule}.
+Nothing is looked up here; who looks things up brings what he found to the
+L{Rules}.
 
 Standards: RFC 5321 §4.1.3, §4.1.4, RFC 5782 §2 (lists in the DNS), RFC 7505
 §4.2 (null MX).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address, ip_network
+from typing import Protocol
 
 from attrs import evolve, frozen
 
@@ -196,3 +197,86 @@ class Judged:
 def judged(finding: Finding, rule: Rule, client: str) -> Judged:
     """Weigh a finding by a rule."""
     return Judged(rule.weigh(finding), rule.refusal(finding, client))
+
+
+class Judge(Protocol):
+    """Who judges what was found: L{Rules}, or a L{Zone} what it said itself."""
+
+    def judge(self, found: Iterable[Finding], client: str) -> tuple[Judged, ...]:
+        """Weigh each finding; without those of tests that are off."""
+
+
+@frozen
+class Zone:
+    """
+    A list in the DNS, and what the settings make of it.
+
+    @ivar match: the answers that count.
+    @ivar at_connect: it refuses before anything is said.
+    """
+
+    name: str
+    match: Networks
+    allow: bool
+    at_connect: bool
+    rule: Rule
+
+    def judge(self, found: Iterable[Finding], client: str) -> tuple[Judged, ...]:
+        """Weigh what it says, be that for or against a client."""
+        return tuple(
+            evolve(judged(finding, self.rule, client), at_connect=self.at_connect)
+            for finding in found
+        )
+
+
+@frozen
+class Rules:
+    """What the settings make of each test; what is off is not asked."""
+
+    reverse_dns: Rule
+    forged: Rule
+    hello: Rule
+    null_mx: Rule
+    sender_domain: Rule
+    zones: tuple[Zone, ...] = ()
+
+    @property
+    def any_hello(self) -> bool:
+        """Whether the name in HELO is looked at."""
+        return self.forged.on or self.hello.on
+
+    @property
+    def any_sender(self) -> bool:
+        """Whether the sender's domain is looked at."""
+        return self.null_mx.on or self.sender_domain.on
+
+    @property
+    def at_connect(self) -> bool:
+        """Whether some list may refuse before anything is said."""
+        return any(zone.at_connect for zone in self.zones)
+
+    def judge(self, found: Iterable[Finding], client: str) -> tuple[Judged, ...]:
+        """Weigh what is wrong; what is as it should be has no weight."""
+        return tuple(
+            Judged(finding)
+            if finding.result is Result.PASS
+            else judged(finding, rule, client)
+            for finding in found
+            if (rule := self._of(finding.symbol)).on
+        )
+
+    def _of(self, symbol: str) -> Rule:
+        """The rule of a finding."""
+        if symbol == "HELO_OURS":
+            return self.forged
+        if symbol == "SENDER_NULL_MX":
+            return self.null_mx
+        if symbol.startswith("HELO_"):
+            return self.hello
+        return self.sender_domain if symbol.startswith("SENDER_") else self.reverse_dns
+
+
+def refusals(found: Iterable[Judged]) -> Sequence[Judged]:
+    """Those that refuse; what is known stands before what is not."""
+    refusing = [j for j in found if j.refusal is not None]
+    return sorted(refusing, key=lambda j: j.finding.result is Result.ERROR)

@@ -9,7 +9,7 @@ RFC 5782 §2, RFC 7505 §3.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from attrs import evolve, frozen
 from twisted.internet.defer import CancelledError, Deferred
@@ -17,17 +17,15 @@ from twisted.internet.interfaces import IReactorTime
 
 from smfd.model.finding import Finding, Result
 from smfd.net.dns_answer import Answer, DNSTrouble, Lookup
-from smfd.policy.networks import IPAddress, Networks, address_of
+from smfd.policy.networks import IPAddress, address_of
 from smfd.policy.source import (
     HOSTED,
     STAGE,
     UNKNOWN,
     Flaw,
-    Judged,
-    Rule,
+    Zone,
     helo_flaw,
     is_literal,
-    judged,
     listing,
     reversed_name,
 )
@@ -40,37 +38,9 @@ NAMES = 5
 
 
 @frozen
-class Zone:
-    """
-    A list in the DNS.
-
-    @ivar refuses: tier 1.
-    @ivar at_connect: it refuses before anything is said.
-    """
-
-    name: str
-    match: Networks
-    allow: bool
-    refuses: bool
-    at_connect: bool
-    rule: Rule
-
-
-@frozen
-class Rules:
-    """What the settings make of each test."""
-
-    reverse_dns: Rule
-    forged: Rule
-    hello: Rule
-    null_mx: Rule
-    sender_domain: Rule
-
-
-@frozen
 class Looks:
     """
-    Asks the DNS, and weighs what it says.
+    Asks the DNS, and says what it found; each look a finding, or nothing.
 
     @ivar hostname: what we call ourselves.
     @ivar ours: our addresses, as far as they are known without asking.
@@ -79,26 +49,18 @@ class Looks:
 
     resolver: Lookup
     clock: IReactorTime
-    rules: Rules
-    zones: tuple[Zone, ...]
     hostname: str
     ours: tuple[IPAddress, ...]
     is_hosted: Callable[[str], Deferred[bool]]
 
-    async def address(self, client: str) -> tuple[Judged, ...]:
+    async def address(self, client: str) -> tuple[Finding, ...]:
         """RFC 1912 §2.1: does the address have a name that has the address?"""
-        rule = self.rules.reverse_dns
-        if not rule.on:
-            return ()
         begun = self.clock.seconds()
         try:
             finding = await self._reverse(client)
         except (DNSTrouble, CancelledError) as trouble:
             finding = _trouble("RDNS_ERROR", "its reverse DNS", trouble)
-        finding = self._timed(finding, begun)
-        if finding.result is Result.PASS:
-            return (Judged(finding),)
-        return (judged(finding, rule, client),)
+        return (self._timed(finding, begun),)
 
     async def _reverse(self, client: str) -> Finding:
         address = address_of(client)
@@ -117,10 +79,10 @@ class Looks:
             "RDNS_UNCONFIRMED", "the name of its address has other addresses", names
         )
 
-    async def lists(self, zone: Zone, client: str) -> tuple[Judged, ...]:
+    async def lists(self, zone: Zone, client: str) -> tuple[Finding, ...]:
         """RFC 5782 §2.1: is the address on this list?"""
         begun = self.clock.seconds()
-        name, rule = reversed_name(client, zone.name), zone.rule
+        name = reversed_name(client, zone.name)
         try:
             answer = await self.resolver.lookup(name, "A")
             which = listing(answer.records, zone.match)
@@ -133,37 +95,29 @@ class Looks:
             if not which:
                 return ()
             finding = _listed(zone, client, which)
-        finding = self._timed(finding, begun)
-        return (
-            Judged(rule.weigh(finding), rule.refusal(finding, client), zone.at_connect),
-        )
+        return (self._timed(finding, begun),)
 
-    async def hello(self, name: str, client: str) -> tuple[Judged, ...]:
-        """Is the name in HELO a name, its own, and known?"""
-        rules = self.rules
-        if not (rules.forged.on or rules.hello.on):
-            return ()
-        ours = self.ours
+    async def hello(
+        self, name: str, client: str, known: bool = True
+    ) -> tuple[Finding, ...]:
+        """
+        Is the name in HELO a name, its own, and known?
+
+        @param known: else nobody is asked whether it is.
+        """
+        begun, ours = self.clock.seconds(), self.ours
         if is_literal(name):
             ours = (*ours, *await self._our_addresses())
         flaw = helo_flaw(name, client, self.hostname, ours)
-        if flaw is not None and flaw.symbol == "HELO_OURS":
-            rule = rules.forged
-            finding = _flawed(flaw, name)
-            return (judged(finding, rule, client),) if rule.on else ()
-        if not rules.hello.on:
-            return ()
-        begun = self.clock.seconds()
-        finding_or_none = await self._name(name, flaw)
-        if finding_or_none is None:
-            return ()
-        return (judged(self._timed(finding_or_none, begun), rules.hello, client),)
-
-    async def _name(self, name: str, flaw: Flaw | None) -> Finding | None:
         if flaw is not None:
-            return _flawed(flaw, name)
-        if is_literal(name):
-            return None
+            finding: Finding | None = _flawed(flaw, name)
+        elif known and not is_literal(name):
+            finding = await self._unknown(name)
+        else:
+            finding = None
+        return () if finding is None else (self._timed(finding, begun),)
+
+    async def _unknown(self, name: str) -> Finding | None:
         name = name.rstrip(".").lower()
         try:
             if await self.is_hosted(name):
@@ -173,17 +127,14 @@ class Looks:
             return _trouble("HELO_ERROR", "its name in HELO", trouble)
         return None if known else _flawed(UNKNOWN, name)
 
-    async def sender(self, domain: str, client: str) -> tuple[Judged, ...]:
+    async def sender(self, domain: str) -> tuple[Finding, ...]:
         """RFC 5321 §5.1: could an answer reach the sender's domain?"""
-        rules = self.rules
-        if not (rules.null_mx.on or rules.sender_domain.on) or domain[:1] == "[":
+        if domain[:1] == "[":
             return ()
         begun = self.clock.seconds()
-        rule = rules.sender_domain
         try:
             found = await self.resolver.lookup(domain, "MX")
             if _is_null(found):
-                rule = rules.null_mx
                 finding = _found(
                     "SENDER_NULL_MX", f"{domain} says that it takes no mail", domain
                 )
@@ -195,9 +146,7 @@ class Looks:
                 )
         except (DNSTrouble, CancelledError) as trouble:
             finding = _trouble("SENDER_ERROR", "the sender's domain", trouble)
-        if not rule.on:
-            return ()
-        return (judged(self._timed(finding, begun), rule, client),)
+        return (self._timed(finding, begun),)
 
     async def _any(self, name: str, *types: str) -> bool:
         """
@@ -263,9 +212,3 @@ def _trouble(symbol: str, what: str, why: Exception) -> Finding:
     reason = f"{what} could not be looked up"
     evidence = str(why)[:200] or "it took too long"
     return Finding(STAGE, symbol, Result.ERROR, None, reason, evidence)
-
-
-def refusals(found: Sequence[Judged]) -> Sequence[Judged]:
-    """Those that refuse; what is known stands before what is not."""
-    refusing = [j for j in found if j.refusal is not None]
-    return sorted(refusing, key=lambda j: j.finding.result is Result.ERROR)

@@ -14,8 +14,8 @@ from smfd.config.source import SourceList
 from smfd.config.value import SYSTEMD, split_address
 from smfd.net.dns_answer import Lookup
 from smfd.policy.networks import IPAddress, address_of, network_of, networks
-from smfd.policy.source import Rule
-from smfd.scan.source import Looks, Rules, Zone
+from smfd.policy.source import Judged, Rule, Rules, Zone
+from smfd.scan.source import Looks
 from smfd.store.history import Greylist, History, Shelf
 
 
@@ -27,11 +27,13 @@ class Sources:
     @ivar history: what they did.
     @ivar greylist: who came back.
     @ivar looks: what the DNS says of them.
+    @ivar rules: what is asked, and what it is worth.
     """
 
     history: History
     greylist: Greylist
     looks: Looks
+    rules: Rules
     clock: IReactorTime
 
     @property
@@ -47,9 +49,11 @@ class Sources:
         """
         client = str(address_of(client))
         network, now = network_of(client), self.clock.seconds()
-        found = list(await self.looks.address(client))
-        for zone in self.looks.zones:
-            found += await self.looks.lists(zone, client)
+        found: list[Judged] = []
+        if self.rules.reverse_dns.on:
+            found += self.rules.judge(await self.looks.address(client), client)
+        for zone in self.rules.zones:
+            found += zone.judge(await self.looks.lists(zone, client), client)
         return {
             "address": client,
             "network": network,
@@ -104,8 +108,6 @@ def sources(
     looks = Looks(
         resolver,
         clock,
-        _rules(config),
-        tuple(_zone(one) for one in given.list if one.mode != "off"),
         config.hostname,
         _ours(config),
         is_hosted,
@@ -115,6 +117,7 @@ def sources(
         History(Shelf(given.history.entries), given.history.half_life),
         Greylist(Shelf(grey.entries), grey.delay, grey.window, grey.kept, grey.enough),
         looks,
+        _rules(config),
         clock,
     )
 
@@ -128,6 +131,7 @@ def _rules(config: Config) -> Rules:
         Rule(hello.mode, hello.action, hello.score, hello.on_error),
         Rule(given.null_mx.mode, given.null_mx.action, given.null_mx.score),
         Rule(sender.mode, sender.action, sender.score, sender.on_error),
+        tuple(_zone(one) for one in given.list if one.mode != "off"),
     )
 
 
@@ -150,7 +154,6 @@ def _zone(given: SourceList) -> Zone:
         given.zone.rstrip(".").lower(),
         networks(given.match),
         allow,
-        refuses,
         refuses and given.at == "connect",
         Rule(
             given.mode,

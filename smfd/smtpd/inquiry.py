@@ -12,9 +12,8 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from smfd.model.finding import Result
-from smfd.policy.source import Judged
-from smfd.scan.source import refusals
+from smfd.model.finding import Finding, Result
+from smfd.policy.source import Judge, Judged, refusals
 
 
 @define(eq=False)
@@ -73,7 +72,7 @@ class Inquiry:
 
     def refusing(self) -> Sequence[Judged]:
         """What refuses it; an allow list spares the block lists (C5)."""
-        found = refusals(tuple(self.judgements()))
+        found = refusals(self.judgements())
         if self.allowed:
             return [j for j in found if not j.finding.symbol.startswith("LIST_")]
         return found
@@ -99,10 +98,16 @@ class Inquiry:
                 raise  # the connection is gone
         self.pause = None
 
-    def ask(self, about: str, asking: Coroutine[Any, Any, tuple[Judged, ...]]) -> None:
-        """Ask, instead of what was asked about the same."""
+    def ask(
+        self,
+        about: str,
+        asking: Coroutine[Any, Any, tuple[Finding, ...]],
+        judge: Judge,
+    ) -> None:
+        """Ask, instead of what was asked about the same, and have it judged."""
         self.forget(about)
         asked: Deferred[Any] = Deferred.fromCoroutine(asking)
+        asked.addCallback(judge.judge, self.client)
         look = self.looks[about] = Look(asked)
 
         def answered(found: Any) -> None:

@@ -85,10 +85,12 @@ class SourceVisit(Visit):
 
     def hello(self, session: Session) -> Answer:
         """Ask about the name, and note who did not wait."""
-        inquiry = self.inquiry
+        inquiry, sources = self.inquiry, self.terms.sources
         self._note_early(session.early)
-        asked = self.terms.sources.looks.hello(session.helo, inquiry.client)
-        inquiry.ask("hello", asked)
+        rules, client = sources.rules, inquiry.client
+        if rules.any_hello:
+            asked = sources.looks.hello(session.helo, client, rules.hello.on)
+            inquiry.ask("hello", asked, rules)
         return None
 
     def mail(self, session: Session, envelope: Envelope) -> Answer:
@@ -98,9 +100,9 @@ class SourceVisit(Visit):
         if inquiry.about.get("sender") != domain:
             inquiry.about["sender"] = domain
             inquiry.forget("sender")
-            if domain:
-                asked = self.terms.sources.looks.sender(domain, inquiry.client)
-                inquiry.ask("sender", asked)
+            sources = self.terms.sources
+            if domain and sources.rules.any_sender:
+                inquiry.ask("sender", sources.looks.sender(domain), sources.rules)
         return None
 
     def rcpt(self, session: Session, envelope: Envelope, forward: Forward) -> Answer:
@@ -154,13 +156,15 @@ class SourceVisit(Visit):
         return None if points >= past.refuse else max(delay, past.delay)
 
     def _ask_about(self) -> None:
-        looks, inquiry = self.terms.sources.looks, self.inquiry
-        for zone in looks.zones:
-            inquiry.ask(f"list {zone.name}", looks.lists(zone, inquiry.client))
-        inquiry.ask("address", looks.address(inquiry.client))
+        sources, inquiry = self.terms.sources, self.inquiry
+        looks, rules, client = sources.looks, sources.rules, inquiry.client
+        for zone in rules.zones:
+            inquiry.ask(f"list {zone.name}", looks.lists(zone, client), zone)
+        if rules.reverse_dns.on:
+            inquiry.ask("address", looks.address(client), rules)
 
     def _greeting(self, delay: float) -> Answer:
-        at_once = any(zone.at_connect for zone in self.terms.sources.looks.zones)
+        at_once = self.terms.sources.rules.at_connect
         if not delay and not at_once:
             return None
         return Deferred.fromCoroutine(self._late(delay, at_once))

@@ -7,10 +7,15 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.model.finding import Finding, Result
+from smfd.policy.networks import networks
 from smfd.policy.source import (
+    Judged,
     Rule,
+    Rules,
+    Zone,
     helo_flaw,
     listing,
+    refusals,
     reversed_name,
 )
 
@@ -135,3 +140,63 @@ class RuleTests(SynchronousTestCase):
         said = Rule("enforce", "refuse", 2.0, "defer").refusal(self.ERROR, CLIENT)
         assert said is not None
         self.assertEqual((451, "4.4.3"), (said.code, said.status))
+
+
+class RulesTests(SynchronousTestCase):
+    """Which test a finding is of."""
+
+    OFF = Rule("off")
+
+    def finding(self, symbol: str, result: Result = Result.FAIL) -> Finding:
+        """Something that was found."""
+        return Finding("source", symbol, result, 0.0, "why")
+
+    def test_each(self) -> None:
+        """Each finding has the weight of its own test."""
+        rules = Rules(*(Rule("enforce", "score", float(n)) for n in range(1, 6)))
+        for score, symbols in enumerate(
+            (
+                ("RDNS_NONE", "RDNS_UNCONFIRMED"),
+                ("HELO_OURS",),
+                ("HELO_UNKNOWN", "HELO_INVALID"),
+                ("SENDER_NULL_MX",),
+                ("SENDER_NO_DOMAIN",),
+            ),
+            1,
+        ):
+            for symbol in symbols:
+                (found,) = rules.judge([self.finding(symbol)], CLIENT)
+                self.assertEqual(float(score), found.finding.score, symbol)
+
+    def test_off(self) -> None:
+        """A test that is off has found nothing, whatever else is on."""
+        on = Rule("enforce", "refuse", 1.0)
+        rules = Rules(on, self.OFF, on, self.OFF, on)
+        found = [self.finding(s) for s in ("HELO_OURS", "RDNS_NONE", "SENDER_NULL_MX")]
+        judgements = rules.judge(found, CLIENT)
+        self.assertEqual(["RDNS_NONE"], [j.finding.symbol for j in judgements])
+
+    def test_pass(self) -> None:
+        """A name that is right is worth nothing and refuses nobody."""
+        rules = Rules(*(Rule("enforce", "refuse", 3.0) for _ in range(5)))
+        right = self.finding("RDNS_PASS", Result.PASS)
+        self.assertEqual((Judged(right),), rules.judge([right], CLIENT))
+
+    def test_zone(self) -> None:
+        """A list has a weight of its own, for or against, and a time to refuse."""
+        for allow, score, at_connect in ((True, -2.0, False), (False, 4.0, True)):
+            action = "score" if allow else "refuse"
+            rule = Rule("enforce", action, score)
+            zone = Zone("l.example", networks(["127.0.0.2"]), allow, at_connect, rule)
+            result = Result.PASS if allow else Result.FAIL
+            (found,) = zone.judge([self.finding("LIST_L_EXAMPLE", result)], CLIENT)
+            self.assertEqual(score, found.finding.score)
+            self.assertEqual((allow, at_connect), (not found.refusal, found.at_connect))
+
+    def test_order(self) -> None:
+        """What is known is said before what could not be looked up."""
+        defers = Rule("enforce", "refuse", 1.0, "defer")
+        rules = Rules(defers, defers, defers, defers, defers)
+        found = [self.finding("RDNS_ERROR", Result.ERROR), self.finding("HELO_OURS")]
+        said = [j.refusal for j in refusals(rules.judge(found, CLIENT))]
+        self.assertEqual([550, 451], [one.code for one in said if one])

@@ -9,9 +9,10 @@ from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.trial.unittest import TestCase
 
+from smfd.model.finding import Finding
 from smfd.net.dns import Resolver
-from smfd.policy.source import Judged, Rule
-from smfd.scan.source import Looks, Rules, Zone
+from smfd.policy.source import Judge, Rule, Rules, Zone
+from smfd.scan.source import Looks
 from tests.dns_stub import FAULTS, NameServer
 
 reactor: Any = installed
@@ -19,6 +20,7 @@ reactor: Any = installed
 GOOD, BAD, UNNAMED, MOVED = "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"
 SIX = "2001:db8::1"
 _ENFORCE = Rule("enforce", "refuse", 1.0)
+_RULES = Rules(_ENFORCE, _ENFORCE, _ENFORCE, _ENFORCE, _ENFORCE)
 
 #: What a broken server may do to any look-up (R27), and a name for each.
 BROKEN = {fault: f"{n}.{n}.0.10" for n, fault in enumerate(FAULTS, 1)}
@@ -57,7 +59,7 @@ def zone(name: str = "bl.example", allow: bool = False) -> Zone:
     """A list that refuses, or allows."""
     match = (ip_network("127.0.0.2"),)
     rule = Rule("enforce", "score" if allow else "refuse", -1.0 if allow else 3.0)
-    return Zone(name, match, allow, not allow, False, rule)
+    return Zone(name, match, allow, False, rule)
 
 
 class LookTestCase(TestCase):
@@ -74,18 +76,16 @@ class LookTestCase(TestCase):
         self.looks = Looks(
             self.resolver,
             reactor,
-            Rules(_ENFORCE, _ENFORCE, _ENFORCE, _ENFORCE, _ENFORCE),
-            (),
             "mx.home.example",
             (),
             lambda domain: succeed(domain == "home.example"),
         )
 
     async def symbols(
-        self, asking: "Coroutine[Any, Any, tuple[Judged, ...]]"
+        self, asking: Coroutine[Any, Any, tuple[Finding, ...]], judge: Judge = _RULES
     ) -> list[str]:
         """What was found, and a "!" behind what refuses."""
-        found = await Deferred.fromCoroutine(asking)
+        found = judge.judge(await Deferred.fromCoroutine(asking), GOOD)
         return [j.finding.symbol + "!" * (j.refusal is not None) for j in found]
 
 
@@ -117,24 +117,26 @@ class ZoneTests(LookTestCase):
             MOVED: ["LIST_ERROR"],
             "192.0.2.9": ["LIST_BL_EXAMPLE!"],
         }.items():
-            found = await self.symbols(self.looks.lists(zone(), client))
+            found = await self.symbols(self.looks.lists(zone(), client), zone())
             self.assertEqual(expected, found, client)
 
     async def test_parked(self) -> None:
         """A list whose domain was sold lists nobody."""
-        found = await self.symbols(self.looks.lists(zone("parked.example"), GOOD))
+        found = await self.symbols(
+            self.looks.lists(zone("parked.example"), GOOD), zone()
+        )
         self.assertEqual(["LIST_ERROR"], found)
 
     async def test_allowed(self) -> None:
         """An allow list takes points off."""
-        (found,) = await Deferred.fromCoroutine(
-            self.looks.lists(zone("wl.example", allow=True), GOOD)
-        )
+        allowing = zone("wl.example", allow=True)
+        asked = Deferred.fromCoroutine(self.looks.lists(allowing, GOOD))
+        (found,) = allowing.judge(await asked, GOOD)
         self.assertEqual((-1.0, None), (found.finding.score, found.refusal))
 
     async def test_long(self) -> None:
         """An answer of 64 KB over TCP is no answer."""
-        found = await self.symbols(self.looks.lists(zone(), "192.0.2.8"))
+        found = await self.symbols(self.looks.lists(zone(), "192.0.2.8"), zone())
         self.assertEqual(["LIST_ERROR"], found)
 
 
@@ -175,7 +177,7 @@ class SenderTests(LookTestCase):
             "nowhere.example": ["SENDER_NO_DOMAIN!"],
             "servfail.example": ["SENDER_ERROR"],
         }.items():
-            found = await self.symbols(self.looks.sender(domain, GOOD))
+            found = await self.symbols(self.looks.sender(domain))
             self.assertEqual(expected, found, domain)
 
 
@@ -192,7 +194,7 @@ class BrokenTests(LookTestCase):
                 self.looks.address(client),
                 self.looks.lists(zone(), client),
                 self.looks.hello(f"{fault}.example", GOOD),
-                self.looks.sender(f"{fault}.example", GOOD),
+                self.looks.sender(f"{fault}.example"),
             ):
                 asked.append(Deferred.fromCoroutine(self.symbols(asking)))
         found = await gatherResults(asked)

@@ -280,6 +280,23 @@ class NameTests(GateTestCase):
         self.assertEqual("550 5.7.1", self.come(helo="mx.home.example"))
         self.assertIs(None, self.successResultOf(self.say(self.last)))
 
+    def test_off(self) -> None:
+        """What is off is not asked, and only our own name is refused."""
+        off = ("reverse_dns", "hello", "null_mx", "sender_domain")
+        text = "".join(f'[source.{name}]\nmode = "off"\n' for name in off)
+        self.build(NOT_LATE + text)
+        self.names.dead = True
+        for name in ("nowhere.example", "localhost"):
+            self.assertEqual("", self.come(helo=name))
+            self.assertEqual({}, self.scores())
+        self.assertEqual("550 5.7.1", self.come(helo="mx.home.example"))
+
+    def test_forged_off(self) -> None:
+        """Our own name is anybody's when that test is off."""
+        self.build(NOT_LATE + '[source.forged]\nmode = "off"\n')
+        self.assertEqual("", self.come(helo="mx.home.example"))
+        self.assertEqual({"RDNS_PASS": 0.0}, self.scores())
+
     def test_watched(self) -> None:
         """Odd names are written down, and not refused, by default."""
         self.build()
