@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 #: An empty line.  A lone LF ends a line too: to readers of stored mail it does.
 _END = re.compile(rb"\n\r?\n")
@@ -74,6 +74,7 @@ class Header:
     All header fields of a message.
 
     @ivar fields: in order.
+    @ivar names: theirs, in lower case.
     @ivar size: octets up to and with the empty line that ends the header.
     @ivar defects: what is wrong with it, a word each: "oversized",
         "too-many-fields", "unended", "no-colon", "bad-name", "8bit-name",
@@ -84,19 +85,27 @@ class Header:
     fields: tuple[Field, ...]
     size: int
     defects: tuple[str, ...] = ()
+    names: tuple[str, ...] = field(init=False, eq=False, repr=False)
+
+    @names.default
+    def _lower(self) -> tuple[str, ...]:
+        return tuple([found.name.lower() for found in self.fields])
 
     def all(self, name: str) -> tuple[Field, ...]:
         """Every field of that name, whatever its case, in order."""
         wanted = name.lower()
-        return tuple([f for f in self.fields if f.name.lower() == wanted])
+        if wanted not in self.names:
+            return ()
+        return tuple(
+            [f for f, n in zip(self.fields, self.names, strict=True) if n == wanted]
+        )
 
     def first(self, name: str) -> bytes:
         """The value of the first field of that name, or nothing."""
         wanted = name.lower()
-        for found in self.fields:
-            if found.name.lower() == wanted:
-                return found.value
-        return b""
+        if wanted not in self.names:
+            return b""
+        return self.fields[self.names.index(wanted)].value
 
 
 def read_header(data: bytes, limit: int = 262144, fields: int = 2000) -> Header:
@@ -129,8 +138,9 @@ def read_header(data: bytes, limit: int = 262144, fields: int = 2000) -> Header:
             value = value[:-1]
         found.append(Field(name.decode("latin-1"), value, *match.span()))
     defects += sorted(odd)
-    defects += _counted(found)
-    return Header(tuple(found), size, tuple(defects))
+    header = Header(tuple(found), size)
+    defects += _counted(header.names)
+    return evolve(header, defects=tuple(defects)) if defects else header
 
 
 def cuts(
@@ -151,15 +161,14 @@ def cuts(
     ours = authserv_id.lower().rstrip(".").encode()
     folded = "leading-fold" in header.defects
     ranges = []
-    for field in header.fields:
-        name = field.name.lower()
+    for found, name in zip(header.fields, header.names, strict=True):
         if (
-            (folded and not field.start)
+            (folded and not found.start)
             or name in exact
             or name.startswith(prefixes)
-            or (name == "authentication-results" and _claims(field.value, ours))
+            or (name == "authentication-results" and _claims(found.value, ours))
         ):
-            ranges.append((field.start, field.end))
+            ranges.append((found.start, found.end))
     return _merged(ranges)
 
 
@@ -233,9 +242,8 @@ def _odd(name: bytes) -> Iterable[str]:
         yield "bad-name"
 
 
-def _counted(fields: list[Field]) -> list[str]:
+def _counted(names: tuple[str, ...]) -> list[str]:
     """Which fields are there too often, or not at all."""
-    names = [field.name.lower() for field in fields]
     seen = set(names)
     defects = [f"missing-{name}" for name in _NEEDED if name not in seen]
     if len(seen) < len(names):
