@@ -29,6 +29,11 @@ def _stages(config: Config) -> Iterator[tuple[Path, str]]:
 def _deadlines(config: Config) -> Iterator[tuple[Path, str]]:
     if config.dns.timeout > config.dns.lifetime:
         yield ("dns", "timeout"), "One answer may not take longer than lifetime."
+    if config.limits.scan_wait > config.scan.total:
+        yield (
+            ("limits", "scan_wait"),
+            "The wait for a turn is part of [scan] total; raise that, or lower this.",
+        )
     if config.scan.worker_deadline > config.scan.deadline:
         yield (
             ("scan", "worker_deadline"),

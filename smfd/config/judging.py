@@ -62,6 +62,14 @@ class Scan:
         low=0.1,
         high=600,
     )
+    total: float = setting(
+        "How long all stages may take together, with the wait for a turn; what is "
+        "not done then has failed, and without the virus scanner it is 451.",
+        60.0,
+        unit="seconds",
+        low=0.1,
+        high=600,
+    )
     workers: int = setting(
         "Worker processes that read hostile bytes.", 2, low=1, high=256
     )

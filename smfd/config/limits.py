@@ -157,7 +157,7 @@ class Limits:
     )
     scan_wait: float = setting(
         "How long a message may wait to be scanned; then it is answered 451.",
-        60.0,
+        30.0,
         unit="seconds",
         low=0.1,
         high=600,

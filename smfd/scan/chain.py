@@ -7,6 +7,7 @@ policy decides what an error is worth.
 """
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from time import perf_counter
 
 from attrs import evolve, field, frozen
@@ -36,6 +37,8 @@ class Chain:
     @ivar stages: those that are switched on, by name.
     @ivar patience: the seconds one stage may take.
     @ivar patiences: the same for some stages that differ.
+    @ivar total: the seconds that all of them may take, and the wait for a turn,
+        since the message was received.
     @ivar turns: how many messages are looked at at once, and who is next;
         without, all are.
     """
@@ -45,6 +48,7 @@ class Chain:
     clock: IReactorTime
     patiences: Mapping[str, float] = {}
     turns: Turns | None = None
+    total: float = inf
 
     _roads: Mapping[Flow, Sequence[Step]] = field(init=False)
 
@@ -122,10 +126,16 @@ class Chain:
         if found is not None:
             return _timed(found[0], begun)
         if not d.called:
-            d.addTimeout(self.patiences.get(name, self.patience), self.clock)
+            d.addTimeout(self._left(transaction, name), self.clock)
         return d.addCallbacks(
             _timed, self._broken, (begun,), errbackArgs=(transaction, name)
         )
+
+    def _left(self, transaction: Transaction, name: str) -> float:
+        """Seconds that a stage may still take."""
+        end = transaction.received + self.total
+        patience = self.patiences.get(name, self.patience)
+        return max(0.0, min(patience, end - self.clock.seconds()))
 
     def _broken(
         self, failure: Failure, transaction: Transaction, name: str

@@ -84,7 +84,8 @@ def chain(config: Config, scan: Scan, clock: IReactorTime) -> Chain:
     patience = config.virus.deadline + 5.0
     turns = Turns(config.limits.scans, config.limits.scan_wait, clock)
     deadline = config.scan.deadline
-    return Chain(scan.stages, deadline, clock, {"virus": patience}, turns)
+    total = config.scan.total
+    return Chain(scan.stages, deadline, clock, {"virus": patience}, turns, total)
 
 
 def policy(config: Config) -> Policy:

@@ -181,6 +181,8 @@ class FaultTests(SynchronousTestCase):
         self.assertFault(text, 2, "dns.timeout", "longer than lifetime")
         text = "[scan]\nworker_deadline = 31"
         self.assertFault(text, 2, "scan.worker_deadline", "longer than a stage")
+        text = "[limits]\nscan_wait = 61.0"
+        self.assertFault(text, 2, "limits.scan_wait", "part of")
 
     def test_syntax(self) -> None:
         """What is not TOML is told with its line, and the rest is still read."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from attrs import define, field
+from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -84,6 +84,24 @@ class ChainTests(SynchronousTestCase):
         self.assertNoResult(d)
         self.clock.advance(0.2)
         self.assertEqual(["CONTENT_ERROR"], self.symbols(d))
+
+    def test_total(self) -> None:
+        """R12: all of them, one after the other, are given up after the total."""
+        given = evolve(sample.transaction(), received=self.clock.seconds())
+        names = ("virus", "lists", "spf", "dmarc", "content")
+        stages = {name: ScriptedStage(name, Deferred()) for name in names}
+        chain = Chain(stages, 30.0, self.clock, {"lists": 30.0}, None, 60.0)
+        virus = stages["virus"].answer
+        assert isinstance(virus, Deferred)
+        d = chain.run(given)
+        self.clock.advance(25.0)
+        virus.callback((sample.VIRUS_CLEAN,))
+        for seconds in (29.9, 5.0):
+            self.clock.advance(seconds)
+            self.assertNoResult(d)
+        self.clock.advance(0.2)
+        errors = [f"{name.upper()}_ERROR" for name in names[1:]]
+        self.assertEqual(["VIRUS_CLEAN", *errors], self.symbols(d))
 
     def test_same_step_at_once(self) -> None:
         """Stages of one step look at the same time."""

@@ -32,6 +32,7 @@ class FakeClamd:
     @ivar fault: what to do once the stream has come.
     @ivar moment: when: "connect" before anything is read, "middle" after some
         of the stream, "end" after all of it.
+    @ivar pause: seconds before a sound answer.
     """
 
     def __init__(self) -> None:
@@ -39,6 +40,7 @@ class FakeClamd:
         self.path = self.folder / "clamd.ctl"
         self.fault: Say | None = None
         self.moment = "end"
+        self.pause = 0.0
         self._listener: socket.socket | None = None
 
     def open(self) -> None:
@@ -95,7 +97,9 @@ class FakeClamd:
                 whole += stream.read(size)
             if fault is not None:
                 fault(connection)
-            elif eicar() in whole:
+                return
+            time.sleep(self.pause)
+            if eicar() in whole:
                 connection.sendall(b"stream: Eicar FOUND\n")
             else:
                 connection.sendall(b"stream: OK\n")
