@@ -10,7 +10,7 @@ import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any
 
@@ -29,12 +29,15 @@ MANY, FLOOD = 20, 50
 _SETTINGS = "[dns]\noffline = true\n"
 
 
-def house(exempt: tuple[str, ...], settings: str = "") -> House:
+def house(
+    exempt: tuple[str, ...], settings: str = "", connections: int = 2000
+) -> House:
     """A house with every stage on, that counts all but these."""
     made = House(("user@example.test",), _SETTINGS + settings)
     written = made.config.read_text()
     named = json.dumps([f"{address}/32" for address in exempt])
-    made.config.write_text(written.replace("[mx]\n", f"[mx]\nexempt = {named}\n", 1))
+    more = f"[mx]\nexempt = {named}\nconnections = {connections}\n"
+    made.config.write_text(written.replace("[mx]\n", more, 1))
     made.start()
     # Workers come up behind the listeners.
     run(made.port, letters(GOOD, 40), MANY)
@@ -53,11 +56,17 @@ def _flood(port: int, seconds: float, answer: Any) -> None:
     answer.put((load.accepted, len(load.refused)))
 
 
-def beside(made: House, count: int) -> tuple[dict[str, Any], Load]:
-    """The good alone for a while: their figures."""
+def beside(
+    made: House, count: int, progress: Callable[[Load], None] = lambda _: None
+) -> tuple[dict[str, Any], Load]:
+    """
+    The good for a while: their figures.
+
+    @param progress: what else goes on meanwhile.
+    """
     client = Client(made.config)
     client.post("/v1/pulse", {})
-    load = run(made.port, letters(GOOD, count), MANY)
+    load = run(made.port, letters(GOOD, count), MANY, progress)
     figures = {
         "good": load.accepted,
         "refused": len(load.refused),

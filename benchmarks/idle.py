@@ -21,13 +21,8 @@ def measure(count: int) -> dict[str, Any]:
     """Memory and time of so many, and the good beside them."""
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    made = house((GOOD,), _SETTINGS)
+    made = house((GOOD,), _SETTINGS, count + 100)
     try:
-        made.stop()
-        written = made.config.read_text()
-        more = f"[mx]\nconnections = {count + 100}\n"
-        made.config.write_text(written.replace("[mx]\n", more, 1))
-        made.start()
         beside(made, 100)
         before, begun = processes.memory(made.pid), time.perf_counter()
         waiting = [_connected(made.port, n) for n in range(count)]

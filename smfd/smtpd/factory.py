@@ -61,14 +61,9 @@ class SMTPFactory(ServerFactory):
         limits = limits or Limits()
         self.connections = Connections(clock)
         budget = budget or Budget(limits.memory)
-        deadlines = Deadlines(clock, _nearest(limits))
-        self.stress = Stress(
-            self.connections,
-            budget,
-            limits,
-            stress or StressLimits(),
-            deadlines.hurry,
-        )
+        stress = stress or StressLimits()
+        deadlines = Deadlines(clock, min(_nearest(limits), stress.timeout))
+        self.stress = Stress(self.connections, budget, limits, stress, deadlines.hurry)
         self.post = Post(
             door=door,
             limits=limits,

@@ -73,6 +73,10 @@ class Stress:
             errors=min(usual.errors, self.when.errors),
         )
 
+    def __attrs_post_init__(self) -> None:
+        # Told to be under stress it is so for the first who comes, too.
+        self.look()
+
     @property
     def connected(self) -> int:
         """How many connections there are."""

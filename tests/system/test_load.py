@@ -9,6 +9,9 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from benchmarks import processes
+from benchmarks.flood import GOOD, letters
+from benchmarks.load import run
+from benchmarks.slow import Crowd
 from tests.system.house import BIN, PATIENCE, House, id_of
 from tests.system.talk import Talk
 from tests.system.test_road import OFFLINE, plain
@@ -143,6 +146,29 @@ class StressTests(LoadTestCase):
         self.assertGreater(good, 3)
         found = house.ctl("status")
         self.assertEqual((False, 1), (found["stress"], found["stressed"]))
+
+    def test_two_thousand(self) -> None:
+        """
+        R50: 2,000 that say nothing, trickle, or never finish a TLS handshake are
+        cut within the time that stress gives; the good have their 250 in a second.
+        """
+        house = House(settings=DOOR + "[limits.stress]\ntimeout = 4.0\n")
+        self.addCleanup(house.remove)
+        set_mx(house, connections=2400)
+        house.start()
+        crowd = Crowd(house.port, 2000, coming=False)
+        self.addCleanup(crowd.close)
+        load = run(house.port, letters(GOOD, 300), 20, crowd.turn)
+        self.assertEqual((300, [], 0), (load.accepted, load.refused, load.broken))
+        self.assertLess(load.delay(0.99), 1.0)
+        self.assertEqual(2000, len(crowd))
+        end = time.monotonic() + PATIENCE
+        while len(crowd):
+            self.assertLess(time.monotonic(), end)
+            crowd.turn()
+            time.sleep(0.02)
+        self.assertEqual((2000, 0), (crowd.cut, crowd.away))
+        self.assertLess(crowd.longest, 8.0)
 
     def trickle(self, one: socket.socket) -> bool:
         """Send an octet; whether the server is gone."""
