@@ -21,7 +21,7 @@ def main() -> None:
         hop = ("--next-hop", f"smtp://127.0.0.1:{postfix.port}", "--verify", "callout")
         house.ctl("domain", "add", "far.test", "--kind", "relay", *hop)
         begun = time.monotonic()
-        account = send(house, count, max(1, ALL // count), "user@far.test")
+        account = send(house.port, count, max(1, ALL // count), "user@far.test")
         compare(account, house, postfix)
         seconds = time.monotonic() - begun
     finally:

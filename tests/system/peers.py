@@ -36,17 +36,33 @@ alias_database =
 message_size_limit = 52428800
 mailbox_size_limit = 0
 virtual_mailbox_limit = 0
-virtual_mailbox_domains = far.test
-virtual_mailbox_base = {folder}/mail
-virtual_mailbox_maps = inline:{{ {{ user@far.test = user/ }} }}
-virtual_uid_maps = static:{owner}
-virtual_gid_maps = static:{owner}
 smtpd_recipient_restrictions = reject_unlisted_recipient, reject_unauth_destination
 smtpd_client_connection_count_limit = 0
 smtpd_peername_lookup = no
 smtp_dns_support_level = disabled
 smtputf8_enable = yes
 local_header_rewrite_clients =
+"""
+
+_MAILBOX = """
+virtual_mailbox_domains = far.test
+virtual_mailbox_base = {folder}/mail
+virtual_mailbox_maps = inline:{{ {{ user@far.test = user/ }} }}
+virtual_uid_maps = static:{owner}
+virtual_gid_maps = static:{owner}
+"""
+
+#: What it sends is as it came: no line folded, no encoding changed, no CR a space.
+_ONWARD = """
+relay_domains = example.test far.test
+relay_transport = smtp:[127.0.0.1]:{onward}
+transport_maps = inline:{{ sender.test=discard: }}
+smtp_helo_name = mail.sender.test
+smtp_line_length_limit = 0
+disable_mime_output_conversion = yes
+cleanup_replace_stray_cr_lf = no
+queue_run_delay = 2s
+minimal_backoff_time = 2s
 """
 
 _MASTER = """
@@ -61,6 +77,8 @@ proxymap unix - - n - - proxymap
 error unix - - n - - error
 retry unix - - n - - error
 virtual unix - n n - - virtual
+smtp unix - - n - - smtp
+discard unix - - n - - discard
 anvil unix - - n - 1 anvil
 postlog unix-dgram n - n - 1 postlogd
 """
@@ -181,17 +199,31 @@ def crlf(data: bytes) -> bytes:
 
 
 class Postfix(Peer):
-    """Takes mail for user@far.test, and knows nobody else there."""
+    """
+    Takes mail for user@far.test, and knows nobody else there.
 
-    def __init__(self) -> None:
+    Or hands all of it on to a port of this machine.
+    """
+
+    def __init__(self, onward: int = 0) -> None:
         super().__init__("postfix")
         shutil.chown(self.folder / "data", "postfix")
-        (self.folder / "etc" / "main.cf").write_text(self.filled(_MAIN))
+        main = _MAIN + (
+            _ONWARD.replace("{onward}", str(onward)) if onward else _MAILBOX
+        )
+        (self.folder / "etc" / "main.cf").write_text(self.filled(main))
         (self.folder / "etc" / "master.cf").write_text(self.filled(_MASTER))
 
     def start(self) -> None:
         """Start it in the foreground."""
         self.run("postfix", "-c", str(self.folder / "etc"), "start-fg")
+
+    @property
+    def queued(self) -> int:
+        """Messages that it still has."""
+        names = ("maildrop", "incoming", "active", "deferred")
+        folders = [self.folder / "queue" / name for name in names]
+        return sum(p.is_file() for folder in folders for p in folder.rglob("*"))
 
     def stop(self) -> None:
         """Its master is no child of ours; it ends all that it started."""
