@@ -18,11 +18,12 @@ def main() -> None:
             print(f"{shape.name}: {made} points", flush=True)
         tally = trial.settle()
     finally:
-        trial.house.remove()
+        trial.remove()
     print(dict(tally.points))
     print(
         f"{sum(tally.points.values())} points, {tally.acknowledged} acknowledged: "
-        f"lost {tally.lost}, partial {tally.partial}, doubled {tally.doubled}"
+        f"lost {tally.lost}, partial {tally.partial}, doubled {tally.doubled}, "
+        f"taken again by the next hop {tally.again}"
     )
 
 

@@ -1,8 +1,10 @@
 """kill -9 between the dot and the end (R1): a sample of all points."""
 
+from threading import Event
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.system.house import House
+from tests.system.house import PATIENCE, House
 from tests.system.kill_points import SHAPES, USERS, Trial, attach
 
 
@@ -12,7 +14,7 @@ class KillTests(SynchronousTestCase):
     def test_sample(self) -> None:
         """Nothing is lost, nothing is partial, nothing is there twice."""
         trial = Trial(House(USERS))
-        self.addCleanup(trial.house.remove)
+        self.addCleanup(trial.remove)
         for shape, call, number in (
             (SHAPES[0], "sendto", 1),
             (SHAPES[0], "pwrite64", 1),
@@ -53,7 +55,7 @@ class KillTests(SynchronousTestCase):
         commit is a lost message here, every time.
         """
         trial = Trial(House(USERS))
-        self.addCleanup(trial.house.remove)
+        self.addCleanup(trial.remove)
         trial.house.start()
         tracer = attach(trial.house.pid, "pwrite64", "delay_enter=150000")
         acknowledged = trial.send(SHAPES[0], "slow")
@@ -63,3 +65,51 @@ class KillTests(SynchronousTestCase):
         trial.sent["slow"] = (SHAPES[0], True)
         tally = trial.settle()
         self.assertEqual((0, 0, 0), (tally.lost, tally.partial, tally.doubled))
+
+    def test_relayed(self) -> None:
+        """Killed while mail goes on: another server has all of it."""
+        trial = Trial(House(USERS))
+        self.addCleanup(trial.remove)
+        shapes = {shape.name: shape for shape in SHAPES}
+        relayed, both = shapes["relayed"], shapes["delivered and relayed"]
+        for shape, call, number in (
+            (relayed, "sendto", 18),
+            (relayed, "sendto", 21),
+            (relayed, "pwrite64", 18),
+            (relayed, "pwrite64", 21),
+            (relayed, "fdatasync", 2),
+            (both, "sendto", 20),
+            (both, "pwrite64", 22),
+        ):
+            trial.point(shape, call, number)
+        trial.point(relayed, "rename", 10_000)
+        tally = trial.settle()
+        self.assertEqual((0, 0, 0), (tally.lost, tally.partial, tally.doubled))
+        self.assertLessEqual(tally.again, sum(tally.points.values()))
+        self.assertGreaterEqual(sum(tally.points.values()), 4)
+
+    def test_window(self) -> None:
+        """
+        SMTP cannot ask what became of a message (RFC 1047): killed before the
+        250 of another server reaches us, we send it once more, and only then.
+        """
+        trial = Trial(House(USERS))
+        self.addCleanup(trial.remove)
+        dead = Event()
+
+        def taken(message: bytes) -> None:
+            trial.taken(message)
+            if not dead.is_set():
+                trial.house.kill()
+                dead.set()
+
+        trial.hop.taken = taken
+        shape = {shape.name: shape for shape in SHAPES}["relayed"]
+        for word in ("window", "after"):
+            trial.serve()
+            trial.sent[word] = (shape, trial.send(shape, word))
+            self.assertTrue(dead.wait(PATIENCE))
+        tally = trial.settle()
+        self.assertEqual((0, 0, 0), (tally.lost, tally.partial, tally.doubled))
+        self.assertEqual(2, tally.acknowledged)
+        self.assertEqual(1, tally.again)
