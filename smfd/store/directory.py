@@ -70,11 +70,12 @@ class Directory(Service):
         self._reader = Database(
             partial(schema.reader, path), reactor, readers, "dir-read"
         )
-        self._domains: Cache[Domain | None] = Cache(cached)
-        self._addresses: Cache[Known | None] = Cache(cached)
+        self._caches: list[Cache[Any]] = []
+        self._domains: Cache[Domain | None] = self.cache(cached)
+        self._addresses: Cache[Known | None] = self.cache(cached)
         # Apart, so that guessed addresses do not drive out real ones.
-        self._guesses: Cache[Known | None] = Cache(cached)
-        self._books: Cache[Book] = Cache(cached + entries)
+        self._guesses: Cache[Known | None] = self.cache(cached)
+        self._books: Cache[Book] = self.cache(cached + entries)
 
     def startService(self) -> None:
         """Open the file, or raise what is wrong with it."""
@@ -94,7 +95,7 @@ class Directory(Service):
     def domain(self, name: str) -> Deferred[Domain | None]:
         """The hosted domain of that name (A-labels), or None."""
         key = name.lower()
-        return self._remembered(self._domains, key, directory_rows.domain)
+        return self.recall(self._domains, key, directory_rows.domain)
 
     def is_hosted(self, name: str) -> Deferred[bool]:
         """Whether a domain is ours."""
@@ -121,7 +122,7 @@ class Directory(Service):
             cache.keep(key, known, age)
             return known
 
-        d = self._reader.run(directory_known.known, key, self._delimiter)
+        d = self.ask(directory_known.known, key, self._delimiter)
         return d.addCallback(keep)
 
     def remembered(self, address: str) -> tuple[Known | None] | None:
@@ -153,15 +154,13 @@ class Directory(Service):
         self, search: str = "", limit: int = 100, offset: int = 0
     ) -> Deferred[Page[Domain]]:
         """Hosted domains, by name."""
-        return self._reader.run(directory_pages.domains, search, limit, offset)
+        return self.ask(directory_pages.domains, search, limit, offset)
 
     def accounts(
         self, domain: str = "", search: str = "", limit: int = 100, offset: int = 0
     ) -> Deferred[Page[Account]]:
         """Mailboxes of a domain or of all, by address."""
-        return self._reader.run(
-            directory_pages.accounts, domain.lower(), search, limit, offset
-        )
+        return self.ask(directory_pages.accounts, domain.lower(), search, limit, offset)
 
     def aliases(
         self,
@@ -172,7 +171,7 @@ class Directory(Service):
         offset: int = 0,
     ) -> Deferred[Page[Alias]]:
         """Aliases, or the forwards of mailboxes, by address."""
-        return self._reader.run(
+        return self.ask(
             directory_pages.aliases, forward, domain.lower(), search, limit, offset
         )
 
@@ -180,13 +179,13 @@ class Directory(Service):
         self, domain: str = "", search: str = "", limit: int = 100, offset: int = 0
     ) -> Deferred[Page[str]]:
         """Listed addresses of domains that are verified so."""
-        return self._reader.run(
+        return self.ask(
             directory_pages.recipients, domain.lower(), search, limit, offset
         )
 
     def risky(self, limit: int = 10) -> Deferred[Page[Domain]]:
         """Domains whose settings put something at risk."""
-        return self._reader.run(directory_pages.risky, limit)
+        return self.ask(directory_pages.risky, limit)
 
     def entries(
         self,
@@ -197,13 +196,13 @@ class Directory(Service):
         offset: int = 0,
     ) -> Deferred[Page[ListEntry]]:
         """Allow and block entries, expired ones too, the newest first."""
-        return self._reader.run(_entries, scope, pattern, search, limit, offset)
+        return self.ask(_entries, scope, pattern, search, limit, offset)
 
     def acts(
         self, subject: str = "", limit: int = 100, offset: int = 0
     ) -> Deferred[Page[Act]]:
         """Who changed what, the newest first."""
-        return self._reader.run(directory_pages.acts, subject, limit, offset)
+        return self.ask(directory_pages.acts, subject, limit, offset)
 
     # What people change.
 
@@ -211,7 +210,7 @@ class Directory(Service):
         self, name: str, *, actor: str, **changes: Unpack[Changes]
     ) -> Deferred[Domain]:
         """Host a domain; postmaster@ it has a mailbox from then on."""
-        return self._write(actor, directory_rows.add_domain, name, **changes)
+        return self.act(actor, directory_rows.add_domain, name, **changes)
 
     def set_domain(
         self,
@@ -221,57 +220,57 @@ class Directory(Service):
         **changes: Unpack[Changes],
     ) -> Deferred[Domain]:
         """Change what is named; a threshold of None is that of the settings."""
-        return self._write(actor, directory_rows.set_domain, name, **changes)
+        return self.act(actor, directory_rows.set_domain, name, **changes)
 
     def remove_domain(
         self, name: str, force: bool = False, *, actor: str
     ) -> Deferred[Domain]:
         """Host it no longer; refused while it has users, unless forced."""
-        return self._write(actor, directory_rows.remove_domain, name, force)
+        return self.act(actor, directory_rows.remove_domain, name, force)
 
     def add_account(
         self, address: str, password: str = "", *, actor: str
     ) -> Deferred[Account]:
         """Make a mailbox; C{password} is a hash, or "" for no log in."""
-        return self._write(actor, directory_rows.add_account, address, password)
+        return self.act(actor, directory_rows.add_account, address, password)
 
     def remove_account(self, address: str, *, actor: str) -> Deferred[Account]:
         """Take no more mail for an address; its mail stays on the disk."""
-        return self._write(actor, directory_rows.remove_account, address)
+        return self.act(actor, directory_rows.remove_account, address)
 
     def set_password(
         self, address: str, password: str, *, actor: str
     ) -> Deferred[Account]:
         """Replace the hash of a mailbox."""
-        return self._write(actor, directory_rows.set_password, address, password)
+        return self.act(actor, directory_rows.set_password, address, password)
 
     def put_alias(
         self, address: str, targets: Sequence[str], *, actor: str
     ) -> Deferred[Alias]:
         """Make an address stand for others; again, it stands for these."""
-        return self._write(actor, directory_aliases.put_alias, address, targets)
+        return self.act(actor, directory_aliases.put_alias, address, targets)
 
     def put_forward(
         self, address: str, targets: Sequence[str], keep: bool, *, actor: str
     ) -> Deferred[Alias]:
         """Send a mailbox's mail elsewhere; C{keep} leaves a copy."""
-        return self._write(actor, directory_aliases.put_forward, address, targets, keep)
+        return self.act(actor, directory_aliases.put_forward, address, targets, keep)
 
     def remove_alias(
         self, address: str, forward: bool, *, actor: str
     ) -> Deferred[Alias]:
         """It leads nowhere any more; fires with what it was."""
-        return self._write(actor, directory_aliases.remove_alias, address, forward)
+        return self.act(actor, directory_aliases.remove_alias, address, forward)
 
     def list_recipients(
         self, addresses: Sequence[str], *, actor: str
     ) -> Deferred[tuple[str, ...]]:
         """Addresses that exist in domains that are verified by list."""
-        return self._write(actor, directory_aliases.list_recipients, addresses)
+        return self.act(actor, directory_aliases.list_recipients, addresses)
 
     def unlist_recipient(self, address: str, *, actor: str) -> Deferred[str]:
         """It exists no more."""
-        return self._write(actor, directory_aliases.unlist_recipient, address)
+        return self.act(actor, directory_aliases.unlist_recipient, address)
 
     def add_entry(self, entry: ListEntry, *, actor: str) -> Deferred[ListEntry]:
         """
@@ -279,25 +278,37 @@ class Directory(Service):
 
         @return: fires with the entry as it is stored, with its number.
         """
-        return self._write(actor, directory_entries.add_entry, entry, self._limit)
+        return self.act(actor, directory_entries.add_entry, entry, self._limit)
 
     def remove_entry(self, number: int, *, actor: str) -> Deferred[ListEntry]:
         """Take an entry off its list; fires with what it was."""
-        return self._write(actor, directory_entries.remove_entry, number)
+        return self.act(actor, directory_entries.remove_entry, number)
 
-    def _book(self, scope: str) -> Deferred[Book]:
-        def weight(found: Book) -> int:
-            return 1 + sum(len(page) for page in found.pages.values())
+    # What others read and change there, for nouns of their own.
 
-        return self._remembered(self._books, scope, _read_book, weight)
+    def ask(
+        self,
+        function: Callable[Concatenate[Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Deferred[T]:
+        """Read something with a function of one of the rooms beside this one."""
+        return self._reader.run(function, *args, **kwargs)
 
-    def _remembered(
+    def cache(self, limit: int) -> Cache[Any]:
+        """One more thing to remember, forgotten like the others at each change."""
+        made: Cache[Any] = Cache(limit)
+        self._caches.append(made)
+        return made
+
+    def recall(
         self,
         cache: Cache[T],
         key: str,
         read: Callable[[Connection, str], T],
         weight: Callable[[T], int] = lambda value: 1,
     ) -> Deferred[T]:
+        """What is remembered, or what is read and remembered."""
         found = cache.get(key)
         if found is not None:
             return succeed(found[0])
@@ -307,22 +318,29 @@ class Directory(Service):
             cache.keep(key, value, age, weight(value))
             return value
 
-        return self._reader.run(read, key).addCallback(keep)
+        return self.ask(read, key).addCallback(keep)
 
-    def _write(
+    def act(
         self,
         actor: str,
         function: Callable[Concatenate[Connection, Doing, P], T],
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Deferred[T]:
+        """Change something, likewise; whatever was remembered is forgotten."""
         doing = Doing(actor, self._reactor.seconds())
         d = self._writer.run(function, doing, *args, **kwargs)
         # Even a failed write may have reached the disk: forget in any case.
         return d.addBoth(self._forget)
 
+    def _book(self, scope: str) -> Deferred[Book]:
+        def weight(found: Book) -> int:
+            return 1 + sum(len(page) for page in found.pages.values())
+
+        return self.recall(self._books, scope, _read_book, weight)
+
     def _forget(self, result: T) -> T:
-        for cache in (self._domains, self._addresses, self._guesses, self._books):
+        for cache in self._caches:
             cache.drop()
         return result
 

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 #: What C{PRAGMA user_version} says of a file that we can read.
-VERSION = 3
+VERSION = 4
 
 _DOMAINS = """
 CREATE TABLE {name} (
@@ -51,7 +51,8 @@ CREATE TRIGGER acts_are_written_once BEFORE UPDATE ON acts
 
 
 #: What makes a file of one version that of the next.  Version 1 wrote 5 for
-#: everybody who had said nothing; version 2 had mailboxes only.
+#: everybody who had said nothing; version 2 had mailboxes only, and version 3 no
+#: users that send.
 _STEPS = {
     1: f"""
 {_DOMAINS.format(name="domains_2")}
@@ -79,6 +80,58 @@ CREATE TABLE recipients (
     domain TEXT NOT NULL REFERENCES domains(name)
 ) WITHOUT ROWID;
 CREATE INDEX recipients_of_domain ON recipients(domain, address);
+""",
+    3: """
+ALTER TABLE domains ADD COLUMN scan_outbound INTEGER NOT NULL DEFAULT 1;
+CREATE TABLE app_passwords (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    account TEXT NOT NULL REFERENCES accounts(address) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    password TEXT NOT NULL,
+    services TEXT NOT NULL,
+    networks TEXT NOT NULL,
+    created REAL NOT NULL,
+    used REAL,
+    UNIQUE (account, name)
+);
+CREATE TABLE grants (
+    account TEXT NOT NULL REFERENCES accounts(address) ON DELETE CASCADE,
+    address TEXT NOT NULL,
+    created REAL NOT NULL,
+    PRIMARY KEY (account, address)
+) WITHOUT ROWID;
+CREATE INDEX grants_of_address ON grants(address, account);
+CREATE TABLE user_groups (
+    name TEXT PRIMARY KEY,
+    domain TEXT NOT NULL REFERENCES domains(name),
+    note TEXT NOT NULL,
+    created REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX user_groups_of_domain ON user_groups(domain, name);
+CREATE TABLE group_members (
+    name TEXT NOT NULL REFERENCES user_groups(name) ON DELETE CASCADE,
+    address TEXT NOT NULL,
+    PRIMARY KEY (name, address)
+) WITHOUT ROWID;
+CREATE INDEX groups_of_member ON group_members(address, name);
+CREATE TABLE policies (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    position INTEGER NOT NULL,
+    name TEXT NOT NULL UNIQUE,
+    rule TEXT NOT NULL,
+    created REAL NOT NULL
+);
+CREATE INDEX policies_in_order ON policies(position, id);
+CREATE TABLE limits (
+    scope TEXT PRIMARY KEY,
+    limits TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE holds (
+    account TEXT PRIMARY KEY REFERENCES accounts(address) ON DELETE CASCADE,
+    since REAL NOT NULL,
+    actor TEXT NOT NULL,
+    reason TEXT NOT NULL
+) WITHOUT ROWID;
 """,
 }
 
