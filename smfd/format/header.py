@@ -10,9 +10,11 @@ Standards: RFC 5322 §2.2, §3.6 and §4.5, RFC 8601 §2.2 and §5 (forged resul
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from attrs import evolve, field, frozen
+
+from smfd.format.mailbox import author
 
 #: An empty line.  A lone LF ends a line too: to readers of stored mail it does.
 _END = re.compile(rb"\n\r?\n")
@@ -90,6 +92,11 @@ class Header:
     @names.default
     def _lower(self) -> tuple[str, ...]:
         return tuple([found.name.lower() for found in self.fields])
+
+    @cached_property  # Several stages ask.
+    def author(self) -> str | None:
+        """The address of the one L{author}; None when it is not one."""
+        return author([found.value for found in self.all("from")])
 
     def all(self, name: str) -> tuple[Field, ...]:
         """Every field of that name, whatever its case, in order."""

@@ -8,11 +8,9 @@ Standards: RFC 5322 §3.4 and §3.6.2, RFC 6532, RFC 7489 §6.6.1.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import idna
-
-from smfd.format.header import Header
 
 #: A longer From field is not read, in octets.
 LONGEST = 2048
@@ -50,24 +48,24 @@ _STEPS = {"(": 1, ")": -1}
 _Token = tuple[str, str]
 
 
-def author(header: Header) -> str | None:
+def author(values: Sequence[bytes]) -> str | None:
     """
     The address of the author, when there is exactly one.
 
+    @param values: of the From fields.
     @return: C{local@domain}, the domain in lower case as A-labels, the local
         part unquoted; None for no From or several, a list, a group, a domain
         literal, or anything that is not RFC 5322 or that
         would read differently without its quotation marks.
     """
-    fields = header.all("from")
     # RFC 5322 §3.6: exactly one From.
-    if len(fields) != 1 or len(fields[0].value) > LONGEST:
+    if len(values) != 1 or len(values[0]) > LONGEST:
         return None
-    common = _COMMON.fullmatch(fields[0].value)
+    common = _COMMON.fullmatch(values[0])
     if common is not None:
         name = common[3].decode().lower()
         return f"{common[2].decode()}@{name}" if _LDH.match(name) else None
-    return _spelled(fields[0].value)
+    return _spelled(values[0])
 
 
 def domain(address: str) -> str:

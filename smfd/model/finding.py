@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 
 class Result(Enum):
@@ -36,6 +36,20 @@ class Finding:
     reason: str = ""
     evidence: str = ""
     ms: float = 0.0
+
+    def timed(self, ms: float) -> "Finding":
+        """The same with how long it took.  (Faster than C{attrs.evolve}.)"""
+        if type(self) is not Finding:
+            return evolve(self, ms=ms)
+        return Finding(
+            self.stage,
+            self.symbol,
+            self.result,
+            self.score,
+            self.reason,
+            self.evidence,
+            ms,
+        )
 
 
 @frozen

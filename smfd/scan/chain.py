@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from time import perf_counter
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -23,6 +23,7 @@ from smfd.model.transaction import Flow, Transaction
 from smfd.net.fired import at_hand
 from smfd.policy.flow import ROADS, Step
 from smfd.policy.networks import network_of
+from smfd.scan.patience import Patience
 from smfd.scan.turns import Turns
 
 #: What a stage found, now or later.
@@ -50,9 +51,14 @@ class Chain:
     turns: Turns | None = None
     total: float = inf
 
+    _waits: Patience = field(init=False)
     _roads: Mapping[Flow, Sequence[Step]] = field(init=False)
 
     _log = Logger()
+
+    @_waits.default
+    def _for_stages(self) -> Patience:
+        return Patience(self.clock)
 
     @_roads.default
     def _with_stages(self) -> Mapping[Flow, Sequence[Step]]:
@@ -126,7 +132,7 @@ class Chain:
         if found is not None:
             return _timed(found[0], begun)
         if not d.called:
-            d.addTimeout(self._left(transaction, name), self.clock)
+            self._waits.wait(d, self._left(transaction, name))
         return d.addCallbacks(
             _timed, self._broken, (begun,), errbackArgs=(transaction, name)
         )
@@ -157,7 +163,7 @@ def _timed(found: Sequence[Finding], begun: float) -> tuple[Finding, ...]:
     if not found:
         return ()
     ms = round((perf_counter() - begun) * 1000, 2)
-    return (evolve(found[0], ms=ms), *found[1:])
+    return (found[0].timed(ms), *found[1:])
 
 
 def _add(looks: Sequence[Sequence[Finding]], transaction: Transaction) -> Transaction:

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from smfd.format.authres import evidence, tags
-from smfd.format.mailbox import author, domain
+from smfd.format.mailbox import domain
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
@@ -95,7 +95,7 @@ class DMARCStage:
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
         """Judge the author's domain."""
-        address = author(transaction.header)
+        address = transaction.header.author
         if address is None:
             # RFC 7489 §6.6.1: no single author is no pass, ever.
             why = "the From field does not name one author"

@@ -14,7 +14,6 @@ from attrs import frozen
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from zope.interface import implementer
 
-from smfd.format.mailbox import author
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
@@ -101,7 +100,7 @@ class IdentityStage:
 def _claims(transaction: Transaction) -> dict[str, str]:
     """The domains of the header's author and of the envelope's sender."""
     claims = {}
-    written = author(transaction.header)
+    written = transaction.header.author
     if written:
         claims["header"] = written.rpartition("@")[2].lower()
     if transaction.envelope.sender is not None:

@@ -15,7 +15,6 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from smfd.format.mailbox import author
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Listed, Result
 from smfd.model.transaction import Transaction
@@ -74,7 +73,7 @@ class ListsStage:
         if not any(shelves):
             return ()
         envelope = str(transaction.envelope.sender or "")
-        header = author(transaction.header) or ""
+        header = transaction.header.author or ""
         wanted = keys(header, envelope)
         now = self.clock.seconds()
         found = [

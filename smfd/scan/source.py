@@ -11,7 +11,7 @@ RFC 5782 §2, RFC 7505 §3.
 import re
 from collections.abc import Callable
 
-from attrs import evolve, frozen
+from attrs import frozen
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -181,7 +181,7 @@ class Looks:
 
     def _timed(self, finding: Finding, begun: float) -> Finding:
         ms = max(0.0, self.clock.seconds() - begun) * 1000
-        return evolve(finding, ms=round(ms, 2))
+        return finding.timed(round(ms, 2))
 
 
 def _is_null(answer: Answer) -> bool:

@@ -6,7 +6,6 @@ from attrs import evolve, field, frozen
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.format.header import Header
-from smfd.format.mailbox import author
 from smfd.format.words import decode_words
 from smfd.model.envelope import Envelope
 from smfd.model.record import Record
@@ -62,8 +61,7 @@ class Recorder:
             verdict=verdict.category if verdict else _UNJUDGED[said.code // 100],
             reply=_shown(said),
             subject=_words(transaction.header, "subject"),
-            header_from=author(transaction.header)
-            or _words(transaction.header, "from"),
+            header_from=transaction.header.author or _words(transaction.header, "from"),
             message_id=_words(transaction.header, "message-id"),
             size=transaction.body.size,
             score=verdict.score if verdict else None,

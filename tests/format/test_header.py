@@ -120,6 +120,14 @@ class ReadTests(SynchronousTestCase):
             at = field.end
         self.assertLessEqual(at, header.size)
 
+    def test_author(self) -> None:
+        """The author is read from all From fields, once for all who ask."""
+        header = read_header(b"FROM: Ann <ann@A.example>\r\nTo: b@c.example\r\n\r\n")
+        self.assertEqual("ann@a.example", header.author)
+        self.assertIs(header.author, header.author)
+        two = read_header(b"From: a@b.example\r\nfrom: a@b.example\r\n\r\n")
+        self.assertIs(None, two.author)
+
 
 class CutTests(SynchronousTestCase):
     """What only we may write is cut out, and nothing else changes."""

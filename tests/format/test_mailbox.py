@@ -4,13 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.format.header import Field, Header
 from smfd.format.mailbox import LONGEST, author, domain
 
 
 def of(*values: bytes) -> str | None:
     """The author of a message with these From fields."""
-    return author(Header(tuple(Field("From", v, 0, 0) for v in values), 0))
+    return author(values)
 
 
 ONE = {

@@ -153,7 +153,10 @@ class RulesTests(SynchronousTestCase):
 
     def test_each(self) -> None:
         """Each finding has the weight of its own test."""
-        rules = Rules(*(Rule("enforce", "score", float(n)) for n in range(1, 6)))
+        one, two, three, four, five = (
+            Rule("enforce", "score", float(n)) for n in range(1, 6)
+        )
+        rules = Rules(one, two, three, four, five)
         for score, symbols in enumerate(
             (
                 ("RDNS_NONE", "RDNS_UNCONFIRMED"),
@@ -178,7 +181,8 @@ class RulesTests(SynchronousTestCase):
 
     def test_pass(self) -> None:
         """A name that is right is worth nothing and refuses nobody."""
-        rules = Rules(*(Rule("enforce", "refuse", 3.0) for _ in range(5)))
+        rule = Rule("enforce", "refuse", 3.0)
+        rules = Rules(rule, rule, rule, rule, rule)
         right = self.finding("RDNS_PASS", Result.PASS)
         self.assertEqual((Judged(right),), rules.judge([right], CLIENT))
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from smfd.interfaces import IStage
-from smfd.model.finding import Finding, Result
+from smfd.model.finding import Finding, Listed, Result
 from smfd.model.transaction import Transaction
 from smfd.scan.chain import Chain
 from tests import sample
@@ -115,5 +115,13 @@ class ChainTests(SynchronousTestCase):
 
     def test_milliseconds(self) -> None:
         """The first finding of a stage says how long the stage took."""
-        d = self.run_chain(ScriptedStage("virus", (sample.VIRUS_CLEAN,)))
-        self.assertGreaterEqual(self.successResultOf(d).findings[0].ms, 0.0)
+        block = Listed("lists", "LIST_BLOCK", Result.FAIL, recipient="a@b.example")
+        d = self.run_chain(
+            ScriptedStage("virus", (evolve(sample.VIRUS_CLEAN, ms=-1.0),)),
+            ScriptedStage("lists", [evolve(block, ms=-1.0)] * 2),
+        )
+        clean, first, second = self.successResultOf(d).findings
+        self.assertEqual(sample.VIRUS_CLEAN, evolve(clean, ms=sample.VIRUS_CLEAN.ms))
+        self.assertEqual(block, evolve(first, ms=0.0))
+        self.assertGreaterEqual(min(clean.ms, first.ms), 0.0)
+        self.assertEqual(-1.0, second.ms)
