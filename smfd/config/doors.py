@@ -234,9 +234,10 @@ class Route:
 @frozen
 class Relay:
     """
-    Mail to the world.
+    Mail of our users to the world.
 
-    Nothing is sent out yet: these are read and not used.
+    What no route leads to waits in the queue: nothing looks for MX hosts yet,
+    and the port is read and not used.
     """
 
     port: int = setting(

@@ -19,7 +19,7 @@ from smfd.control.house import Actor, Document, House
 from smfd.format.header import Header
 from smfd.format.received import date, delivered
 from smfd.model.directory import Refused
-from smfd.model.entry import DESTINATIONS, Entry, Recipient
+from smfd.model.entry import DESTINATIONS, REMOTE, Entry, Recipient
 from smfd.model.envelope import Envelope
 from smfd.model.finding import Finding, Result
 from smfd.model.record import Record
@@ -112,9 +112,10 @@ class _Release:
 
     async def _destination(self) -> str:
         """Where the mail of the recipient's domain goes."""
-        domain = await self.house.directory.domain(
-            self.item["recipient"].rpartition("@")[2]
-        )
+        name = self.item["recipient"].rpartition("@")[2]
+        domain = await self.house.directory.domain(name)
+        if domain is None and name != self.item["domain"]:
+            return REMOTE
         return DESTINATIONS[domain.kind if domain else "local"]
 
     def _entry(self, body: Body, destination: str, record: Record) -> Entry:
@@ -125,7 +126,10 @@ class _Release:
         if destination == "maildir":
             top = delivered(sender, address) + top
         why = record.fates[0].reason
-        recipient = Recipient(1, address, destination, "released", why, top=top)
+        keeper = self.item["domain"]
+        recipient = Recipient(
+            1, address, destination, "released", why, top=top, keeper=keeper
+        )
         return Entry(self.name, now, sender, body, b"", (), (recipient,), record)
 
     def _record(

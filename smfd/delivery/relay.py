@@ -58,11 +58,13 @@ class RelayDestination:
         home: Path,
         lifetime: float = LIFETIME,
         disk: Disk | None = None,
+        nowhere: str = "the domain has no next hop any more",
     ) -> None:
         """
         @param hands: read bodies from the disk.
         @param home: where what is left of damaged messages is kept.
         @param lifetime: seconds after which we give up.
+        @param nowhere: what is said of a domain that has no route.
         """
         self.name = name
         self._route = route
@@ -72,6 +74,7 @@ class RelayDestination:
         self._home = os.path.abspath(home)
         self._disk = disk or Disk()
         self._lifetime = lifetime
+        self._nowhere = nowhere
         self._under_way: set[Deferred[Sequence[Outcome]]] = set()
 
     def deliver(
@@ -101,8 +104,7 @@ class RelayDestination:
         for consignment in sound:
             hop = await self._route(consignment.recipient.address.rpartition("@")[2])
             if hop is None:
-                why = "the domain has no next hop any more"
-                outcomes.append(self._outcome(Word(consignment, None, why)))
+                outcomes.append(self._outcome(Word(consignment, None, self._nowhere)))
             else:
                 groups[hop].append(consignment)
         rounds = [

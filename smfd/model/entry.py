@@ -2,13 +2,16 @@
 
 from enum import Enum
 
-from attrs import frozen
+from attrs import field, frozen
 
 from smfd.model.record import Record
 from smfd.model.transaction import Body
 
 #: Where the mail of a domain goes, by its kind.
 DESTINATIONS = {"local": "maildir", "lmtp": "lmtp", "relay": "relay"}
+
+#: Where the mail for all other domains goes.
+REMOTE = "remote"
 
 
 class State(Enum):
@@ -30,10 +33,12 @@ class Recipient:
 
     @ivar number: its place in the entry, from 1; with the entry's id it names
         files, so that doing a thing again is harmless.
-    @ivar destination: "maildir", "lmtp", "relay" or "quarantine": the name of
-        an L{IDestination <smfd.interfaces.IDestination>}.
+    @ivar destination: "maildir", "lmtp", "relay", "remote" or "quarantine":
+        the name of an L{IDestination <smfd.interfaces.IDestination>}.
     @ivar category: see L{Fate <smfd.model.verdict.Fate>}.
     @ivar top: header lines for this recipient only, CRLF ended, put above all.
+    @ivar keeper: the hosted domain whose quarantine holds it, if it is held:
+        the recipient's own, or the sender's where the recipient is not ours.
     """
 
     number: int
@@ -43,6 +48,11 @@ class Recipient:
     reason: str = ""
     score: float | None = None
     top: bytes = b""
+    keeper: str = field(kw_only=True)
+
+    @keeper.default
+    def _own(self) -> str:
+        return self.address.rpartition("@")[2]
 
 
 @frozen

@@ -18,6 +18,7 @@ class Record:
     @ivar reply: what the client was told.
     @ivar ms: how long the judgement took, milliseconds.
     @ivar named: whom the client named where the recipients are others: aliases.
+    @ivar account: who had logged in, or "".
     @ivar certificate: the client's, see L{Session <smfd.model.session.Session>}.
     """
 
@@ -42,6 +43,7 @@ class Record:
     fates: tuple[Fate, ...] = field(default=())
     certificate: str = ""
     named: tuple[str, ...] = ()
+    account: str = ""
 
     @property
     def unknown(self) -> bool:

@@ -5,7 +5,12 @@ from enum import Enum
 from attrs import frozen
 
 #: The words for what became of a message, for one recipient.
-CATEGORIES = ("clean", "allowed", "blocked", "spam", "virus", "unscanned", "deferred")
+CATEGORIES = (
+    *("clean", "allowed", "blocked", "spam", "virus", "unscanned", "deferred"),
+    # Of what our own people send: their account is held, a policy has it so,
+    # somebody has to approve of it.
+    *("held", "policy", "approval"),
+)
 #: What recipients may also be held as, behind our 250.
 UNDELIVERABLE = "undeliverable"
 #: And for a message as a whole.

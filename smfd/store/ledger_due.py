@@ -13,7 +13,8 @@ from smfd.store.ledger_rows import Row, cuts_from
 #: after they are settled, and must not be gone through.
 _DUE = """
 SELECT e.id, e.size, e.path, e.crc, e.received, e.sender, e.cuts, e.top, r.number,
-    r.address, r.destination, r.category, r.reason, r.score, r.top, r.attempts
+    r.address, r.domain, r.destination, r.category, r.reason, r.score, r.top,
+    r.attempts
 FROM entries e CROSS JOIN recipients r ON r.entry = e.id
 WHERE (e.id > :id OR (e.id = :id AND r.number > :number)) AND e.id >= :id
     AND r.state = 'due' AND (r.next_try <= :now OR r.next_try > :never)
@@ -90,10 +91,8 @@ def _body(connection: sqlite3.Connection, home: str, row: Row) -> Body:
 
 def _consignment(row: Row, body: Body) -> Consignment:
     entry_id, received, sender, cuts, top = row[0], *row[4:8]
-    number, address, destination, category, reason, score, own_top, attempts = row[8:]
-    recipient = Recipient(
-        number, address, destination, category, reason, score, own_top
-    )
+    number, address, keeper, *how, attempts = row[8:]
+    recipient = Recipient(number, address, *how, keeper=keeper)
     # It may have been tried once more than was noted: power fails in between.
     tried = attempts + 1
     return Consignment(

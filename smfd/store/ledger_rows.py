@@ -128,7 +128,7 @@ def recipient_rows(entry: Entry) -> list[Row]:
             entry.id,
             r.number,
             _text(r.address),
-            _text(r.address.rpartition("@")[2]),
+            _text(r.keeper),
             r.destination,
             r.category,
             _text(r.reason),

@@ -29,7 +29,7 @@ class Quarantine:
     def draft(self, consignment: Consignment) -> Draft:
         """The recipients of one domain have the same draft."""
         c = consignment
-        domain = folder_name(c.recipient.address.rpartition("@")[2])
+        domain = folder_name(c.recipient.keeper)
         day = datetime.fromtimestamp(c.received, UTC).date().isoformat()
         folder = f"{self.root}/{domain}/{day}"
         part, path = f"{folder}/.{c.entry_id}.part", f"{folder}/{c.entry_id}"
