@@ -1,11 +1,12 @@
 """Mailboxes and their passwords."""
 
 from smfd.control.house import Actor, Document, House
+from smfd.control.listing import of_domains
 from smfd.control.passwords import acceptable, generated
 from smfd.control.times import utc
 from smfd.model.directory import Account, Refused
+from smfd.store.directory import Directory
 from smfd.store.directory_rules import address as checked
-from smfd.store.directory_rules import domain_name
 
 
 async def add(
@@ -21,21 +22,6 @@ async def add(
     hashed = await house.passwords.hashed(secret)
     made = await house.directory.add_account(name, hashed, actor=actor.name)
     return _shown(made) | ({} if password else {"password": secret})
-
-
-async def page(
-    house: House,
-    actor: Actor,
-    *,
-    domain: str = "",
-    search: str = "",
-    limit: int = 100,
-    offset: int = 0,
-) -> Document:
-    """Some of the mailboxes."""
-    domain = domain and domain_name(domain)
-    found = await house.directory.accounts(domain, search, limit, offset)
-    return {"items": [_shown(a) for a in found.items], "total": found.total}
 
 
 async def show(house: House, actor: Actor, *, address: str) -> Document:
@@ -78,3 +64,7 @@ def _shown(account: Account) -> dict[str, object]:
         "created": utc(account.created),
         "can_log_in": bool(account.password),
     }
+
+
+#: Some of the mailboxes.
+page = of_domains(Directory.accounts, _shown)

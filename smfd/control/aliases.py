@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from smfd.control.house import Actor, Document, House
+from smfd.control.listing import of_domains
 from smfd.control.times import utc
 from smfd.model.directory import Alias
-from smfd.store.directory_rules import domain_name
 
 
 async def add(
@@ -13,32 +13,22 @@ async def add(
 ) -> Document:
     """Make an alias; the same again leads to these addresses only."""
     made = await house.directory.put_alias(address, targets, actor=actor.name)
-    return _shown(made)
-
-
-async def page(
-    house: House,
-    actor: Actor,
-    *,
-    domain: str = "",
-    search: str = "",
-    limit: int = 100,
-    offset: int = 0,
-) -> Document:
-    """Some of the aliases."""
-    domain = domain and domain_name(domain)
-    found = await house.directory.aliases(False, domain, search, limit, offset)
-    return {"items": [_shown(one) for one in found.items], "total": found.total}
+    return shown(made)
 
 
 async def remove(house: House, actor: Actor, *, address: str) -> Document:
     """Take no more mail for an alias."""
-    return _shown(await house.directory.remove_alias(address, False, actor=actor.name))
+    return shown(await house.directory.remove_alias(address, False, actor=actor.name))
 
 
-def _shown(alias: Alias) -> dict[str, object]:
+def shown(alias: Alias) -> dict[str, object]:
+    """The document of one."""
     return {
         "address": alias.address,
         "targets": list(alias.targets),
         "created": utc(alias.created),
     }
+
+
+#: Some of the aliases.
+page = of_domains(lambda d, *page: d.aliases(False, *page), shown)

@@ -1,8 +1,10 @@
 """Hosted domains: added, looked at, changed, removed."""
 
+from functools import partial
 from typing import cast
 
 from smfd.control.house import Actor, Document, House
+from smfd.control.listing import listed
 from smfd.model.directory import Domain, Refused
 from smfd.policy.address_book import risks
 from smfd.store.directory_rows import Changes
@@ -38,8 +40,7 @@ async def page(
 ) -> Document:
     """Some of the hosted domains."""
     found = await house.directory.domains(search, limit, offset)
-    items = [_shown(house, domain) for domain in found.items]
-    return {"items": items, "total": found.total}
+    return listed(found, partial(_shown, house))
 
 
 async def show(house: House, actor: Actor, *, name: str) -> Document:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from smfd.control import aliases
 from smfd.control.house import Actor, Document, House
-from smfd.control.times import utc
+from smfd.control.listing import of_domains
 from smfd.model.directory import Alias
-from smfd.store.directory_rules import domain_name
 
 
 async def add(
@@ -21,30 +21,14 @@ async def add(
     return _shown(made)
 
 
-async def page(
-    house: House,
-    actor: Actor,
-    *,
-    domain: str = "",
-    search: str = "",
-    limit: int = 100,
-    offset: int = 0,
-) -> Document:
-    """Some of the forwards."""
-    domain = domain and domain_name(domain)
-    found = await house.directory.aliases(True, domain, search, limit, offset)
-    return {"items": [_shown(one) for one in found.items], "total": found.total}
-
-
 async def remove(house: House, actor: Actor, *, address: str) -> Document:
     """Forward no more: the mailbox keeps its mail."""
     return _shown(await house.directory.remove_alias(address, True, actor=actor.name))
 
 
 def _shown(forward: Alias) -> dict[str, object]:
-    return {
-        "address": forward.address,
-        "targets": list(forward.targets),
-        "keep": forward.keep,
-        "created": utc(forward.created),
-    }
+    return {**aliases.shown(forward), "keep": forward.keep}
+
+
+#: Some of the forwards.
+page = of_domains(lambda d, *page: d.aliases(True, *page), _shown)

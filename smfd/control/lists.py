@@ -1,6 +1,7 @@
 """Allow and block entries (S7, S8, S37, C8)."""
 
 from smfd.control.house import Actor, Document, House
+from smfd.control.listing import listed
 from smfd.control.times import moment, utc
 from smfd.model.directory import ListEntry, Refused
 from smfd.store.directory_rules import pattern as pattern_name
@@ -38,7 +39,7 @@ async def page(
     scope = scope and scope_name(scope)
     pattern = pattern and str(pattern_name(pattern))
     found = await house.directory.entries(scope, pattern, search, limit, offset)
-    return {"items": [_shown(e) for e in found.items], "total": found.total}
+    return listed(found, _shown)
 
 
 async def remove(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A002

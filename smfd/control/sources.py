@@ -1,12 +1,10 @@
 """What is known of those who connect (S2, S3)."""
 
-from twisted.logger import Logger
-
 from smfd.control.house import Actor, Document, House
 from smfd.model.directory import Refused
+from smfd.policy.networks import address_of, network_of
 from smfd.scan.source_known import Sources
-
-_log = Logger()
+from smfd.store.directory_rows import note
 
 
 async def show(house: House, actor: Actor, *, address: str) -> Document:
@@ -19,16 +17,16 @@ async def show(house: House, actor: Actor, *, address: str) -> Document:
 
 async def forget(house: House, actor: Actor, *, address: str) -> Document:
     """Forget the past of an address and of its network."""
+    sources = _sources(house)
     try:
-        forgotten = _sources(house).forget(address)
+        client = str(address_of(address))
     except ValueError:
         raise _no_address(address) from None
-    _log.info(
-        "{actor} forgot the past of {address}",
-        actor=actor.name,
-        address=forgotten["address"],
+    # First in the audit: what is forgotten cannot be brought back.
+    await house.directory.act(
+        actor.name, note, "source forget", client, network_of(client)
     )
-    return forgotten
+    return sources.forget(client)
 
 
 def _sources(house: House) -> Sources:

@@ -38,14 +38,11 @@ def alias_add(face: Face, address: str, targets: tuple[str, ...]) -> None:
     face.show(made, [f"{made['address']} leads to {_to(made)}."])
 
 
-@alias.command("remove")
-@click.argument("address")
-@verb
-def alias_remove(face: Face, address: str) -> None:
-    """Take no more mail for an alias."""
-    with asking(face) as client:
-        gone = client.delete(_ALIASES.one(address))
-    face.show(gone, [f"{gone['address']} leads nowhere any more."])
+_ALIASES.removes(
+    alias,
+    "Take no more mail for an alias.",
+    "{address} leads nowhere any more.",
+)
 
 
 @click.group()
@@ -71,14 +68,11 @@ def forward_add(face: Face, address: str, targets: tuple[str, ...], keep: bool) 
     face.show(made, [f"{made['address']} forwards to {_to(made)}{copy}."])
 
 
-@forward.command("remove")
-@click.argument("address")
-@verb
-def forward_remove(face: Face, address: str) -> None:
-    """Forward no more: the mailbox keeps its mail."""
-    with asking(face) as client:
-        gone = client.delete(_FORWARDS.one(address))
-    face.show(gone, [f"{gone['address']} keeps its mail."])
+_FORWARDS.removes(
+    forward,
+    "Forward no more: the mailbox keeps its mail.",
+    "{address} keeps its mail.",
+)
 
 
 @click.group()
@@ -100,14 +94,11 @@ def recipient_add(face: Face, addresses: tuple[str, ...]) -> None:
     face.show(made, [f"{name} is listed." for name in made["added"]])
 
 
-@recipient.command("remove")
-@click.argument("address")
-@verb
-def recipient_remove(face: Face, address: str) -> None:
-    """Take an address off the list of its domain."""
-    with asking(face) as client:
-        gone = client.delete(_RECIPIENTS.one(address))
-    face.show(gone, [f"{gone['address']} is not listed any more."])
+_RECIPIENTS.removes(
+    recipient,
+    "Take an address off the list of its domain.",
+    "{address} is not listed any more.",
+)
 
 
 def _to(made: dict[str, Any]) -> str:

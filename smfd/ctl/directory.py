@@ -176,14 +176,11 @@ def user_add(face: Face, address: str, password: bool) -> None:
     face.show(made, [f"{made['address']} has a mailbox.", *_once(made)])
 
 
-@user.command("remove")
-@click.argument("address")
-@verb
-def user_remove(face: Face, address: str) -> None:
-    """Take no more mail for a mailbox; what is in it stays on the disk."""
-    with asking(face) as client:
-        gone = client.delete(_USERS.one(address))
-    face.show(gone, [f"{gone['address']} takes no more mail."])
+_USERS.removes(
+    user,
+    "Take no more mail for a mailbox; what is in it stays on the disk.",
+    "{address} takes no more mail.",
+)
 
 
 @user.command("password")

@@ -1,4 +1,4 @@
-"""What the nouns of the directory have in common: they are listed and shown."""
+"""What the nouns of the directory share: they are listed, shown and removed."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -63,8 +63,28 @@ class Noun:
             with asking(face) as client:
                 self.show(face, client.get(self.one(key)))
 
-        named = click.argument("key", metavar=self.columns[0].upper())(command)
-        group.command("show", help=sentence)(named)
+        self._named("show", group, sentence, command)
+
+    def removes(self, group: click.Group, sentence: str, said: str) -> None:
+        """
+        Give a group the verb C{remove}: one, by its name.
+
+        @param said: what is printed then, a format of the document's members.
+        """
+
+        @verb
+        def command(face: Face, /, key: str) -> None:
+            with asking(face) as client:
+                gone = client.delete(self.one(key))
+            face.show(gone, [said.format_map(gone)])
+
+        self._named("remove", group, sentence, command)
+
+    def _named(
+        self, name: str, group: click.Group, sentence: str, command: Callable[..., None]
+    ) -> None:
+        argument = click.argument("key", metavar=self.columns[0].upper())
+        group.command(name, help=sentence)(argument(command))
 
     def _page(self, page: Document) -> Iterator[str]:
         items = [self.reading(item) for item in page["items"]]

@@ -5,8 +5,11 @@ from typing import Any
 
 import click
 
-from smfd.ctl.client import asking, segment
+from smfd.ctl.client import asking
 from smfd.ctl.face import Face, verb
+from smfd.ctl.noun import Noun
+
+_SOURCES = Noun("/v1/sources", ("address",))
 
 
 @click.group()
@@ -20,7 +23,7 @@ def source() -> None:
 def show(face: Face, address: str) -> None:
     """Show the past of an address, its name, and who lists it."""
     with asking(face) as client:
-        found = client.get(f"/v1/sources/{segment(address)}")
+        found = client.get(_SOURCES.one(address))
     face.show(found, _known(found))
 
 
@@ -30,7 +33,7 @@ def show(face: Face, address: str) -> None:
 def forget(face: Face, address: str) -> None:
     """Forget the past of an address and of its network."""
     with asking(face) as client:
-        done = client.delete(f"/v1/sources/{segment(address)}")
+        done = client.delete(_SOURCES.one(address))
     said = f"{done['address']} and {done['network']}: {done['forgotten']} forgotten."
     face.show(done, [said])
 

@@ -71,6 +71,14 @@ def transaction(
         raise
 
 
+def note(
+    connection: sqlite3.Connection, doing: Doing, act: str, subject: str, detail: str
+) -> None:
+    """What was done to something that is not in the directory."""
+    with transaction(connection, doing, act, subject, detail):
+        pass
+
+
 def domain(connection: sqlite3.Connection, name: str) -> Domain | None:
     """The hosted domain of that stored name."""
     row = connection.execute(
