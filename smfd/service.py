@@ -49,6 +49,7 @@ from smfd.smtpd.opening import make_doors
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.recipients import recipients
 from smfd.smtpd.recorder import Recorder
+from smfd.smtpd.repeats import Repeats
 from smfd.smtpd.source_gate import source_gate
 from smfd.smtpd.trace import Tracer
 from smfd.store.annex import Annex
@@ -82,6 +83,7 @@ class Stock:
     maillog: MailLog
     destinations: tuple[Any, ...]
     onward: Onward
+    repeats: Repeats
 
     def services(self) -> Iterator[IService]:
         """In the order in which they start."""
@@ -95,19 +97,19 @@ class Stock:
         yield self.onward
         yield self.search
         yield self.runner
+        yield self.repeats
+
+    def recorder(self, clock: Any, gates: Gates) -> Recorder:
+        """Writes down what comes in."""
+        return Recorder(self.ledger, self.maillog, clock, gates, self.repeats)
 
 
 def _stock(config: Config, reactor: Any) -> Stock:
     home = config.home
     ledger = Ledger(home, reactor, reactor)
     reader = Reader(home, reactor)
-    spool = Spool(
-        home / "spool",
-        reactor,
-        reactor,
-        inline=config.store.inline,
-        minimum_free=config.store.minimum_free,
-    )
+    inline, free = config.store.inline, config.store.minimum_free
+    spool = Spool(home / "spool", reactor, reactor, inline=inline, minimum_free=free)
     annex = Annex(reactor, home / "annex.lock")
     maildir = MaildirDestination(home, config.hostname, annex.desk("maildir"))
     quarantine = QuarantineDestination(home, annex.desk("quarantine"))
@@ -135,6 +137,7 @@ def _stock(config: Config, reactor: Any) -> Stock:
         _maillog(config, reactor),
         destinations,
         beyond,
+        Repeats(reactor),
     )
 
 
@@ -155,7 +158,7 @@ def _doors(
             source_gate(config.source, scan.sources, reactor, spf),
         )
     )
-    recorder = Recorder(stock.ledger, stock.maillog, reactor, gates)
+    recorder = stock.recorder(reactor, gates)
     acceptance = Acceptance(
         chain(config, scan, reactor),
         policy(config),

@@ -20,6 +20,7 @@ _LABELS = {
     "size": "size",
     "verdict": "verdict",
     "reply": "reply",
+    "count": "times",
 }
 
 #: The longest symbol and stage that do not push the columns aside.
@@ -57,6 +58,7 @@ def _head(record: dict[str, Any]) -> Iterator[str]:
         "to": "" if record.get("fates") else " ".join(record["recipients"]),
         "size": f"{record['size']} octets" if record.get("size") else "",
         "verdict": _verdict(record),
+        "count": count if (count := record.get("count", 1)) > 1 else "",
     }
     for name, label in _LABELS.items():
         if facts.get(name):

@@ -17,6 +17,8 @@ class Record:
     @ivar verdict: the category of the message, or "refused" or "deferred".
     @ivar reply: what the client was told.
     @ivar ms: how long the judgement took, milliseconds.
+    @ivar count: how many refusals this one stands for; it is the first of them,
+        and its time is when they were counted.
     @ivar named: whom the client named where the recipients are others: aliases.
     @ivar account: who had logged in, or "".
     @ivar certificate: the client's, see L{Session <smfd.model.session.Session>}.
@@ -44,6 +46,7 @@ class Record:
     certificate: str = ""
     named: tuple[str, ...] = ()
     account: str = ""
+    count: int = 1
 
     @property
     def unknown(self) -> bool:

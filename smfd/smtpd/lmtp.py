@@ -37,10 +37,9 @@ class LMTP(MX):
         there = at_hand(greeted)
         if (there and not there[0].positive) or self._may_come(session.client):
             return greeted
-        text = f"{self.hostname} Your address may not hand over mail id={session.id}"
+        text = f"{self.hostname} Your address may not hand over mail"
         said = reply(554, "5.7.1", text, closes=True)
-        self.recorder.refused(session.id, session, None, said)
-        return succeed(said)
+        return succeed(self.recorder.refused(session.id, session, None, said))
 
     def _may_come(self, client: str) -> bool:
         # Through a UNIX socket nobody has an address.

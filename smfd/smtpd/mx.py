@@ -10,7 +10,7 @@ Standards: RFC 5321 §3.3, §3.6.2 (no relaying), §4.5.1 (postmaster).
 from collections import Counter
 from collections.abc import Callable
 
-from attrs import define, evolve, field
+from attrs import define, field
 from twisted.internet import defer
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -88,10 +88,9 @@ class MX:
         return succeed(self._greeting)
 
     def _turn_away(self, session: Session, why: str) -> Deferred[Reply]:
-        text = f"{self.hostname} {why}, try again later id={session.id}"
+        text = f"{self.hostname} {why}, try again later"
         said = reply(421, "4.7.0", text, closes=True)
-        self.recorder.refused(session.id, session, None, said)
-        return succeed(said)
+        return succeed(self.recorder.refused(session.id, session, None, said))
 
     def hello(self, session: Session) -> Deferred[Reply]:
         """Whoever says who he is, is welcome."""
@@ -131,10 +130,9 @@ class MX:
     ) -> Reply:
         if standing is Standing.TAKEN:
             return OK_RCPT
-        name, why = self.ids(), _REFUSALS[standing]
-        said = reply(why.code, why.status, f"{why.text} id={name}")
-        self.recorder.refused(name, session, envelope.to(forward), said)
-        return said
+        refused, why = envelope.to(forward), _REFUSALS[standing]
+        said = reply(why.code, why.status, why.text)
+        return self.recorder.refused(self.ids(), session, refused, said)
 
     def data(self, session: Session, envelope: Envelope) -> Deferred[Reply | IIncoming]:
         """Where the message goes, if there is room; it may wait for a turn."""
@@ -168,9 +166,7 @@ class MX:
         """A message that did not come so far is written down too."""
         # Not the envelope's id: what was refused at DATA may be tried once more.
         name = self.ids()
-        said = evolve(refusal, lines=(f"{refusal.lines[0]} id={name}",))
-        self.recorder.refused(name, session, envelope, said)
-        return succeed(said)
+        return succeed(self.recorder.refused(name, session, envelope, refusal))
 
     def closed(self, session: Session, why: str) -> None:
         """Forget the connection; note an end that is not a good-bye."""

@@ -14,6 +14,7 @@ from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Verdict
 from smfd.proto.reply import Reply
 from smfd.smtpd.guarded import Gates
+from smfd.smtpd.repeats import Repeats
 from smfd.store.ledger import Ledger
 from smfd.store.maillog import MailLog
 
@@ -27,12 +28,18 @@ class Recorder:
     Writes down what was seen and done.
 
     @ivar gates: are told of all of it.
+    @ivar repeats: counts the refusals of a flood.
     """
 
     ledger: Ledger
     maillog: MailLog
     clock: IReactorTime
     gates: Gates = field(factory=Gates)
+    repeats: Repeats = field()
+
+    @repeats.default
+    def _with_repeats(self) -> Repeats:
+        return Repeats(self.clock)
 
     def record(
         self,
@@ -85,33 +92,58 @@ class Recorder:
         self.log(record)
 
     def refused(
-        self, name: str, session: Session, envelope: Envelope | None, said: Reply
-    ) -> None:
+        self, name: str, session: Session, envelope: Envelope | None, refusal: Reply
+    ) -> Reply:
         """
         What never became a message can be found too.
 
-        @param name: the id in the reply.
+        @param name: what to call it.
         @param envelope: with the recipient that was refused; None when it did
             not come so far.
+        @return: the refusal with the id that it is found by.
         """
-        record = self._unjudged(session, envelope, said)
-        record = evolve(record, id=name)
-        self.ledger.note(record)
+        said = _named(refusal, name)
+        record = evolve(self._unjudged(session, envelope, said), id=name)
         self.gates.noted(session, record)
+
+        def write(count: int) -> None:
+            told = record
+            if count > 1:
+                told = evolve(record, count=count, time=self.clock.seconds())
+            self._refusal(told, addressed=envelope is not None)
+
+        found = self.repeats.tell(
+            record.client, _shown(refusal), record.sender, name, write
+        )
+        return said if found == name else _named(refusal, found)
+
+    def _refusal(self, record: Record, addressed: bool) -> None:
+        self.ledger.note(record)
         self.maillog.line(
-            name,
+            record.id,
             client=record.client,
             helo=record.helo,
-            **{"from": f"<{record.sender}>" if envelope else ""},
+            **{"from": f"<{record.sender}>" if addressed else ""},
             to=" ".join(f"<{r}>" for r in record.recipients),
             status=record.verdict,
             reply=record.reply,
+            count=record.count if record.count > 1 else "",
         )
 
     def closed(self, session: Session, why: str) -> None:
         """A connection that ended without a good-bye: one line."""
-        self.maillog.line(
-            session.id, client=session.client, helo=session.helo, closed=why
+
+        def write(count: int) -> None:
+            self.maillog.line(
+                session.id,
+                client=session.client,
+                helo=session.helo,
+                closed=why,
+                count=count if count > 1 else "",
+            )
+
+        self.repeats.tell(
+            session.client, f"closed {why}", session.id, session.id, write
         )
 
     def _unjudged(
@@ -152,6 +184,10 @@ class Recorder:
             delay=f"{record.ms / 1000:.3f}",
             reply=record.reply,
         )
+
+
+def _named(refusal: Reply, name: str) -> Reply:
+    return evolve(refusal, lines=(f"{refusal.lines[0]} id={name}",))
 
 
 def _shown(said: Reply) -> str:

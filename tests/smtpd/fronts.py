@@ -83,6 +83,7 @@ class FrontTestCase(TestCase):
         self.addCleanup(self.maillog.stopService)
         self.gates = Gates(gates)
         recorder = Recorder(self.house.ledger, self.maillog, REACTOR, self.gates)
+        self.addCleanup(recorder.repeats.stopService)
         acceptance = Acceptance(
             Chain(stages or {}, patience, REACTOR),
             Policy(),
