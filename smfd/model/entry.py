@@ -26,7 +26,7 @@ class State(Enum):
     CORRUPT = "corrupt"
 
 
-@frozen
+@frozen(slots=False)
 class Recipient:
     """
     One recipient of an entry.
@@ -55,7 +55,7 @@ class Recipient:
         return self.address.rpartition("@")[2]
 
 
-@frozen
+@frozen(slots=False)
 class Entry:
     """
     A message that is ours, or is about to be.
@@ -93,7 +93,7 @@ class Entry:
         )
 
 
-@frozen
+@frozen(slots=False)
 class Consignment:
     """
     One recipient's share of an entry, on its way to a destination.
@@ -128,7 +128,7 @@ class Consignment:
         return Outcome(self.entry_id, number, state, detail, next_try, category)
 
 
-@frozen
+@frozen(slots=False)
 class Outcome:
     """
     What became of a consignment.

@@ -5,7 +5,7 @@ from attrs import frozen
 from smfd.proto.address import Address
 
 
-@frozen
+@frozen(slots=False)
 class Forward:
     """
     One forward-path and what came with it.
@@ -22,7 +22,7 @@ class Forward:
     tagged: str = ""
 
 
-@frozen
+@frozen(slots=False)
 class Envelope:
     """
     Sender, recipients, and the parameters of MAIL.

@@ -14,7 +14,7 @@ class Result(Enum):
     ERROR = "error"
 
 
-@frozen
+@frozen(slots=False)
 class Finding:
     """
     One fact about a message.
@@ -52,7 +52,7 @@ class Finding:
         )
 
 
-@frozen
+@frozen(slots=False)
 class Listed(Finding):
     """
     An allow or block entry that matches the sender, for one recipient.

@@ -6,7 +6,7 @@ from smfd.model.finding import Finding
 from smfd.model.verdict import Fate
 
 
-@frozen
+@frozen(slots=False)
 class Record:
     """
     One message, or one refusal, for ever after.

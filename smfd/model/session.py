@@ -3,7 +3,7 @@
 from attrs import frozen
 
 
-@frozen
+@frozen(slots=False)
 class Session:
     """
     The other end, and what it said of itself.

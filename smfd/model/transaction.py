@@ -21,7 +21,7 @@ class Flow(Enum):
     OUTBOUND = "outbound"
 
 
-@frozen
+@frozen(slots=False)
 class Body:
     """
     The message as received: CRLF line ends, dots unstuffed.
@@ -38,7 +38,7 @@ class Body:
     crc: int | None = field(default=None, eq=False)
 
 
-@frozen
+@frozen(slots=False)
 class Transaction:
     """
     What the stages look at.

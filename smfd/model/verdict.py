@@ -29,7 +29,7 @@ class Disposition(Enum):
     DEFER = "defer"
 
 
-@frozen
+@frozen(slots=False)
 class Fate:
     """
     What is decided for one recipient.
@@ -49,7 +49,7 @@ class Fate:
     threshold: float | None = None
 
 
-@frozen
+@frozen(slots=False)
 class Verdict:
     """
     The judgement of one message.
