@@ -34,6 +34,7 @@ _DOMAIN = {
     "threshold": NUMBER,
     "default_threshold": FLAG,
     "allow_unauthenticated": FLAG,
+    "scan_outbound": FLAG,
     **_PLACE,
 }
 _OF_DOMAIN = {"domain": TEXT, **_SEARCH}

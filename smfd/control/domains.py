@@ -61,6 +61,7 @@ async def change(
     threshold: float | None = None,
     default_threshold: bool = False,
     allow_unauthenticated: bool | None = None,
+    scan_outbound: bool | None = None,
     kind: str = "",
     next_hop: str = "",
     tls: str = "",
@@ -77,6 +78,8 @@ async def change(
         changes["threshold"] = threshold
     if allow_unauthenticated is not None:
         changes["allow_unauthenticated"] = allow_unauthenticated
+    if scan_outbound is not None:
+        changes["scan_outbound"] = scan_outbound
     if not changes:
         raise Refused("invalid", "Nothing to change was named.")
     changed = await house.directory.set_domain(name, actor=actor.name, **changes)
@@ -111,5 +114,6 @@ def _shown(house: House, domain: Domain) -> dict[str, object]:
         "threshold": house.facts.threshold if own is None else own,
         "default_threshold": own is None,
         "allow_unauthenticated": domain.allow_unauthenticated,
+        "scan_outbound": domain.scan_outbound,
         "risks": list(risks(domain)),
     }

@@ -101,6 +101,11 @@ class _Threshold(click.ParamType[float | str]):
     default=None,
     help="Whether allow entries count for senders that proved nothing.",
 )
+@click.option(
+    "--scan-outbound/--no-scan-outbound",
+    default=None,
+    help="Whether what its users send to the world is scanned for viruses.",
+)
 @_placed
 @verb
 def domain_set(
@@ -109,6 +114,7 @@ def domain_set(
     name: str,
     threshold: float | str | None,
     allow_unauthenticated: bool | None,
+    scan_outbound: bool | None,
     **place: str,
 ) -> None:
     """Change a domain."""
@@ -120,6 +126,7 @@ def domain_set(
                 "threshold": None if default else threshold,
                 "default_threshold": True if default else None,
                 "allow_unauthenticated": allow_unauthenticated,
+                "scan_outbound": scan_outbound,
                 **place,
             },
         )

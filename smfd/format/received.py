@@ -77,6 +77,7 @@ def received(
     tls: str = "",
     certificate: str = "",
     recipient: str = "",
+    account: str = "",
 ) -> bytes:
     """
     A Received field.
@@ -86,11 +87,15 @@ def received(
     @param tls: protocol and cipher, shown as a comment.
     @param certificate: what the client showed, likewise.
     @param recipient: the only one, or "": a list would tell who else got it.
+    @param account: who handed it in, by a L{pseudonym
+        <smfd.format.pseudonym.pseudonym>}.
     """
     literal = f"[IPv6:{client}]" if ":" in client else f"[{client}]"
     if not client:
         literal = "localhost"
     lines = [f"Received: from {plain(helo) or literal} ({literal})"]
+    if account:
+        lines.append(f"\t(account {account})")
     if tls:
         lines.append(f"\t(using {_ODD.sub(' ', tls)[:80]})")
     if certificate:

@@ -27,6 +27,8 @@ class Domain:
     @ivar next_hop: who takes its mail; None when it is local.
     @ivar verify: one of L{VERIFY} (C16).
     @ivar catch_all: the address that has the mail for unknown ones, or "".
+    @ivar scan_outbound: what its users send to the world is scanned for
+        viruses (S23, C1).
     """
 
     name: str
@@ -36,6 +38,7 @@ class Domain:
     next_hop: NextHop | None = None
     verify: str = "directory"
     catch_all: str = ""
+    scan_outbound: bool = True
 
 
 @frozen

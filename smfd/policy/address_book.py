@@ -108,4 +108,9 @@ def risks(domain: Domain) -> Sequence[str]:
             f"{domain.name}: {domain.catch_all} gets the mail for every address that"
             " does not exist, and with it all that is guessed."
         )
+    if not domain.scan_outbound:
+        said.append(
+            f"{domain.name}: what its users send to the world is not scanned for"
+            " viruses."
+        )
     return said

@@ -83,8 +83,8 @@ class Policy:
                 else case.decide(str(a), domains.get(a.domain, DEFAULT))
                 for a in recipients
             )
-            fates = _replies(fates, together) if together else _one_reply(fates)
-        return Verdict(_category(fates), score, fates)
+            fates = _replies(fates, together) if together else one_reply(fates)
+        return Verdict(category(fates), score, fates)
 
     def _takes_encrypted(self, domain: str) -> bool:
         """Whether it is judged like other mail, for recipients there."""
@@ -169,12 +169,12 @@ def _replies(
     shared: dict[int, list[Fate]] = {}
     for fate in fates:
         shared.setdefault(group.get(fate.recipient, -1), []).append(fate)
-    settled = (fate for one in shared.values() for fate in _one_reply(tuple(one)))
+    settled = (fate for one in shared.values() for fate in one_reply(tuple(one)))
     by_name = {fate.recipient: fate for fate in settled}
     return tuple(by_name[fate.recipient] for fate in fates)
 
 
-def _one_reply(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:
+def one_reply(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:
     """
     One reply answers all of these: refuse only what is refused for everybody.
 
@@ -196,6 +196,7 @@ def _one_reply(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:
     )
 
 
-def _category(fates: tuple[Fate, ...]) -> str:
+def category(fates: tuple[Fate, ...]) -> str:
+    """The word for the message as a whole."""
     categories = {fate.category for fate in fates}
     return categories.pop() if len(categories) == 1 else "mixed"

@@ -21,7 +21,7 @@ from smfd.model.verdict import Disposition, Fate, Verdict
 OURS = ("return-path", "x-spam-*", "x-virus-*", "x-smfd-*")
 
 #: What is refused to one of many goes nowhere (RFC 2033 §4.2).
-_KEPT = (Disposition.DELIVER, Disposition.QUARANTINE)
+KEPT = (Disposition.DELIVER, Disposition.QUARANTINE)
 
 
 @frozen
@@ -65,7 +65,7 @@ class Tracer:
                 for number, (fate, forward) in enumerate(
                     zip(verdict.fates, transaction.envelope.recipients, strict=True), 1
                 )
-                if fate.disposition in _KEPT
+                if fate.disposition in KEPT
             ),
             record,
         )

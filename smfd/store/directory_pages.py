@@ -152,7 +152,7 @@ def risky(connection: sqlite3.Connection, limit: int) -> Page[Domain]:
     """Domains whose settings put something at risk, by name."""
     rows, total = (
         _Where()
-        .holding("(verify='none' OR catch_all<>'')")
+        .holding("(verify='none' OR catch_all<>'' OR NOT scan_outbound)")
         .page(connection, "domains", DOMAIN, "name", limit, 0)
     )
     return Page(tuple(domain_of(row) for row in rows), total)

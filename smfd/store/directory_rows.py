@@ -19,7 +19,8 @@ from smfd.store import directory_rules as rules
 
 #: The columns of a domain, as L{domain_of} reads them.
 DOMAIN = (
-    "name, kind, threshold, allow_unauthenticated, next_hop, tls, verify, catch_all"
+    "name, kind, threshold, allow_unauthenticated, next_hop, tls, verify, catch_all,"
+    " scan_outbound"
 )
 
 
@@ -50,6 +51,7 @@ class Changes(TypedDict, total=False):
     tls: str
     verify: str
     catch_all: str
+    scan_outbound: bool
 
 
 @contextmanager
@@ -136,7 +138,7 @@ def add_domain(
         _check_catch_all(connection, made)
         try:
             connection.execute(
-                f"INSERT INTO domains ({DOMAIN}) VALUES (?,?,?,?,?,?,?,?)",
+                f"INSERT INTO domains ({DOMAIN}) VALUES (?,?,?,?,?,?,?,?,?)",
                 (made.name, *_values(made)),
             )
         except sqlite3.IntegrityError:
@@ -161,7 +163,7 @@ def set_domain(
         _check_catch_all(connection, found)
         connection.execute(
             "UPDATE domains SET kind=?, threshold=?, allow_unauthenticated=?,"
-            " next_hop=?, tls=?, verify=?, catch_all=? WHERE name=?",
+            " next_hop=?, tls=?, verify=?, catch_all=?, scan_outbound=? WHERE name=?",
             (*_values(found), found.name),
         )
     return found
@@ -184,6 +186,7 @@ def _values(made: Domain) -> tuple[object, ...]:
         hop.tls if hop else "opportunistic",
         made.verify,
         made.catch_all,
+        made.scan_outbound,
     )
 
 
@@ -342,12 +345,16 @@ def _said(domain: Domain) -> str:
         words.append(f"next_hop={domain.next_hop} tls={domain.next_hop.tls}")
     if domain.catch_all:
         words.append(f"catch_all={domain.catch_all}")
+    if not domain.scan_outbound:
+        words.append("scan_outbound=False")
     return " ".join(words)
 
 
-def domain_of(row: tuple[str, str, float | None, int, str, str, str, str]) -> Domain:
+def domain_of(
+    row: tuple[str, str, float | None, int, str, str, str, str, int],
+) -> Domain:
     """A row of the table, as a value."""
-    name, kind, threshold, unauthenticated, hop, tls, verify, catch_all = row
+    name, kind, threshold, unauthenticated, hop, tls, verify, catch_all, scan = row
     return Domain(
         name,
         kind,
@@ -356,6 +363,7 @@ def domain_of(row: tuple[str, str, float | None, int, str, str, str, str]) -> Do
         parse_hop(hop, tls) if hop else None,
         verify,
         catch_all,
+        bool(scan),
     )
 
 

@@ -76,6 +76,7 @@ def domain(found: Domain, changes: Mapping[str, Any]) -> Domain:
         # C16: who has the mailboxes is asked.
         verify=verify or ("callout" if kind == "relay" else "directory"),
         catch_all=_catch_all(changes.get("catch_all", found.catch_all)),
+        scan_outbound=changes.get("scan_outbound", found.scan_outbound),
     )
     _check_verify(made)
     return made

@@ -1,0 +1,102 @@
+"""
+What goes on top of a message that one of our users sends.
+
+It says who sent it in a way that only we can read (S53), not from where: that
+is in our records, and nobody else's business.
+
+Standards: RFC 6409 §8, RFC 5321 §4.4.
+"""
+
+from collections.abc import Mapping
+
+from attrs import frozen
+
+from smfd.format.completion import BLIND, completion
+from smfd.format.header import cuts
+from smfd.format.pseudonym import pseudonym
+from smfd.format.received import delivered, protocol, received
+from smfd.model.directory import Domain
+from smfd.model.entry import DESTINATIONS, REMOTE, Entry, Recipient
+from smfd.model.record import Record
+from smfd.model.transaction import Transaction
+from smfd.model.verdict import Disposition, Fate, Verdict
+from smfd.smtpd.trace import KEPT, OURS
+
+
+@frozen
+class SentTracer:
+    """
+    Makes the ledger's entry of a judged message.
+
+    @ivar hostname: what we call ourselves.
+    @ivar secret: names accounts.
+    """
+
+    hostname: str
+    secret: bytes
+
+    def entry(
+        self,
+        transaction: Transaction,
+        verdict: Verdict,
+        record: Record,
+        domains: Mapping[str, Domain],
+        added: bytes = b"",
+    ) -> Entry:
+        """
+        The message as it goes on.
+
+        @param domains: those of the recipients that are hosted here.
+        @param added: header lines that somebody wants in it, CRLF ended.
+        """
+        sender = record.sender
+        return Entry(
+            transaction.id,
+            transaction.received,
+            sender,
+            transaction.body,
+            self._top(transaction) + added,
+            cuts(transaction.header, (*OURS, *BLIND), self.hostname),
+            tuple(
+                _recipient(number, fate, sender, domains)
+                for number, fate in enumerate(verdict.fates, 1)
+                if fate.disposition in KEPT
+            ),
+            record,
+        )
+
+    def _top(self, transaction: Transaction) -> bytes:
+        session = transaction.session
+        name, at = transaction.id, transaction.received
+        return received(
+            helo="",
+            client="",
+            by=self.hostname,
+            word=protocol(
+                extended=session.extended,
+                tls=bool(session.tls),
+                utf8=transaction.envelope.smtputf8,
+                authenticated=True,
+            ),
+            id=name,
+            at=at,
+            account=pseudonym(self.secret, session.account),
+        ) + completion(transaction.header, name, self.hostname, at)
+
+
+def _recipient(
+    number: int, fate: Fate, sender: str, domains: Mapping[str, Domain]
+) -> Recipient:
+    domain = domains.get(fate.recipient.rpartition("@")[2])
+    where = DESTINATIONS[domain.kind] if domain else REMOTE
+    if fate.disposition is Disposition.QUARANTINE:
+        where = "quarantine"
+    return Recipient(
+        number,
+        fate.recipient,
+        where,
+        fate.category,
+        fate.reason,
+        top=delivered(sender, fate.recipient) if where == "maildir" else b"",
+        keeper=(domain.name if domain else sender.rpartition("@")[2]),
+    )
