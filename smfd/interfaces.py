@@ -108,6 +108,9 @@ class IDoor(Interface):
         connection that was refused.
         """
 
+    def erred(session: Session, answer: Reply) -> None:
+        """The client made a mistake; it is answered so, and is on no record."""
+
     def closed(session: Session, why: str) -> None:
         """The connection is gone, for the reason given."""
 
@@ -146,6 +149,9 @@ class IVisit(Interface):
 
     def noted(session: Session, record: Record) -> None:
         """Something was written down of him: a message, a refusal."""
+
+    def erred(session: Session, answer: Reply) -> None:
+        """He made a mistake of syntax or order, and was answered so."""
 
     def closed() -> None:
         """The connection is gone."""

@@ -183,8 +183,8 @@ class History:
     """
     What an address, and its network (/24 or /64), did before.
 
-    A refusal and an unknown recipient are a point each, a virus is five; half
-    of the points are forgotten after every half_life.
+    A refusal, a mistake in SMTP and an unknown recipient are a point each, a
+    virus is five; half of the points are forgotten after every half_life.
     """
 
     mode: str = _mode("observe")

@@ -81,6 +81,14 @@ class Gates:
             except Exception:
                 self._fault(session)
 
+    def erred(self, session: Session, answer: Reply) -> None:
+        """Tell all of them."""
+        for visit in self._visits.get(session.id, ()):
+            try:
+                visit.erred(session, answer)
+            except Exception:
+                self._fault(session)
+
     def closed(self, session: Session) -> None:
         """Tell all of them."""
         for visit in self._visits.pop(session.id, ()):
@@ -202,6 +210,11 @@ class Guarded:
         """The door."""
         answer: Deferred[Reply] = self.door.refused(session, envelope, refusal)
         return answer
+
+    def erred(self, session: Session, answer: Reply) -> None:
+        """Both."""
+        self.door.erred(session, answer)
+        self.gates.erred(session, answer)
 
     def closed(self, session: Session, why: str) -> None:
         """Both."""

@@ -18,7 +18,7 @@ from smfd.model.session import Session
 from smfd.model.transaction import Body
 from smfd.policy.limits import Excess, Table, Tally, What
 from smfd.policy.networks import Networks, network_of, within
-from smfd.proto.reply import reply
+from smfd.proto.reply import Reply, reply
 from smfd.smtpd.visit import Visit
 
 #: Octets are counted by the so many.
@@ -84,6 +84,7 @@ class LimitsVisit(Visit):
     penalty: float
     _held: list[tuple[Tally, What, float]] = field(factory=list, init=False)
     _heavy: Excess | None = field(default=None, init=False)
+    _early: bool = field(default=False, init=False)
 
     _log = Logger()
 
@@ -96,6 +97,13 @@ class LimitsVisit(Visit):
             or self._take(What.RATE, now)
         )
         return self._answer(421, excess, session)
+
+    def hello(self, session: Session) -> Answer:
+        """Who did not wait for the greeting has made his first error."""
+        if session.early and not self._early:
+            self._early = True
+            self._sin(session, What.ERRORS)
+        return None
 
     def mail(self, session: Session, envelope: Envelope) -> Answer:
         """450 for one message too many."""
@@ -136,14 +144,22 @@ class LimitsVisit(Visit):
         sins = [What.ERRORS]
         if record.unknown:
             sins.append(What.UNKNOWN)
-        now = self.seconds()
-        for tally in self.tallies:
-            for what in sins:
-                self._tell(tally.sin(what, now, self.penalty), session)
+        self._sin(session, *sins)
+
+    def erred(self, session: Session, answer: Reply) -> None:
+        """An error."""
+        self._sin(session, What.ERRORS)
 
     def closed(self) -> None:
         """Give back what was held."""
         self._give_back(What.CONNECTIONS, What.OCTETS)
+
+    def _sin(self, session: Session, *sins: What) -> None:
+        """Count what is not forgotten at once, in all tallies."""
+        now = self.seconds()
+        for tally in self.tallies:
+            for what in sins:
+                self._tell(tally.sin(what, now, self.penalty), session)
 
     def _take(self, what: What, now: float) -> Excess | None:
         """Use one up, in all tallies; the first excess."""

@@ -168,6 +168,9 @@ class MX:
         name = self.ids()
         return succeed(self.recorder.refused(name, session, envelope, refusal))
 
+    def erred(self, session: Session, answer: Reply) -> None:
+        """No affair of the door's: the machine knows how many are too many."""
+
     def closed(self, session: Session, why: str) -> None:
         """Forget the connection; note an end that is not a good-bye."""
         self._open -= 1

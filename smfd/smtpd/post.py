@@ -13,6 +13,8 @@ from smfd.proto.command import Mail
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
 from smfd.proto.lmtp import LMTPMachine
+from smfd.proto.phrase import NO_RECIPIENT
+from smfd.proto.reply import Reply
 from smfd.proto.server import ServerMachine
 from smfd.smtpd.connections import Connection, Connections
 from smfd.smtpd.deadline import Deadlines
@@ -66,6 +68,16 @@ class Post:
         reserved = intake.reserve(self.limits.message_memory)
         self.stress.look()
         return reserved
+
+    def corrected(self, session: Session, answer: Reply) -> Reply:
+        """What the machine answers by itself; the door is told of a mistake."""
+        # RFC 2920 §3.1: who sends DATA along cannot know that nobody is left.
+        if answer.code >= 400 and answer is not NO_RECIPIENT:
+            try:
+                self.door.erred(session, answer)
+            except Exception:
+                self._log.failure("session {id}", id=session.id)
+        return answer
 
     def closed(self, session: Session, why: str) -> None:
         """Tell the door that a connection is gone."""

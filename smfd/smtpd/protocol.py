@@ -386,7 +386,7 @@ class SMTPProtocol(Protocol):
 
 
 _MEET: dict[object, Callable[[SMTPProtocol, Any], None]] = {
-    Reply: SMTPProtocol._say,
+    Reply: lambda us, answer: us._say(us._post.corrected(us._session, answer)),
     bytes: SMTPProtocol._body,
     Hello: SMTPProtocol._hello,
     Mail: SMTPProtocol._mail,

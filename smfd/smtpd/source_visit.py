@@ -120,13 +120,20 @@ class SourceVisit(Visit):
         """What comes from there is remembered."""
         deed = _deed(record)
         if deed is not None:
-            inquiry, terms = self.inquiry, self.terms
-            now = terms.clock.seconds()
-            terms.sources.history.count(deed, now, inquiry.client, inquiry.network)
+            self._remember(deed)
+
+    def erred(self, session: Session, answer: Reply) -> None:
+        """A mistake is a refusal like any other."""
+        self._remember(REFUSAL)
 
     def closed(self) -> None:
         """Ask no more."""
         self.inquiry.leave()
+
+    def _remember(self, deed: int) -> None:
+        inquiry, now = self.inquiry, self.terms.clock.seconds()
+        history = self.terms.sources.history
+        history.count(deed, now, inquiry.client, inquiry.network)
 
     # At connect.
 
@@ -189,6 +196,8 @@ class SourceVisit(Visit):
             said = "did not wait for the answer to EHLO"
         finding = Finding(STAGE, f"EARLY_{early.upper()}", Result.FAIL, 0.0, said)
         inquiry.noted.append(judged(finding, rule, inquiry.client))
+        if rule.mode == "enforce":
+            self._remember(REFUSAL)
 
     # At RCPT.
 

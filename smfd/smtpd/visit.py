@@ -10,6 +10,7 @@ from smfd.model.finding import Finding
 from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body
+from smfd.proto.reply import Reply
 
 
 @implementer(IVisit)
@@ -48,6 +49,9 @@ class Visit:
 
     def noted(self, session: Session, record: Record) -> None:
         """Remember nothing."""
+
+    def erred(self, session: Session, answer: Reply) -> None:
+        """Everybody errs."""
 
     def closed(self) -> None:
         """Nothing is left of it."""

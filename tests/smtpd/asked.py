@@ -50,6 +50,10 @@ class Asked:
         """Something is written down."""
         self.gates.noted(session, record)
 
+    def erred(self, session: Session, answer: Reply) -> None:
+        """He made a mistake."""
+        self.gates.erred(session, answer)
+
     def closed(self, session: Session) -> None:
         """He is gone."""
         self.gates.closed(session)

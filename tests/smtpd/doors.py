@@ -71,6 +71,7 @@ class PlainDoor:
     sessions: list[Session] = Factory(list)
     baskets: list[Basket] = Factory(list)
     ends: list[str] = Factory(list)
+    mistakes: list[int] = Factory(list)
     basket: Callable[[], Basket] = Basket
 
     def _answer(self, name: str, answer: object) -> Deferred[object]:
@@ -112,6 +113,9 @@ class PlainDoor:
         assert envelope is not None
         self.envelopes.append(envelope)
         return self._answer("refused", refusal)  # type: ignore[return-value]
+
+    def erred(self, session: Session, answer: Reply) -> None:
+        self.mistakes.append(answer.code)
 
     def closed(self, session: Session, why: str) -> None:
         self.sessions.append(session)

@@ -10,7 +10,7 @@ from smfd.interfaces import IDoor, IIncoming
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.policy.limits import Limit, Scope, Table, Tally, What
-from smfd.proto.reply import Reply
+from smfd.proto.reply import Reply, reply
 from smfd.smtpd.guarded import Guarded
 from smfd.smtpd.limits_gate import LimitsGate
 from tests.smtpd.fronts import ANN, LETTER, SENDER, FrontTestCase, address
@@ -195,6 +195,20 @@ class LimitsGateTests(FrontTestCase):
             self.assertEqual(550, said.code)
         _, said = await self.come()
         await self.refused(said, 421, "refused commands from your network")
+
+    async def test_mistakes(self) -> None:
+        """Mistakes of syntax and order are errors too, and so is early talk."""
+        await self.open("address", What.ERRORS)
+        for n in range(N + 1):
+            session, said = await self.come()
+            self.assertTrue(said.positive)
+            if n % 2:
+                self.front.erred(session, reply(500, "5.5.1", "What?"))
+            else:
+                for _ in range(2):
+                    await self.front.hello(evolve(session, early="greeting"))
+        _, said = await self.come()
+        await self.refused(said, 421, "refused commands from your address")
 
     async def test_octets(self) -> None:
         """Who has too much under way is answered 452 at the end, and 250 later."""

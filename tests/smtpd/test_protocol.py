@@ -186,6 +186,48 @@ class ConversationTests(ProtocolTestCase):
         self.assertEqual(4711, door.sessions[0].port)
 
 
+class MistakeTests(ProtocolTestCase):
+    """The door is told what the machine answers by itself, if it is a mistake."""
+
+    def mistakes(self, octets: bytes) -> list[int]:
+        """What it was told of."""
+        door = PlainDoor()
+        protocol = self.connect(door)
+        try:
+            protocol.dataReceived(octets)
+        finally:
+            protocol.connectionLost(Failure(ConnectionLost()))
+        return door.mistakes
+
+    def test_mistakes(self) -> None:
+        """Unknown commands, wrong arguments, wrong order, bare LF, HTTP."""
+        ehlo = b"EHLO c.example\r\n"
+        for octets, codes in (
+            (b"WHAT\r\n", [500]),
+            (ehlo + b"MAIL FROM:<a@b\r\n", [501]),
+            (ehlo + b"RCPT TO:<a@b.example>\r\n", [503]),
+            (ehlo + b"NOOP\nNOOP\r\n", [500]),
+            (ehlo + b"WHAT\r\n" * 11, [500] * 10 + [421]),
+            (b"GET / HTTP/1.1\r\n", [554]),
+            (ehlo + b"NOOP\r\nRSET\r\nHELP\r\nQUIT\r\n", []),
+        ):
+            self.assertEqual(codes, self.mistakes(octets), octets)
+
+    def test_nobody_left(self) -> None:
+        """Who pipelines cannot know that all his recipients were refused."""
+        octets = OPEN.replace(b"<c@", b"<no@") + b"DATA\r\n"
+        self.assertEqual([], self.mistakes(octets))
+
+    def test_fault(self) -> None:
+        """A door that breaks over a mistake is answered for all the same."""
+        door = PlainDoor()
+        door.erred = raises  # type: ignore[assignment]
+        protocol = self.connect(door)
+        protocol.dataReceived(b"WHAT\r\n")
+        self.assertIn(b"\r\n500 ", self.wire.value())
+        self.assertEqual(1, len(self.flushLoggedErrors(OSError)))
+
+
 class FaultTests(ProtocolTestCase):
     """When we break, the client is told to come back, and not why."""
 

@@ -19,7 +19,7 @@ from smfd.model.session import Session
 from smfd.model.transaction import Transaction
 from smfd.net.dns_answer import Answer, DNSTrouble
 from smfd.proto.address import Address
-from smfd.proto.reply import Reply
+from smfd.proto.reply import Reply, reply
 from smfd.scan.source_known import sources
 from smfd.smtpd.source_gate import source_gate
 from tests.smtpd.asked import Asked
@@ -220,12 +220,23 @@ class ConnectTests(GateTestCase):
             self.assertEqual(2.0, sum(f.score or 0.0 for f in found))
             self.assertEqual(2.0, self.scores(session)[f"EARLY_{early.upper()}"])
 
+    def test_errors(self) -> None:
+        """Mistakes and early talk are remembered like refusals."""
+        self.build()
+        session = self.connect()
+        self.gate.erred(session, reply(500, "5.5.1", "What?"))
+        self.say(evolve(session, early="greeting"))
+        now, history = self.clock.seconds(), self.sources.history
+        self.assertEqual(2.0, history.standing(CLIENT, now).refusals)
+
     def test_early_watched(self) -> None:
         """What is only watched has none."""
         self.build(NOT_LATE + 'mode = "observe"\n')
         session = evolve(self.connect(), early="greeting")
         self.say(session)
         self.assertEqual(0.0, self.scores(session)["EARLY_GREETING"])
+        now, history = self.clock.seconds(), self.sources.history
+        self.assertEqual(0.0, history.standing(CLIENT, now).refusals)
 
 
 class ListTests(GateTestCase):
