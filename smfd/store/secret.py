@@ -4,11 +4,13 @@ import os
 import secrets
 from pathlib import Path
 
+from smfd.store.atomic import Disk, make_folders
+
 #: Octets.
 LENGTH = 32
 
 
-def secret(path: Path) -> bytes:
+def secret(path: Path, disk: Disk | None = None) -> bytes:
     """
     Read it, or make it; only we can read the file.
 
@@ -17,26 +19,23 @@ def secret(path: Path) -> bytes:
     try:
         found = path.read_bytes()
     except FileNotFoundError:
-        return _made(path)
+        return _made(path, disk or Disk())
     if len(found) < LENGTH:
         raise OSError(f"{path} is damaged: restore it, or remove it to have another")
     return found
 
 
-def _made(path: Path) -> bytes:
+def _made(path: Path, disk: Disk) -> bytes:
     """Whole or not there at all, whenever the power goes."""
     made = secrets.token_bytes(LENGTH)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(made)
-        file.flush()
-        os.fsync(descriptor)
-    part.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    make_folders(disk, str(path.parent))
+    part = f"{path}.{os.getpid()}"
+    descriptor = disk.create(part, over=True)
     try:
-        os.fsync(folder)
+        disk.write(descriptor, [made])
+        disk.sync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
+    disk.rename(part, str(path))
+    disk.sync_folder(str(path.parent))
     return made

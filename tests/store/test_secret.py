@@ -6,6 +6,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.store.secret import LENGTH, secret
+from tests.store.power import FailingPower
 
 
 class SecretTests(SynchronousTestCase):
@@ -26,3 +27,14 @@ class SecretTests(SynchronousTestCase):
         path = Path(self.mktemp())
         path.write_bytes(b"short")
         self.assertRaises(OSError, secret, path)
+
+    def test_power_cut(self) -> None:
+        """Whenever the power goes it is whole or not there; once told, it stays."""
+        home = Path(self.mktemp()).absolute()
+        home.mkdir()
+        disk = FailingPower(home, Path(self.mktemp()).absolute())
+        made = secret(home / "keys" / "srs", disk)
+        for wreck in disk.found:
+            wreck.cut()
+            self.assertEqual(LENGTH, len(secret(wreck.home / "keys" / "srs")))
+        self.assertEqual(made, secret(wreck.home / "keys" / "srs"))
