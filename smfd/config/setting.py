@@ -119,11 +119,13 @@ def _fits(kind: type, value: Any) -> bool:
 def _wrong_list(known: Setting, value: Any) -> str:
     if not isinstance(value, list) or not all(type(item) is str for item in value):
         return f"{_shown(value)} is not {_WORDS[tuple]}."
-    for place, item in enumerate(value):
+    seen: set[str] = set()
+    for item in value:
         if said := _wrong_text(known, item):
             return said
-        if item in value[:place]:
+        if item in seen:
             return f"{_shown(item)} is there twice."
+        seen.add(item)
     return ""
 
 
