@@ -42,6 +42,7 @@ from smfd.scan.stages import Scan, chain, policy, stages
 from smfd.scan.virus import VirusStage
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.counting import limits_gate, stress_limits
+from smfd.smtpd.custody import Custody
 from smfd.smtpd.guarded import Gates, Guarded
 from smfd.smtpd.lmtp import LMTP
 from smfd.smtpd.mx import MX
@@ -159,21 +160,7 @@ def _doors(
         )
     )
     recorder = stock.recorder(reactor, gates)
-    acceptance = Acceptance(
-        chain(config, scan, reactor),
-        policy(config),
-        stock.directory,
-        recipients(config, stock.directory, reactor),
-        stock.spool,
-        stock.ledger,
-        stock.runner,
-        Tracer(config.hostname),
-        recorder,
-        reactor,
-        settings.header_size,
-        settings.header_fields,
-        gates,
-    )
+    acceptance = _acceptance(config, stock, scan, recorder, reactor)
     door = MX(
         config.hostname,
         stock.spool,
@@ -188,14 +175,39 @@ def _doors(
     return Guarded(door, gates), _back(config, door)
 
 
+def _acceptance(
+    config: Config, stock: Stock, scan: Scan, recorder: Recorder, reactor: Any
+) -> Acceptance:
+    custody = Custody(
+        stock.spool,
+        stock.ledger,
+        stock.runner,
+        recorder,
+        config.mx.header_size,
+        config.mx.header_fields,
+    )
+    return Acceptance(
+        custody,
+        chain(config, scan, reactor),
+        policy(config),
+        stock.directory,
+        recipients(config, stock.directory, reactor),
+        Tracer(config.hostname),
+        reactor,
+        recorder.gates,
+    )
+
+
 def _back(config: Config, front: MX) -> LMTP:
     """The same house from behind, where no gates stand."""
     recorder = evolve(front.recorder, gates=Gates())
+    acceptance = front.acceptance
+    custody = evolve(acceptance.custody, recorder=recorder)
     return LMTP(
         config.hostname,
         front.spool,
         recorder,
-        evolve(front.acceptance, recorder=recorder, gates=Gates()),
+        evolve(acceptance, custody=custody, gates=Gates()),
         front.clock,
         front.ids,
         connections=config.lmtp.connections,

@@ -104,7 +104,7 @@ class MX:
 
     def _trouble(self, envelope: Envelope) -> Reply | None:
         """What keeps any message of that size from being ours."""
-        if self.acceptance.ledger.suspect:
+        if self.acceptance.custody.ledger.suspect:
             return BROKEN
         return None if self.spool.has_room(envelope.size or 0) else FULL
 
@@ -136,7 +136,7 @@ class MX:
 
     def data(self, session: Session, envelope: Envelope) -> Deferred[Reply | IIncoming]:
         """Where the message goes, if there is room; it may wait for a turn."""
-        turn = self.acceptance.turn()
+        turn = self.acceptance.custody.turn()
         if turn is None and self._trouble(envelope) is None:
             return succeed(self.spool.receive(envelope.id))
         return Deferred.fromCoroutine(self._data(session, envelope, turn))

@@ -20,6 +20,7 @@ from smfd.proto.reply import Reply
 from smfd.scan.callout import CallOut, Terms
 from smfd.scan.chain import Chain
 from smfd.smtpd.accept import Acceptance
+from smfd.smtpd.custody import Custody
 from smfd.smtpd.guarded import Gates
 from smfd.smtpd.mx import MX
 from smfd.smtpd.recipients import Recipients
@@ -84,18 +85,18 @@ class FrontTestCase(TestCase):
         self.gates = Gates(gates)
         recorder = Recorder(self.house.ledger, self.maillog, REACTOR, self.gates)
         self.addCleanup(recorder.repeats.stopService)
+        house = self.house
+        custody = Custody(
+            house.spool, house.ledger, house.runner, recorder, header_size=10_000
+        )
         acceptance = Acceptance(
+            custody,
             Chain(stages or {}, patience, REACTOR),
             Policy(),
             self.directory,
             self.recipients(),
-            self.house.spool,
-            self.house.ledger,
-            self.house.runner,
             Tracer(NAME),
-            recorder,
             REACTOR,
-            header_size=10_000,
             gates=self.gates,
         )
         self.door = MX(
