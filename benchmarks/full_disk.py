@@ -7,7 +7,7 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
-from tests.store.full_disk import PLACES, POINTS, FullDisk
+from tests.store.full_disk import FILES, PLACES, POINTS, FullDisk
 
 
 async def _all(step: int) -> None:
@@ -15,12 +15,14 @@ async def _all(step: int) -> None:
     wrong = []
     with tempfile.TemporaryDirectory() as root:
         for place in PLACES:
-            full = FullDisk(Path(root), place)
-            for pages in range(0, POINTS, step):
-                await full.point(pages)
-            tally = full.tally
-            wrong += tally.wrong
-            print(f"{place}: {tally.points} points, {dict(tally.answers)}", flush=True)
+            for names, points in ((False, POINTS), (True, FILES)):
+                full = FullDisk(Path(root, str(names)), place, names)
+                for left in range(0, points, 1 if names else step):
+                    await full.point(left)
+                tally, what = full.tally, "inodes" if names else "pages"
+                wrong += tally.wrong
+                told = f"{tally.points} points, {dict(tally.answers)}"
+                print(f"{place}, {what}: {told}", flush=True)
     print("\n".join(wrong) or "lost 0, partial 0, doubled 0, all go on by themselves")
     if wrong:
         raise SystemExit(1)

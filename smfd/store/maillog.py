@@ -7,10 +7,13 @@ Lines are gathered and written by a thread, a batch at a time; losing the last
 of them in a crash loses no mail, the ledger has it all.
 """
 
+import os
 import re
 import sys
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from time import gmtime, strftime
 
@@ -138,9 +141,21 @@ class MailLog(Service):
                 sys.stdout.flush()
                 return
             self._path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            with self._path.open("ab", buffering=0) as file:
+                _write(file, text.encode())
         except OSError as problem:
             # R123: a full log disk does not stop the mail.
             self.dropped += len(lines)
             self._log.warn("the mail log was not written: {problem}", problem=problem)
+
+
+def _write(file: FileIO, octets: bytes) -> None:
+    """All of it or nothing: half a line would take the next one with it."""
+    begin, rest = os.fstat(file.fileno()).st_size, memoryview(octets)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError:
+        with suppress(OSError):  # of a pipe
+            file.truncate(begin)
+        raise

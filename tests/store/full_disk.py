@@ -6,6 +6,7 @@ looks at what became of each (R7).
 """
 
 import os
+import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
@@ -33,7 +34,11 @@ PAGE = 4096
 #: How many points there are: the last leaves room for everything.
 POINTS = 200
 
+#: How many files are enough for everything.
+FILES = 20
+
 _SIZE = 8 * 1024 * 1024
+_INODES = 200
 _INLINE = 50_000
 
 #: Small ones are kept in the ledger, large ones in the spool.
@@ -48,9 +53,14 @@ AFTER = (b"#after#" + b"e" * 60_000, (mailbox(1), held(2)))
 
 @define
 class SmallDisk:
-    """A file system of eight MiB, mounted on a folder."""
+    """
+    A file system of eight MiB, mounted on a folder.
+
+    @ivar inodes: how many files it may have; 0 for as many as there is room for.
+    """
 
     path: Path
+    inodes: int = 0
     ballast: Path = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -63,7 +73,10 @@ class SmallDisk:
         @raise AssertionError: it cannot be done here, and why.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        options = ["-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(self.path)]
+        limits = f"size={_SIZE}"
+        if self.inodes:
+            limits += f",nr_inodes={self.inodes}"
+        options = ["-t", "tmpfs", "-o", limits, "tmpfs", str(self.path)]
         done = subprocess.run(["mount", *options], capture_output=True, text=True)
         if done.returncode:
             raise AssertionError(
@@ -82,9 +95,18 @@ class SmallDisk:
         with open(self.ballast, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, fill)
 
+    def leave_inodes(self, count: int) -> None:
+        """Leave room for so many files and no more."""
+        self.ballast.mkdir()
+        while os.statvfs(self.path).f_ffree > count:
+            (self.ballast / os.urandom(8).hex()).touch()
+
     def relieve(self) -> None:
         """Give the room back."""
-        self.ballast.unlink(missing_ok=True)
+        if self.ballast.is_dir():
+            shutil.rmtree(self.ballast)
+        else:
+            self.ballast.unlink(missing_ok=True)
 
 
 @define
@@ -103,17 +125,22 @@ class Tally:
 
 @define
 class FullDisk:
-    """Trials in one place, one after the other, each in a home of its own."""
+    """
+    Trials in one place, one after the other, each in a home of its own.
+
+    @ivar inodes: it is names that run out, not octets.
+    """
 
     root: Path
     place: str
+    inodes: bool = False
     tally: Tally = field(factory=Tally)
 
     async def point(self, pages: int) -> None:
-        """One trial: so many pages are left."""
+        """One trial: so many pages, or files, are left."""
         home = self.root / f"{self.place}-{pages}" / "home"
         full = home if self.place == "ledger" else home / self.place
-        disk = SmallDisk(full)
+        disk = SmallDisk(full, _INODES if self.inodes else 0)
         disk.mount()
         try:
             if self.place == "ledger":
@@ -130,11 +157,14 @@ class FullDisk:
             (home / name).symlink_to(home.parent / name)
 
     async def _trial(self, home: Path, disk: SmallDisk, pages: int) -> None:
-        what = f"{self.place}, {pages} pages left"
+        what = f"{self.place}, {pages} {'files' if self.inodes else 'pages'} left"
         house = SmallHouse(home, inline=_INLINE, pause=lambda attempts: 0.01)
         await house.begin()
         try:
-            disk.leave(pages)
+            if self.inodes:
+                disk.leave_inodes(pages)
+            else:
+                disk.leave(pages)
             accepted = [m for m in MESSAGES if await self._offer(house, *m)]
             await pause(0.02)
             disk.relieve()

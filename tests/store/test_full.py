@@ -5,7 +5,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import TestCase
 
-from tests.store.full_disk import PLACES, POINTS, FullDisk
+from tests.store.full_disk import FILES, PLACES, POINTS, FullDisk
 
 #: One of so many points.
 STEP = 29
@@ -28,6 +28,33 @@ class FullDiskTests(TestCase):
         self.assertGreater(full.tally.answers["accepted"], full.tally.points)
         if place in ("ledger", "spool"):
             self.assertGreater(full.tally.answers["NoSpace"], 0)
+
+    async def run_out(self, place: str) -> None:
+        """Each number of files in one place."""
+        full = FullDisk(Path(os.path.abspath(self.mktemp())), place, inodes=True)
+        for files in range(FILES):
+            await full.point(files)
+        self.flushLoggedErrors()
+        self.assertEqual([], full.tally.wrong)
+        self.assertGreater(full.tally.answers["accepted"], full.tally.points)
+        if place == "spool":
+            self.assertGreater(full.tally.answers["NoSpace"], 0)
+
+    async def test_inodes_of_the_ledger(self) -> None:
+        """No name is left beside the ledger: it needs none."""
+        await self.run_out("ledger")
+
+    async def test_inodes_of_the_spool(self) -> None:
+        """No name is left for a large body: it is refused for now."""
+        await self.run_out("spool")
+
+    async def test_inodes_of_the_mailboxes(self) -> None:
+        """No name is left for mail: it waits in the ledger."""
+        await self.run_out("mail")
+
+    async def test_inodes_of_the_quarantine(self) -> None:
+        """No name is left for what is held: it waits in the ledger."""
+        await self.run_out("quarantine")
 
     async def test_ledger(self) -> None:
         """No room for the ledger: refused for now."""
