@@ -18,6 +18,7 @@ def disagreements(config: Config) -> Iterator[tuple[Path, str]]:
         yield ("virus", "clamd"), "The engine is clamd; say where it listens."
     yield from _stages(config)
     yield from _deadlines(config)
+    yield from _routes(config)
 
 
 def _stages(config: Config) -> Iterator[tuple[Path, str]]:
@@ -39,3 +40,12 @@ def _deadlines(config: Config) -> Iterator[tuple[Path, str]]:
             ("scan", "worker_deadline"),
             "A worker may not take longer than a stage; raise deadline, or lower this.",
         )
+
+
+def _routes(config: Config) -> Iterator[tuple[Path, str]]:
+    seen: set[str] = set()
+    for number, route in enumerate(config.relay.route):
+        if route.name in seen:
+            place = ("relay", "route", number, "domain")
+            yield place, f'There is another route for "{route.name}"; take one out.'
+        seen.add(route.name)

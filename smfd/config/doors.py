@@ -230,6 +230,11 @@ class Route:
         "The server.", check=value.smtp_url, example='"smtp://192.0.2.1:25"'
     )
 
+    @property
+    def name(self) -> str:
+        """The domain as it is looked up."""
+        return self.domain.rstrip(".").lower()
+
 
 @frozen
 class Relay:

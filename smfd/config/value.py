@@ -1,7 +1,7 @@
 """Looks at single values: addresses, networks, names."""
 
 import re
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv6Address, ip_address, ip_network
 
 _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 
@@ -10,6 +10,8 @@ _LABEL = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
 SYSTEMD, UNIX = "systemd:", "unix:"
 # systemd.socket(5), FileDescriptorName: no control characters and no colon.
 _SOCKET = re.compile(r"[!-9;-~]{1,255}")
+
+_SMTP = re.compile(r"smtp://(\[[^]]*\]|[^][:/]+)(?::([0-9]+))?")
 
 
 def _port(text: str) -> int:
@@ -146,14 +148,19 @@ def path(text: str) -> str:
 
 def smtp_url(text: str) -> str:
     """C{smtp://HOST} or C{smtp://HOST:PORT}."""
-    scheme, _, rest = text.partition("://")
-    host, colon, port = rest.partition(":")
-    if rest.startswith("["):
-        host, _, port = rest[1:].partition("]")
-        colon, port = port[:1], port[1:]
-        good = not network(host)
-    else:
-        good = bool(host) and not hostname(host)
-    if scheme == "smtp" and good and (not colon or _port(port) > 0):
+    found = _SMTP.fullmatch(text)
+    if found and _server_host(found[1]) and _port(found[2] or "25") > 0:
         return ""
     return f'"{text}" is no mail server; write "smtp://192.0.2.1:25".'
+
+
+def _server_host(text: str) -> bool:
+    """Whether it is an IP address, one of IPv6 in brackets, or a host name."""
+    try:
+        if text.startswith("["):
+            return IPv6Address(text[1:-1]) is not None
+        return ip_address(text) is not None
+    except ValueError:
+        # RFC 3696 §2: no top-level domain is all digits; that is half an address.
+        last = text.rstrip(".").rpartition(".")[2]
+        return not (text.startswith("[") or hostname(text) or last.isdigit())

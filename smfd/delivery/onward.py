@@ -95,7 +95,7 @@ def onward(config: Config, directory: Directory, reactor: Any) -> Onward:
     )
     hops = _hops(config, reactor, patience)
     lifetime = settings.lifetime_days * 86400.0
-    routes = {route.domain: parse_hop(route.to) for route in config.relay.route}
+    routes = {route.name: parse_hop(route.to) for route in config.relay.route}
     return Onward(directory, hops, reactor, config.home, lifetime, routes)
 
 

@@ -164,6 +164,23 @@ class FaultTests(SynchronousTestCase):
             ),
         )
 
+    def test_routes(self) -> None:
+        """A server is a name or an address, and a domain has one route."""
+        for to in (
+            *("127.0.0.1", "lmtp://127.0.0.1", "smtp://", "smtp://1.2.3", "smtp://a:0"),
+            *("smtp://[10.0.0.0/8]", "smtp://[2001:db8::/32]:25", "smtp://[::1]25"),
+            *("smtp://[192.0.2.1]", "smtp://a:65536", "smtp://a_/b", "smtp://u@a"),
+        ):
+            text = f"[[relay.route]]\ndomain='*'\nto='{to}'"
+            self.assertFault(text, 3, "relay.route.1.to", "is no mail server")
+        route = "[[relay.route]]\nto='smtp://mx.a.example'\ndomain="
+        self.assertFault(
+            f"{route}'a.example'\n{route}'A.example.'",
+            6,
+            "relay.route.2.domain",
+            "another route",
+        )
+
     def test_virus_fails_closed(self) -> None:
         """Nobody can set that unscanned mail passes when the scanner is down."""
         text = "[scan.on_error]\nvirus = 'pass'"

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smfd.config.value import smtp_url
 from smfd.policy.route import parse_hop
 
 
@@ -57,3 +58,14 @@ class HopTests(SynchronousTestCase):
             except ValueError:
                 continue
             self.assertEqual(hop, parse_hop(str(hop), hop.tls))
+
+    @given(
+        st.from_regex(
+            r"smtp://(\[[0-9a-f:.]{1,9}\]|[a-z0-9.-]{1,9})(:[0-9]{1,5})?",
+            fullmatch=True,
+        )
+    )
+    def test_settings(self, text: str) -> None:
+        """What the settings take for a server can be gone to."""
+        if not smtp_url(text):
+            parse_hop(text)
