@@ -24,6 +24,8 @@ class LineBuffer:
     @param limit: octets of a command line, with its CRLF.
     """
 
+    # Nothing waits when there are no octets: what is taken to the end is forgotten.
+
     __slots__ = ("_octets", "_start", "_limit", "_skipping")
 
     def __init__(self, limit: int) -> None:
@@ -67,13 +69,13 @@ class LineBuffer:
         @return: the line without its CRLF, or the answer to what cannot be
             one, or None when more must come.
         """
-        while self._start < len(self._octets):
-            end = self._octets.find(b"\r\n", self._start)
+        while octets := self._octets:
+            end = octets.find(b"\r\n", self._start)
             if end < 0:
                 return self._begun()
-            line = self._octets[self._start : end]
+            line = octets[self._start : end]
             self._start = end + 2
-            if self._start == len(self._octets):
+            if self._start == len(octets):
                 self.clear()
             if self._skipping:
                 self._skipping = False

@@ -28,5 +28,5 @@ HELP = reply(214, "2.0.0", "EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS QUI
 LHLO_FIRST = reply(503, "5.5.1", "Send LHLO first")
 LMTP_HELP = reply(214, "2.0.0", "LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS QUIT")
 BYE = reply(221, "2.0.0", "Bye", closes=True)
-GO_AHEAD = bytes(reply(354, "", "End data with <CR><LF>.<CR><LF>"))
+GO_AHEAD = reply(354, "", "End data with <CR><LF>.<CR><LF>").octets
 READY_FOR_TLS = reply(220, "2.0.0", "Ready to start TLS")

@@ -22,6 +22,7 @@ class Reply:
         none (greeting, 354, EHLO).
     @ivar lines: the text; one line of the reply each, printable ASCII.
     @ivar closes: hang up after it.
+    @ivar octets: the reply on the wire.
     """
 
     code: int
@@ -29,18 +30,14 @@ class Reply:
     lines: tuple[str, ...]
     closes: bool = False
     #: Most replies are said again and again.
-    _octets: bytes = field(init=False, eq=False, repr=False)
+    octets: bytes = field(init=False, eq=False, repr=False)
 
     @property
     def positive(self) -> bool:
         """Whether it says yes: 2yz or 3yz."""
         return self.code < 400
 
-    def __bytes__(self) -> bytes:
-        """The reply on the wire."""
-        return self._octets
-
-    @_octets.default
+    @octets.default
     def _spelled(self) -> bytes:
         """
         The reply on the wire.
@@ -69,10 +66,12 @@ class Replies(Reply):
     """
 
     each: tuple[Reply, ...] = ()
+    octets: bytes = field(init=False, eq=False, repr=False)
 
-    def __bytes__(self) -> bytes:
+    @octets.default
+    def _one_by_one(self) -> bytes:
         """All of them, in order."""
-        return b"".join(map(bytes, self.each))
+        return b"".join([one.octets for one in self.each])
 
 
 class Malformed(ValueError):

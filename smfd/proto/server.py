@@ -111,9 +111,7 @@ class ServerMachine:
         """
         if self._open is not None or self.closed:
             return None
-        event = None
-        if not self._transfer.reading:
-            event = self._command()
+        event = None if self._transfer.reading else self._command()
         if event is None and self._transfer.reading:
             event = self._read()
         if type(event) is not bytes:
@@ -132,7 +130,7 @@ class ServerMachine:
             answer = self._settle(event, answer)
         if answer.closes or answer.code == 421:
             self.close()
-        return bytes(answer)
+        return answer.octets
 
     def go_ahead(self) -> bytes:
         """Answer L{Signal.BEGIN} with yes; what to send for it."""

@@ -20,7 +20,8 @@ from smfd.proto.limits import Budget, Limits
 from smfd.proto.server import ServerMachine
 from smfd.smtpd.connections import Connections
 from smfd.smtpd.deadline import Deadlines
-from smfd.smtpd.post import LINGER, Post
+from smfd.smtpd.parting import LINGER
+from smfd.smtpd.post import Post
 from smfd.smtpd.protocol import SMTPProtocol
 from smfd.smtpd.stress import Stress, StressLimits
 

@@ -15,17 +15,17 @@ from smfd.smtpd.stress import Stress
 
 @define(eq=False)
 class Pace:
-    """What the client must do next, and until when."""
+    """
+    What the client must do next, and until when.
+
+    @ivar octets: those that were received since a message began.
+    """
 
     deadline: Deadline
     stress: Stress
     _begun: float | None = field(default=None, init=False)
     _ours: float | None = field(default=None, init=False)
-    _octets: int = field(default=0, init=False)
-
-    def came(self, octets: int) -> None:
-        """So many octets were received."""
-        self._octets += octets
+    octets: int = field(default=0, init=False)
 
     def handshake(self) -> None:
         """TLS has to be agreed upon."""
@@ -47,14 +47,14 @@ class Pace:
         limits, now = self.stress.limits, self.deadline.now()
         begun = self._begun
         if begun is None:
-            begun, self._octets = now, 0
+            begun, self.octets = now, 0
         elif self._ours is not None:
             # The client waited for us: that is not its time.
             begun += now - self._ours
         self._begun, self._ours = begun, None
         due = begun + limits.message_timeout
         if limits.data_rate:
-            earned = limits.data_grace + self._octets / limits.data_rate
+            earned = limits.data_grace + self.octets / limits.data_rate
             due = min(due, begun + earned)
         self.deadline.expect(limits.data_timeout, due)
 

@@ -21,9 +21,6 @@ from smfd.smtpd.deadline import Deadlines
 from smfd.smtpd.intake import Intake
 from smfd.smtpd.stress import Stress
 
-#: Seconds a client has to take the last reply and go.
-LINGER = 10.0
-
 
 @frozen
 class Post:

@@ -29,7 +29,8 @@ from smfd.proto.reply import Reply
 from smfd.smtpd import phrase
 from smfd.smtpd.intake import Intake
 from smfd.smtpd.pace import Pace
-from smfd.smtpd.post import LINGER, Post
+from smfd.smtpd.parting import Parting
+from smfd.smtpd.post import Post
 from smfd.smtpd.wire import Wire
 
 T = TypeVar("T")
@@ -49,9 +50,9 @@ class SMTPProtocol(Protocol):
     _session: Session
     _wire: Wire
     _pace: Pace
+    _parting: Parting
     _envelope: Envelope | None = None
     _pending: Deferred[Any] | None = None
-    _why = "lost"
     _known = False  # the door knows of us
     _greeted = False
     _ended = False  # the client sends nothing more
@@ -73,10 +74,11 @@ class SMTPProtocol(Protocol):
         self._wire = Wire(self.transport, self._unblocked)
         self._deadline = post.deadlines.start(self._late)
         self._pace = Pace(self._deadline, post.stress)
-        self._pace.handshake()
+        self._parting = Parting(self._machine, self._wire, self._intake, self._deadline)
         self._session = post.session(*self._wire.peer())
         if self._wire.secure:
             self._machine.secure = True
+            self._pace.handshake()
         else:
             self._run()
 
@@ -92,7 +94,7 @@ class SMTPProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         """Octets came: understand as many as may be."""
         self._machine.receive(data)
-        self._pace.came(len(data))
+        self._pace.octets += len(data)
         if self._pending is None and not self._wire.blocked:
             self._run()
         else:
@@ -119,7 +121,7 @@ class SMTPProtocol(Protocol):
         self._intake.drop()
         if self._known:
             self._known = False
-            self._post.closed(self._session, self._why)
+            self._post.closed(self._session, self._parting.why)
 
     # The conversation.
 
@@ -141,8 +143,10 @@ class SMTPProtocol(Protocol):
             self.abort("fault")
         finally:
             self._running = False
-        self._wire.flush()
-        self._throttle()
+        wire = self._wire
+        wire.flush()
+        if wire.blocked or wire.paused or self._pending is not None:
+            self._throttle()
         self._watch(moved)
         if self._ended:
             self._leave()
@@ -152,7 +156,9 @@ class SMTPProtocol(Protocol):
         machine, wire, moved = self._machine, self._wire, False
         while self._pending is None and not wire.blocked:
             if self._retiring and not (machine.reading or machine.receiving):
-                self._dismiss(phrase.CLOSING, "shutdown", polite=True)
+                self._parting.dismiss(
+                    phrase.CLOSING, "shutdown", self._shaking_hands, polite=True
+                )
             event = machine.next_event()
             if event is None:
                 break
@@ -173,7 +179,7 @@ class SMTPProtocol(Protocol):
             self._wire.write(octets)
         if self._machine.closed:
             text = octets.decode().strip()
-            self._hang_up("" if text.startswith("221") else text)
+            self._parting.hang_up("" if text.startswith("221") else text)
 
     def _ask(
         self, then: Callable[[T], None], ask: Callable[..., Deferred[T]], *args: object
@@ -326,12 +332,16 @@ class SMTPProtocol(Protocol):
 
     # Reading, time and the end.
 
+    @property
+    def _shaking_hands(self) -> bool:
+        """Whether TLS has begun and is not there yet."""
+        return self._machine.secure and not self._session.tls
+
     def _throttle(self) -> None:
         """Stop reading while nobody can look at more; start again after."""
         wire = self._wire
         busy = self._pending is not None or wire.blocked
-        if busy or wire.paused:
-            wire.read(not busy or len(self._machine) <= self._post.limits.pending)
+        wire.read(not busy or len(self._machine) <= self._post.limits.pending)
 
     def _watch(self, moved: bool) -> None:
         """Set the next deadline."""
@@ -342,47 +352,22 @@ class SMTPProtocol(Protocol):
             pace.ours()
         elif machine.reading:
             pace.body()
-        elif moved and machine.secure and not self._session.tls:
+        elif moved and self._shaking_hands:
             pace.handshake()
         elif moved or not self._deadline.running:
             pace.command(idle=not machine.receiving)
 
     def _late(self) -> None:
-        if self._machine.closed:
-            self.abort(self._why)
-        else:
-            self._dismiss(phrase.TOO_SLOW, "timeout")
-
-    def _dismiss(self, last: Reply, why: str, polite: bool = False) -> None:
-        """End it from our side, with a last word where it can be heard."""
-        handshake = self._machine.secure and not self._session.tls
-        if self._wire.blocked or handshake:
-            self.abort(why)
-        elif not self._machine.closed:
-            self._wire.write(bytes(last))
-            self._machine.close()
-            self._intake.drop()
-            self._hang_up(why, polite)
-
-    def _hang_up(self, why: str, polite: bool = False) -> None:
-        """Close after what was said; "" means the client asked for it."""
-        self._why = why
-        self._wire.hang_up(polite=polite or not why)
-        self._deadline.expect(LINGER)
+        self._parting.late(self._shaking_hands)
 
     def _leave(self) -> None:
         """Go after a client that said all it had to say."""
         if self._pending is None and not self._wire.blocked and not self._over:
-            self._machine.close()
-            self._intake.drop()
-            self._wire.hang_up(polite=True)
-            self._deadline.expect(LINGER)
+            self._parting.leave()
 
     def abort(self, why: str) -> None:
         """Close at once, whatever is under way."""
-        self._why = why
-        self._machine.close()
-        self._wire.abort()
+        self._parting.abort(why)
 
 
 _MEET: dict[object, Callable[[SMTPProtocol, Any], None]] = {

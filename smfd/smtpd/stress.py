@@ -48,6 +48,7 @@ class Stress:
     @ivar hurry: called when it begins, with the seconds a client has then.
     @ivar on: it is so.
     @ivar times: how often it began.
+    @ivar limits: what a client has now.
     """
 
     connections: Connections
@@ -57,9 +58,14 @@ class Stress:
     hurry: Callable[[float], None]
     on: bool = field(default=False, init=False)
     times: int = field(default=0, init=False)
+    limits: Limits = field(init=False)
     _strict: Limits = field(init=False)
 
     _log = Logger()
+
+    @limits.default
+    def _at_first(self) -> Limits:
+        return self.usual
 
     @_strict.default
     def _stricter(self) -> Limits:
@@ -82,11 +88,6 @@ class Stress:
         """How many connections there are."""
         return len(self.connections)
 
-    @property
-    def limits(self) -> Limits:
-        """What a client has now."""
-        return self._strict if self.on else self.usual
-
     def look(self) -> None:
         """See how it stands: somebody came or went, or begins a message."""
         part = self.when.share * (_RELIEF if self.on else 1.0)
@@ -102,6 +103,7 @@ class Stress:
 
     def _turn(self, near: bool) -> None:
         self.on = near
+        self.limits = self._strict if near else self.usual
         if near:
             self.times += 1
             self.hurry(self.when.timeout)

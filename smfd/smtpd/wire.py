@@ -13,8 +13,8 @@ from zope.interface import implementer
 from smfd.net.tls import client_certificate
 from smfd.proto.peer import plain_address
 
-#: Replies that are gathered before they are written.
-_REPLIES = 64
+#: Octets of replies that are gathered before they are written.
+_GATHERED = 1024
 
 
 @implementer(IPushProducer)
@@ -35,7 +35,7 @@ class Wire:
         self.blocked = self.paused = False
         self._transport = transport
         self._on = on
-        self._out: list[bytes] = []
+        self._out = b""
         self._gone = False
         transport.registerProducer(self, True)
 
@@ -60,17 +60,16 @@ class Wire:
 
     def write(self, octets: bytes) -> None:
         """Write with the next L{flush}."""
-        self._out.append(octets)
-        if len(self._out) > _REPLIES:
+        self._out += octets
+        if len(self._out) > _GATHERED:
             self.flush()
 
     def flush(self) -> None:
         """Write all in one go."""
         out = self._out
         if out and not self._gone:
-            octets = out[0] if len(out) == 1 else b"".join(out)
-            out.clear()
-            self._transport.write(octets)
+            self._out = b""
+            self._transport.write(out)
 
     def read(self, go_on: bool) -> None:
         """Read, or leave it with the client for now."""
@@ -112,7 +111,7 @@ class Wire:
         """There is no connection any more."""
         self._gone = True
         self._on = _nothing
-        self._out.clear()
+        self._out = b""
 
     def pauseProducing(self) -> None:
         """The client does not take our replies."""

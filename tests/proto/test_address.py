@@ -143,7 +143,7 @@ class AddressTests(SynchronousTestCase):
             try:
                 parse(text, utf8)
             except Malformed as problem:
-                self.assertLess(len(bytes(problem.reply)), 512)
+                self.assertLess(len(problem.reply.octets), 512)
 
     @settings(deadline=None)
     @given(

@@ -12,18 +12,18 @@ class ReplyTests(SynchronousTestCase):
 
     def test_one_line(self) -> None:
         """Code, enhanced code, text."""
-        self.assertEqual(b"250 2.0.0 OK\r\n", bytes(reply(250, "2.0.0", "OK")))
+        self.assertEqual(b"250 2.0.0 OK\r\n", reply(250, "2.0.0", "OK").octets)
 
     def test_many_lines(self) -> None:
         """All lines but the last have a hyphen after the code."""
         self.assertEqual(
             b"250-mx.test\r\n250-SIZE 5\r\n250 HELP\r\n",
-            bytes(reply(250, "", "mx.test", "SIZE 5", "HELP")),
+            reply(250, "", "mx.test", "SIZE 5", "HELP").octets,
         )
 
     def test_no_line(self) -> None:
         """A reply without text is still a reply."""
-        self.assertEqual(b"250 2.0.0 \r\n", bytes(reply(250, "2.0.0")))
+        self.assertEqual(b"250 2.0.0 \r\n", reply(250, "2.0.0").octets)
 
     @settings(deadline=None)
     @given(st.lists(st.text(), max_size=4))
@@ -32,7 +32,7 @@ class ReplyTests(SynchronousTestCase):
         No text, wherever it comes from, adds a line or an 8-bit octet, and no
         line is over 512 octets (RFC 5321 §4.5.3.1.5).
         """
-        octets = bytes(Reply(550, "5.7.1", tuple(lines)))
+        octets = Reply(550, "5.7.1", tuple(lines)).octets
         sent = octets.split(b"\r\n")
         self.assertEqual(b"", sent.pop())
         self.assertEqual(max(1, len(lines)), len(sent))
@@ -43,4 +43,4 @@ class ReplyTests(SynchronousTestCase):
 
     def test_long_text(self) -> None:
         """A line too long is cut."""
-        self.assertLess(len(bytes(reply(550, "5.7.1", "x" * 5000))), 512)
+        self.assertLess(len(reply(550, "5.7.1", "x" * 5000).octets), 512)

@@ -96,7 +96,7 @@ class AnswersTests(SynchronousTestCase):
         said = each(Verdict("mixed", 0.0, fates), Envelope("E1", SENDER), groups)
         assert isinstance(said, Replies)
         self.assertEqual([250, 550, 451, 250], [one.code for one in said.each])
-        self.assertEqual(4, bytes(said).count(b" id=E1\r\n"))
+        self.assertEqual(4, said.octets.count(b" id=E1\r\n"))
 
     @given(st.lists(st.lists(st.integers(0, 12), max_size=4), max_size=8))
     def test_merged(self, groups: list[list[int]]) -> None:

@@ -111,7 +111,7 @@ class PaceTests(SynchronousTestCase):
         for _ in range(times):
             if self.late:
                 break
-            self.pace.came(octets)
+            self.pace.octets += octets
             self.pace.body()
             self.clock.pump([1.0] * int(seconds))
 
