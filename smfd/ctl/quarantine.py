@@ -5,9 +5,15 @@ from typing import Any
 
 import click
 
-from smfd.ctl.client import asking, segment
+from smfd.ctl.client import asking
 from smfd.ctl.face import Face, verb
+from smfd.ctl.noun import Noun
 from smfd.ctl.table import table
+
+_HELD = Noun(
+    "/v1/quarantine",
+    ("id", "received", "class", "score", "recipient", "sender", "subject"),
+)
 
 
 @click.group()
@@ -31,7 +37,7 @@ def quarantine() -> None:
 def held(face: Face, /, **wanted: Any) -> None:
     """Show held messages, the newest first."""
     with asking(face) as client:
-        page = client.get("/v1/quarantine", wanted)
+        page = client.get(_HELD.path, wanted)
     face.show(page, _page(page))
 
 
@@ -41,7 +47,7 @@ def held(face: Face, /, **wanted: Any) -> None:
 def show(face: Face, id: str) -> None:  # noqa: A002
     """Show one held message, and why it is held."""
     with asking(face) as client:
-        item = client.get(f"/v1/quarantine/{segment(id)}")
+        item = client.get(_HELD.one(id))
     face.show(item, _item(item, face.command))
 
 
@@ -54,7 +60,7 @@ def release(face: Face, id: str, force: bool, reason: str) -> None:  # noqa: A00
     """Let a message through, after a fresh look for viruses."""
     with asking(face) as client:
         done = client.post(
-            f"/v1/quarantine/{segment(id)}/release", {"force": force, "reason": reason}
+            f"{_HELD.one(id)}/release", {"force": force, "reason": reason}
         )
     face.show(done, [f"Released to {done['recipient']} as {done['released']}."])
 
@@ -65,14 +71,13 @@ def release(face: Face, id: str, force: bool, reason: str) -> None:  # noqa: A00
 def delete(face: Face, id: str) -> None:  # noqa: A002
     """Throw a message away."""
     with asking(face) as client:
-        gone = client.delete(f"/v1/quarantine/{segment(id)}")
+        gone = client.delete(_HELD.one(id))
     face.show(gone, [f"Deleted; {gone['recipient']} will not get it."])
 
 
 def _page(page: dict[str, Any]) -> Iterator[str]:
-    names = ("id", "received", "class", "score", "recipient", "sender", "subject")
-    rows = [[item.get(name) for name in names] for item in page["items"]]
-    yield from table(names, rows)
+    rows = [[item.get(name) for name in _HELD.columns] for item in page["items"]]
+    yield from table(_HELD.columns, rows)
     yield f"{len(rows)} of {page['total']}."
 
 
