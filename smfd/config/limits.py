@@ -29,7 +29,9 @@ class OfAddress:
     rate: int = _a_minute("Connections", 120)
     messages: int = _a_minute("Messages", 300)
     recipients: int = _a_minute("Recipients", 2000)
-    errors: int = _count("Refused senders and recipients within the window", 200)
+    errors: int = _count(
+        "Refused senders and recipients, and mistakes, within the window", 200
+    )
     unknown: int = _count("Unknown recipients within the window", 50)
     octets: int = _octets("an address", 256)
 
@@ -42,7 +44,9 @@ class OfNetwork:
     rate: int = _a_minute("Connections", 600)
     messages: int = _a_minute("Messages", 1200)
     recipients: int = _a_minute("Recipients", 6000)
-    errors: int = _count("Refused senders and recipients within the window", 500)
+    errors: int = _count(
+        "Refused senders and recipients, and mistakes, within the window", 500
+    )
     unknown: int = _count("Unknown recipients within the window", 150)
     octets: int = _octets("a network", 512)
 

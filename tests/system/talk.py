@@ -80,6 +80,10 @@ class Talk:
         """All there are until the end."""
         return list(iter(self.reply, b""))
 
+    def replies_of(self, count: int) -> list[bytes]:
+        """So many."""
+        return [self.reply() for _ in range(count)]
+
     def ask(self, command: bytes) -> bytes:
         """Send a command; the reply to it."""
         self.send(command + b"\r\n")
