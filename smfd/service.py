@@ -247,7 +247,7 @@ def _house(config: Config, stock: Stock, scan: Scan, reactor: Any, load: Load) -
         spool=stock.spool,
         passwords=Passwords(reactor),
         take=stock.runner.take,
-        virus=virus,
+        virus=scan.virus,
         clock=reactor,
         ids=partial(_new_id, reactor),
         facts=Facts(

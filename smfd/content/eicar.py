@@ -21,7 +21,7 @@ from attrs import Factory, define
 
 from smfd.content.attachments import CONTAINERS, extension
 from smfd.content.encryption import encryption
-from smfd.format.parts import Part, read_parts
+from smfd.format.parts import Part, Parts, read_parts
 from smfd.format.transfer import uuencoded
 
 #: In pieces, so that no file of ours contains it.
@@ -91,10 +91,13 @@ class _Locked(_Unknown):
     """Not without a password."""
 
 
-def examine(message: bytes, arguments: Mapping[str, Any]) -> dict[str, str]:
+def examine(
+    message: bytes, arguments: Mapping[str, Any], parts: Parts | None = None
+) -> dict[str, str]:
     """
     Look for the test string.
 
+    @param parts: of the message, where they are known.
     @return: C{{"answer": "clean"}}, C{{"answer": "found", "name": ...}},
         C{{"answer": "unknown", "why": ...}}, or C{{"answer": "encrypted",
         "why": ...}} when it is a password that is missing and nothing else.
@@ -102,7 +105,7 @@ def examine(message: bytes, arguments: Mapping[str, Any]) -> dict[str, str]:
     """
     search = _Search()
     try:
-        search.message(message)
+        search.message(message, parts)
     except _Found:
         return {"answer": "found", "name": NAME}
     locked = "; ".join(sorted(set(search.locked)))[:300]
@@ -123,7 +126,7 @@ class _Search:
     files: int = 0
     octets: int = 0
 
-    def message(self, data: bytes) -> None:
+    def message(self, data: bytes, known: Parts | None = None) -> None:
         """Look through a message, however broken its structure is."""
         self._look(data)
         packed = data.translate(None, _BETWEEN)
@@ -132,7 +135,7 @@ class _Search:
         del packed  # the message may be large, and we are not
         if b"=" in data and SIGNATURE in binascii.a2b_qp(data):
             raise _Found
-        parts = read_parts(data)
+        parts = known or read_parts(data)
         self.doubts += [f"MIME: {w}" for w in _DOUBTFUL if w in parts.defects]
         if any(part.type in _PIECES for part in parts.parts):
             self.doubts.append("it is not all of a message")

@@ -6,6 +6,7 @@ from typing import Any
 
 from attrs import define, field
 
+from smfd.content.eicar import examine
 from smfd.content.features import read_features
 from smfd.content.rules.compile import RuleSet
 from smfd.content.rules.match import Hit, Matcher
@@ -32,13 +33,14 @@ class Judge:
             envelope, as far as it is known.
         @return: C{score}, C{hits} (C{symbol score describe evidence} each),
             C{rules} (their version), C{subject}, C{aside} (rules that were too
-            slow), C{ms} (of processor time).
+            slow), C{ms} (of processor time); with C{locks} among the arguments
+            C{virus}: what L{examine} says.
         """
         began = time.process_time()
         seen = read_features(message, arguments)
         measure(seen)
         hits = self.matcher.run(seen, map(str, arguments.get("symbols", ())))
-        return {
+        said = {
             "score": round(sum(hit.score for hit in hits), 3),
             "hits": [_shown(hit) for hit in hits],
             "rules": self.rules.version,
@@ -46,6 +48,9 @@ class Judge:
             "aside": sorted(self.matcher.aside),
             "ms": round((time.process_time() - began) * 1000, 3),
         }
+        if arguments.get("locks"):
+            said["virus"] = examine(message, arguments, seen.parts)
+        return said
 
 
 def _shown(hit: Hit) -> dict[str, Any]:

@@ -53,6 +53,17 @@ def _somebody_is_neutral(transaction: Transaction) -> bool:
     return _virus_free(transaction) and awaits_judgement(transaction)
 
 
+def _may_be_locked(transaction: Transaction) -> bool:
+    # Whoever judged the content looked for locks, too.
+    return _virus_free(transaction) and not any(
+        f.stage == "content" and f.result is not Result.ERROR
+        for f in transaction.findings
+    )
+
+
+#: What the scanner cannot look into is not called clean (R23).
+_LOCKS = Step(("locks",), _may_be_locked)
+
 INBOUND = (
     # S4 to S6: first of all, for the message and not for a recipient.
     Step(("virus",), _always),
@@ -64,16 +75,19 @@ INBOUND = (
     Step(("dmarc",), _somebody_may_trust),
     # S10, S13: everything else, for those recipients only who said nothing.
     Step(("identity", "content"), _somebody_is_neutral),
+    _LOCKS,
 )
 
 LOCAL = (
     # S17, S18: our own people are not filtered, but viruses never pass.
     Step(("virus",), _always),
+    _LOCKS,
 )
 
 OUTBOUND = (
     # S22, S23: no spam scan.
     Step(("virus",), _always),
+    _LOCKS,
 )
 
 ROADS: dict[Flow, tuple[Step, ...]] = {

@@ -134,7 +134,7 @@ class Chain:
         if not d.called:
             self._waits.wait(d, self._left(transaction, name))
         return d.addCallbacks(
-            _timed, self._broken, (begun,), errbackArgs=(transaction, name)
+            _timed, self._broken, (begun,), errbackArgs=(transaction, stage.name)
         )
 
     def _left(self, transaction: Transaction, name: str) -> float:

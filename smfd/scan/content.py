@@ -10,6 +10,7 @@ from zope.interface import implementer
 from smfd.interfaces import IStage
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
+from smfd.scan.locks import may_hold_files, unlocked
 from smfd.scan.pool import Pool
 
 #: Hits that are reported one by one, and characters of what each hit.
@@ -25,16 +26,24 @@ class ContentStage:
 
     Reports a finding for every rule that hit, and in any case one called
     CONTENT that names the version of the rules.
+
+    @ivar locks: it looks for what is locked too, as
+        L{LocksStage <smfd.scan.locks.LocksStage>} would.
     """
 
     name: ClassVar[str] = "content"
 
     workers: Pool
+    locks: bool = False
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
         """Fails when no worker could tell."""
-        d = self.workers.submit("content", transaction.body, _known(transaction))
-        return d.addCallback(_findings)
+        known = _known(transaction)
+        locks = self.locks and may_hold_files(transaction)
+        if locks:
+            known["locks"] = True
+        d = self.workers.submit("content", transaction.body, known)
+        return d.addCallback(_findings, locks)
 
 
 def _known(transaction: Transaction) -> dict[str, Any]:
@@ -49,8 +58,9 @@ def _known(transaction: Transaction) -> dict[str, Any]:
     }
 
 
-def _findings(said: Mapping[str, Any]) -> Sequence[Finding]:
+def _findings(said: Mapping[str, Any], locks: bool = False) -> Sequence[Finding]:
     """The findings that a worker's answer means."""
+    locked = unlocked(said["virus"]) if locks else ()
     hits = [_finding(hit) for hit in said["hits"][:_HITS]]
     aside = ", ".join(map(str, said.get("aside", ())))[:_EVIDENCE]
     evidence = f"rules={said['rules']}" + (f" too slow: {aside}" if aside else "")
@@ -61,7 +71,7 @@ def _findings(said: Mapping[str, Any]) -> Sequence[Finding]:
         evidence=evidence,
         ms=float(said.get("ms", 0)),
     )
-    return (*hits, summary)
+    return (*hits, summary, *locked)
 
 
 def _finding(hit: Mapping[str, Any]) -> Finding:

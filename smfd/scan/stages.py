@@ -22,6 +22,7 @@ from smfd.scan.dkim import DKIMStage
 from smfd.scan.dmarc import DMARCStage
 from smfd.scan.identity import IdentityStage
 from smfd.scan.lists import ListsStage
+from smfd.scan.locks import LocksStage, Thorough
 from smfd.scan.source_known import Sources, sources
 from smfd.scan.spf import SPFStage
 from smfd.scan.turns import Turns
@@ -37,6 +38,12 @@ class Scan:
     stages: dict[str, IStage]
     services: tuple[IService, ...]
     sources: Sources
+
+    @property
+    def virus(self) -> IStage | None:
+        """All that looks for viruses, for whoever has no chain."""
+        virus, locks = self.stages.get("virus"), self.stages.get("locks")
+        return virus if virus is None or locks is None else Thorough(virus, locks)
 
 
 def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) -> Scan:
@@ -58,6 +65,8 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
     resolver = _resolver(config, reactor)
     look_ups = config.dns.per_message
     virus = _virus(config, workers, hands)
+    # clamd calls most of what is locked clean.
+    locks = "virus" in config.scan.stages and config.virus.engine != "builtin"
     every: dict[str, IStage] = {
         "virus": virus,
         "lists": ListsStage(directory, reactor),
@@ -70,9 +79,11 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
             resolver, PublicSuffixList(), SCORES, Conclusions(reactor.seconds)
         ),
         "identity": IdentityStage(directory.is_hosted, vouched=config.lmtp.vouched),
-        "content": ContentStage(workers),
+        "content": ContentStage(workers, locks),
     }
     chosen = {name: every[name] for name in config.scan.stages}
+    if locks:
+        chosen["locks"] = LocksStage(workers, virus)
     working = {"virus", "dkim", "content"}
     services = (workers,) if working & set(chosen) else ()
     judging = sources(config, resolver, directory.is_hosted, reactor)
@@ -114,4 +125,4 @@ def _virus(config: Config, workers: Workers, hands: IHands) -> VirusStage:
         scanner: Scanner = BuiltinScanner(workers)
         return VirusStage(scanner, config.mx.message_size)
     clamd = Clamd(hands, settings.clamd, settings.deadline)
-    return VirusStage(clamd, settings.max_size, locks=workers)
+    return VirusStage(clamd, settings.max_size)

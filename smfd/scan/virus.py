@@ -87,8 +87,6 @@ class VirusStage:
         is tested before a message, and "clean" is not believed.
     @ivar poison: the messages that it fails on although it works; they are
         reported as unscanned after some tries, so that somebody sees them.
-    @ivar locks: looks for what is encrypted where the scanner says nothing of
-        it; None when the scanner does.
     """
 
     name: ClassVar[str] = "virus"
@@ -97,7 +95,6 @@ class VirusStage:
     max_size: int = 26_214_400
     proven: bool = False
     poison: Poison = field(factory=Poison)
-    locks: Pool | None = None
     _waiting: "list[Deferred[bool]]" = field(factory=list, init=False)
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
@@ -114,22 +111,12 @@ class VirusStage:
         if self.poison.hopeless(transaction):
             return succeed(_unscanned("the scanner failed on it, each time"))
         said = self.scanner.scan(transaction.body)
-        if self.locks is not None and may_hold_files(transaction):
-            said.addCallback(self._look_for_locks, transaction.body, self.locks)
         found = said.addCallbacks(
             _report, _unscannable, callbackArgs=(_doubt(transaction.header),)
         )
-        return found.addErrback(self._blame, transaction)
+        return found.addErrback(self.blame, transaction)
 
-    def _look_for_locks(
-        self, name: str, body: Body, locks: Pool
-    ) -> "str | Deferred[str]":
-        """Nothing was found: is it that nobody could look?"""
-        if name:
-            return name
-        return locks.submit("virus", body, {}).addCallback(_unlocked)
-
-    def _blame(self, failure: Failure, transaction: Transaction) -> Failure:
+    def blame(self, failure: Failure, transaction: Transaction) -> Failure:
         """Was it the scanner or the message?  Whoever waits does not for this."""
         self._proof().addCallback(self._blamed, transaction)
         return failure
@@ -217,9 +204,20 @@ def _report(name: str, doubt: str = "") -> Sequence[Finding]:
         return _unscanned(doubt)
     if not name:
         return (Finding("virus", "VIRUS_CLEAN", Result.PASS, reason="no virus found"),)
+    return infected(name)
+
+
+def infected(name: str) -> Sequence[Finding]:
+    """A virus of that name was found."""
     why = "contains a virus"
     found = evidence(name=name[:200])
     return (Finding("virus", "VIRUS_FOUND", Result.FAIL, None, why, found),)
+
+
+def encrypted(what: str) -> Sequence[Finding]:
+    """Nobody can look into it without a password."""
+    why = f"not known: encrypted ({what[:200]})"
+    return (Finding("virus", ENCRYPTED, Result.SUSPECT, None, why),)
 
 
 def _unscanned(why: str) -> Sequence[Finding]:
@@ -229,29 +227,4 @@ def _unscanned(why: str) -> Sequence[Finding]:
 def _unscannable(failure: Failure) -> Sequence[Finding]:
     failure.trap(Unscannable)
     why = failure.getErrorMessage()[:200]
-    if failure.check(Encrypted) is None:
-        return _unscanned(why)
-    why = f"not known: encrypted ({why})"
-    return (Finding("virus", ENCRYPTED, Result.SUSPECT, None, why),)
-
-
-def _unlocked(said: Mapping[str, str]) -> str:
-    if said.get("answer") == "found":
-        return said.get("name", "")
-    locked = said.get("encrypted", "")
-    if locked:
-        raise Encrypted(locked)
-    return ""
-
-
-#: Encodings in which a text is what it looks like.
-_PLAIN = (b"", b"7bit", b"8bit", b"quoted-printable")
-
-
-def may_hold_files(transaction: Transaction) -> bool:
-    """Whether a message may have anything attached; a plain text has not."""
-    header, data = transaction.header, transaction.body.data
-    kind = header.first("content-type").strip()[:5].lower()
-    coded = header.first("content-transfer-encoding").strip().lower()
-    text = kind in (b"", b"text/") and coded in _PLAIN
-    return not text or data is None or b"begin " in data
+    return _unscanned(why) if failure.check(Encrypted) is None else encrypted(why)

@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.model.finding import Finding
+from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Flow
 from smfd.policy.flow import ROADS
 from tests import sample
@@ -23,9 +23,8 @@ class InboundTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """Virus, lists, authentication, content: in this order."""
-        self.assertEqual(
-            ["virus", "lists", "spf", "dkim", "dmarc", "identity", "content"], road()
-        )
+        every = ["virus", "lists", "spf", "dkim", "dmarc", "identity", "content"]
+        self.assertEqual([*every, "locks"], road())
 
     def test_virus_ends_it(self) -> None:
         """Infected or unscannable mail is not looked at any further (S4)."""
@@ -35,13 +34,14 @@ class InboundTests(SynchronousTestCase):
     def test_blocked_by_all(self) -> None:
         """Nobody wants it: no more checks (S8)."""
         blocked = [sample.listed(r, allow=False) for r in (ANN, BOB)]
-        self.assertEqual(["virus", "lists"], road(*blocked))
+        self.assertEqual(["virus", "lists", "locks"], road(*blocked))
 
     def test_allowed_by_all(self) -> None:
         """Who is trusted by all must prove himself, and no more (S7, C9)."""
         allowed = [sample.listed(r, allow=True) for r in (ANN, BOB)]
         self.assertEqual(
-            ["virus", "lists", "spf", "dkim", "dmarc"], road(*allowed, sample.SPF_PASS)
+            ["virus", "lists", "spf", "dkim", "dmarc", "locks"],
+            road(*allowed, sample.SPF_PASS),
         )
 
     def test_allowed_but_unproved(self) -> None:
@@ -54,10 +54,24 @@ class InboundTests(SynchronousTestCase):
         self.assertIn("content", road(sample.listed(ANN, allow=False)))
 
 
+class LocksTests(SynchronousTestCase):
+    """What is locked is looked for once, by whoever has the message open (R23)."""
+
+    def test_judged(self) -> None:
+        """Where the content was judged nobody looks again."""
+        judged = Finding("content", "CONTENT", Result.PASS)
+        self.assertNotIn("locks", road(judged))
+
+    def test_not_judged(self) -> None:
+        """A judgement that failed has not looked."""
+        failed = Finding("content", "CONTENT_ERROR", Result.ERROR)
+        self.assertIn("locks", road(failed))
+
+
 class OwnPeopleTests(SynchronousTestCase):
     """Local and outbound mail is scanned for viruses only (S17, S22)."""
 
     def test_virus_only(self) -> None:
         """No lists, no spam scan."""
-        self.assertEqual(["virus"], road(flow=Flow.LOCAL))
-        self.assertEqual(["virus"], road(flow=Flow.OUTBOUND))
+        self.assertEqual(["virus", "locks"], road(flow=Flow.LOCAL))
+        self.assertEqual(["virus", "locks"], road(flow=Flow.OUTBOUND))

@@ -19,6 +19,8 @@ from smfd.model.transaction import Body, Flow, Transaction
 from smfd.proto.address import Address
 from smfd.scan.content import ContentStage
 from smfd.scan.workers import JobFailed, Workers, command
+from tests.content.test_eicar import HEAD, coded
+from tests.content.test_encryption import LOCKED
 
 OURS = Path(smfd.__file__).parents[1] / "etc" / "rules.d"
 
@@ -114,6 +116,14 @@ class RealTests(TestCase):
         self.assertEqual(said["answer"], "found")
         said = await self.workers.submit("virus", Body(len(ham), ham), {})
         self.assertEqual(said["answer"], "clean")
+        said = await self.workers.submit(
+            "content", Body(len(virus), virus), {"locks": True}
+        )
+        self.assertEqual(said["virus"]["answer"], "found")
+        locked = HEAD + b"Content-Type: a/b\r\n" + coded(LOCKED["zip"])
+        body = Body(len(locked), locked)
+        *_, last = await ContentStage(self.workers, True).scan(transaction(body))
+        self.assertEqual(last.symbol, "VIRUS_ENCRYPTED")
         unknown = self.workers.submit("no such job", Body(1, b"x"), {})
         await self.assertFailure(unknown, JobFailed)
 

@@ -10,7 +10,7 @@ from smfd.content.specimen import test_virus
 from smfd.format.authres import tags
 from smfd.format.header import Header, read_header
 from smfd.model.envelope import Envelope
-from smfd.model.finding import Finding, Result
+from smfd.model.finding import Result
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.net.clamd import CouldNotScan
@@ -113,48 +113,6 @@ class StageTests(SynchronousTestCase):
             VirusStage(Saying("Eicar"), proven=True).scan(given)
         )
         self.assertEqual("VIRUS_FOUND", found.symbol)
-
-
-class LocksTests(SynchronousTestCase):
-    """What the scanner passes because it could not look (R23)."""
-
-    def found(self, name: str, said: Any, header: bytes = b"") -> Finding:
-        """What is reported; C{said} is the worker's answer."""
-        self.locks = Saying(said)
-        stage = VirusStage(Saying(name), proven=True, locks=self.locks)
-        given = evolve(message(), header=read_header(header + b"\r\n\r\n"))
-        (finding,) = self.successResultOf(stage.scan(given))
-        return finding
-
-    def test_locked(self) -> None:
-        """Clean to the scanner and locked is not known; found is found."""
-        locked = {"answer": "unknown", "encrypted": "an encrypted zip archive"}
-        mixed = b"Content-Type: multipart/mixed; boundary=b"
-        finding = self.found("", locked, mixed)
-        self.assertEqual("VIRUS_ENCRYPTED", finding.symbol)
-        self.assertIn("not known: encrypted", finding.reason)
-        self.assertEqual("VIRUS_FOUND", self.found("Eicar", locked, mixed).symbol)
-        self.assertEqual([], self.locks.given)
-
-    def test_not_locked(self) -> None:
-        """What only we cannot open is the scanner's to judge."""
-        mixed = b"Content-Type: multipart/mixed; boundary=b"
-        for said in {"answer": "clean"}, {"answer": "unknown", "why": "a rar archive"}:
-            self.assertEqual("VIRUS_CLEAN", self.found("", said, mixed).symbol)
-        found = {"answer": "found", "name": "EICAR"}
-        header = b"Content-Type: text/plain\r\nContent-Transfer-Encoding: base64"
-        self.assertEqual("VIRUS_FOUND", self.found("", found, header).symbol)
-
-    def test_plain_text(self) -> None:
-        """A plain text holds no files: nobody is asked."""
-        finding = self.found("", {}, b"Content-Type: text/plain; charset=utf-8")
-        self.assertEqual(("VIRUS_CLEAN", []), (finding.symbol, self.locks.given))
-
-    def test_cannot_tell(self) -> None:
-        """Without an answer it is not known either, for now."""
-        stage = VirusStage(Saying(""), proven=True, locks=Saying(CouldNotScan("busy")))
-        given = evolve(message(), header=read_header(b"Content-Type: a/b\r\n\r\n"))
-        self.failureResultOf(stage.scan(given), CouldNotScan)
 
 
 class BuiltinTests(SynchronousTestCase):
