@@ -23,7 +23,7 @@ from smfd.model.entry import Consignment, Entry, Outcome, State
 from smfd.model.record import Record
 from smfd.store.atomic import Disk, NoSpace
 from smfd.store.ids import new_id
-from smfd.store.ledger_due import Page, body_paths, due_page, next_try
+from smfd.store.ledger_due import Window, body_paths, due_page, next_try
 from smfd.store.ledger_held import decide, expire
 from smfd.store.ledger_jobs import (
     Act,
@@ -217,10 +217,10 @@ class Ledger(Service):
 
         @param after: entry and number of the last one of the page before.
         """
-        page = Page(after, limit)
+        window = Window(after, limit)
 
         def ask(connection: Connection, sheet: Sheet) -> list[Consignment]:
-            return due_page(connection, sheet.home, sheet.now, page)
+            return due_page(connection, sheet.home, sheet.now, window)
 
         return self._ask(ask)
 

@@ -23,7 +23,7 @@ ORDER BY e.id, r.number LIMIT :limit
 
 
 @frozen
-class Page:
+class Window:
     """
     Where to look for what is due.
 
@@ -41,21 +41,21 @@ class Page:
 
 
 def due_page(
-    connection: sqlite3.Connection, home: str, now: float, page: Page
+    connection: sqlite3.Connection, home: str, now: float, window: Window
 ) -> list[Consignment]:
     """Some of what is due now, ordered by entry and number."""
     found: list[Consignment] = []
     body, body_of, octets = Body(0), "", 0
     values = {
-        "id": page.after[0],
-        "number": page.after[1],
+        "id": window.after[0],
+        "number": window.after[1],
         "now": now,
-        "never": now + page.horizon,
-        "limit": page.limit,
+        "never": now + window.horizon,
+        "limit": window.limit,
     }
     for row in connection.execute(_DUE, values).fetchall():
         if row[0] != body_of:
-            if found and octets > page.octets:
+            if found and octets > window.octets:
                 break
             body, body_of = _body(connection, home, row), row[0]
             octets += len(body.data or b"")

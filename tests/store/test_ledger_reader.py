@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smfd.model.entry import Entry, Outcome, Recipient, State
 from smfd.store.ledger import Ledger
-from smfd.store.ledger_due import Page, due_page, next_try
+from smfd.store.ledger_due import Window, due_page, next_try
 from smfd.store.ledger_schema import open_writer
 from smfd.store.reader import Reader
 from smfd.store.reader_rows import counts, domains_held
@@ -66,8 +66,8 @@ class PlanTests(SynchronousTestCase):
 
     def test_due(self) -> None:
         """A page of what is due."""
-        page = Page(("a", 1), 10)
-        self.check(lambda connection: due_page(connection, "/", 5.0, page))
+        window = Window(("a", 1), 10)
+        self.check(lambda connection: due_page(connection, "/", 5.0, window))
 
     def test_next_try(self) -> None:
         """When the next is to be tried: one step in an index."""
