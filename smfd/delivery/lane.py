@@ -24,7 +24,7 @@ class Lane:
     C{delay} seconds; what comes while a batch is under way makes the next,
     which gathers as long, unless it is full.
 
-    @ivar done: called with the consignments of a batch and their outcomes,
+    @param done: called with the consignments of a batch and their outcomes,
         one for each.
     @ivar load: what waits or is under way.
     """

@@ -56,7 +56,7 @@ class Runner(Service):
     To be added to its parent after the ledger and the destinations, so that
     it stops before them.
 
-    @ivar leftovers: called with files that nothing due or held is kept in any
+    @param leftovers: called with files that nothing due or held is kept in any
         more.
     """
 

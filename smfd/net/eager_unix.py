@@ -1,5 +1,5 @@
 """
-L{eager} connections over UNIX sockets.
+Eager connections (L{smfd.net.eager}) over UNIX sockets.
 
 Twisted's own also look for open files with everything that comes; these take
 octets only.

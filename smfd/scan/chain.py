@@ -74,7 +74,8 @@ class Chain:
         """
         Fires with the transaction and all its findings.
 
-        Fails with L{Crowded} only, when it had to wait too long for its turn.
+        Fails with L{Crowded <smfd.scan.turns.Crowded>} only, when it had to wait
+        too long for its turn.
         """
         turns = self.turns
         if turns is None:
