@@ -8,6 +8,7 @@ writes C{bench.json}.  Machines differ and drift: compare ratios within one run.
 
 import json
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +19,7 @@ from typing import Any
 
 from attrs import asdict, define
 
-from benchmarks import flood, processes, slow
+from benchmarks import flood, processes, searching, slow
 from benchmarks import idle as silent
 from benchmarks.letters import RECIPIENT, SENDER, Signer, signer, workload
 from benchmarks.load import Letter, run, stuffed
@@ -134,6 +135,15 @@ def idle(house: House) -> dict[str, Any]:
     }
 
 
+def _judged() -> dict[str, int]:
+    """Another process: it has a reactor of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.source"], capture_output=True, check=True
+    )
+    found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
 def _show(row: Row) -> None:
     print(
         f"{row.scanning:<8}{SIZES[row.work]:<7}{row.accepted:>10.1f}"
@@ -181,8 +191,10 @@ def main() -> None:
     result["20 good beside an exempt flood"] = flood.measure(
         count, (flood.GOOD, flood.BAD)
     )
+    result["20 good beside searches"] = searching.measure(count)
     result["20 good beside 2,000 slow"] = slow.measure(count, 2000, 30.0 * factor)
     result["5,000 idle"] = silent.measure(5000)
+    result["connections judged a second"] = _judged()
     result["rows"] = [asdict(row) for row in rows]
     Path("bench.json").write_text(json.dumps(result, indent=1) + "\n")
     for name in sorted(set(result) - {"rows"}):

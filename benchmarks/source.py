@@ -120,7 +120,7 @@ def main() -> None:
             print(f"{'reputation':<12}{'connections/s':>14}")
             for kind, rate in found.items():
                 print(f"{kind:<12}{rate:>14}")
-            print(json.dumps({"source_connections_per_second": found}))
+            print(json.dumps(found))
         else:
             print(found)
         reactor.stop()
