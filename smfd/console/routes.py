@@ -102,6 +102,7 @@ ROUTES = (
     Route("DELETE", "/v1/lists/{id}", lists.remove),
     Route("GET", "/v1/trace", tracking.search, query=_TRACE),
     Route("GET", "/v1/trace/{id}", tracking.show),
+    Route("GET", "/v1/trace/account/{name}", tracking.account),
     Route("GET", "/v1/quarantine", held.page, query=_HELD),
     Route("GET", "/v1/quarantine/{id}", held.show),
     Route("DELETE", "/v1/quarantine/{id}", held.delete),

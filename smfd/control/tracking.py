@@ -1,5 +1,6 @@
 """What became of a message, and why (S31, S32)."""
 
+from pathlib import Path
 from typing import Any
 
 from smfd.control.house import Actor, Document, House
@@ -7,6 +8,7 @@ from smfd.control.times import moment, utc
 from smfd.control.words import one_of
 from smfd.model.directory import Refused
 from smfd.model.verdict import VERDICTS
+from smfd.store.directory_named import account_named
 from smfd.store.search_criteria import Criteria, Unsearchable
 from smfd.store.search_shelf import TooBroad
 
@@ -75,6 +77,19 @@ async def show(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A00
         "recipients": [_dated(r, "decided") for r in found["recipients"]],
         "acts": [_dated(act, "time") for act in found["acts"]],
     }
+
+
+async def account(house: House, actor: Actor, *, name: str) -> Document:
+    """Who is meant by the other name in the trace field of a message (S53)."""
+    home, asked = Path(house.home), name.strip().lower()
+    found = await house.directory.ask(account_named, home, asked)
+    if not found:
+        raise Refused(
+            "unknown",
+            f"No account here is called {name[:40]!r}.",
+            "It stands behind the word account in the Received field that we wrote.",
+        )
+    return {"name": asked, "account": found}
 
 
 def _dated(document: dict[str, Any], key: str) -> dict[str, Any]:

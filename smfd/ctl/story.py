@@ -12,6 +12,7 @@ from smfd.ctl.face import Faint
 
 #: How what we know of a message is called here, in the order of the telling.
 _LABELS = {
+    "account": "account",
     "sender": "sender",
     "to": "to",
     "header_from": "from",

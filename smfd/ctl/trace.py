@@ -45,6 +45,16 @@ def show(face: Face, id: str) -> None:  # noqa: A002
     face.show(found, story(found, f"{face.command} quarantine release"))
 
 
+@trace.command()
+@click.argument("name")
+@verb
+def account(face: Face, name: str) -> None:
+    """Say whose message it is, by the account in our Received field."""
+    with asking(face) as client:
+        found = client.get(f"/v1/trace/account/{segment(name)}")
+    face.show(found, (found["account"],))
+
+
 def _found(found: dict[str, Any]) -> Iterator[str]:
     names = ("time", "id", "verdict", "score", "sender", "recipients", "subject")
     rows = []

@@ -130,6 +130,11 @@ class Custody:
         return self.recorder.record(transaction, verdict, said, arrival.begun)
 
     async def keep(self, entry: Entry, said: Reply) -> Reply:
+        """Make it ours, and say so."""
+        await self.commit(entry)
+        return said
+
+    async def commit(self, entry: Entry) -> None:
         """Make it ours."""
         await self.ledger.commit(entry)
         # It is ours from here on, whatever fails: no fault may throw the body
@@ -139,7 +144,6 @@ class Custody:
             self.recorder.log(entry.record)
         except Exception:
             self._log.failure("{id}: a fault behind the commit", id=entry.id)
-        return said
 
     def refuse(
         self,

@@ -29,6 +29,7 @@ class Recorder:
 
     @ivar gates: are told of all of it.
     @ivar repeats: counts the refusals of a flood.
+    @ivar flow: of what is refused before it is known whom it was for.
     """
 
     ledger: Ledger
@@ -36,6 +37,7 @@ class Recorder:
     clock: IReactorTime
     gates: Gates = field(factory=Gates)
     repeats: Repeats = field()
+    flow: Flow = Flow.INBOUND
 
     @repeats.default
     def _with_repeats(self) -> Repeats:
@@ -77,6 +79,7 @@ class Recorder:
             fates=verdict.fates if verdict else (),
             certificate=session.certificate,
             named=envelope.named,
+            account=session.account,
         )
         self.gates.noted(session, record)
         return record
@@ -155,7 +158,7 @@ class Recorder:
             id=session.id,
             kind="refusal",
             time=self.clock.seconds(),
-            flow=Flow.INBOUND.value,
+            flow=self.flow.value,
             client=session.client,
             helo=session.helo,
             tls=session.tls,
@@ -164,6 +167,7 @@ class Recorder:
             verdict=_UNJUDGED[said.code // 100],
             reply=_shown(said),
             certificate=session.certificate,
+            account=session.account,
             findings=self.gates.findings(session, envelope) if envelope else (),
         )
 
@@ -174,6 +178,7 @@ class Recorder:
             record.id,
             client=record.client,
             helo=record.helo,
+            sasl_username=record.account,
             **{"from": f"<{record.sender}>"},
             orig_to=" ".join(f"<{r}>" for r in record.named[:20]),
             to=fates or " ".join(f"<{r}>" for r in record.recipients[:20]),

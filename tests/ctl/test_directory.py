@@ -28,6 +28,21 @@ class DirectoryTests(CtlTestCase):
         self.assertIn("home.example has 2 users.", said.err)
         await self.done("domain", "remove", "home.example", "--force")
 
+    async def test_unscanned(self) -> None:
+        """What goes out is scanned unless that is switched off, and it is shown."""
+        await self.open()
+        await self.done("domain", "add", "b.example")
+        self.assertTrue(
+            (await self.done("domain", "show", "b.example"))["scan_outbound"]
+        )
+        await self.done("domain", "set", "b.example", "--no-scan-outbound")
+        said = await self.run_ctl("domain", "show", "b.example")
+        self.assertIn("is not scanned for viruses", said.out)
+        page = await self.house.directory.risky()
+        self.assertEqual(["b.example"], [d.name for d in page.items])
+        await self.done("domain", "set", "b.example", "--scan-outbound")
+        self.assertEqual(0, (await self.house.directory.risky()).total)
+
     async def test_threshold(self) -> None:
         """Who names no threshold has the default one, and can go back to it."""
         await self.open()

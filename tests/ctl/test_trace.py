@@ -1,5 +1,8 @@
 """Tests for L{smfd.ctl.trace}, L{smfd.ctl.quarantine}, L{smfd.ctl.status}."""
 
+from smfd.format.pseudonym import pseudonym
+from smfd.store.directory_named import KEY
+from smfd.store.secret import secret
 from tests.ctl.asking import CtlTestCase
 
 
@@ -39,6 +42,15 @@ class TraceTests(CtlTestCase):
         ):
             self.assertIn(text, said.out)
         said = await self.run_ctl("trace", "show", "nothing")
+        self.assertEqual(1, said.code)
+
+    async def test_account(self) -> None:
+        """The name in a trace field leads back to the account, for us alone."""
+        await self.open()
+        name = pseudonym(secret(self.home / KEY), "bob@home.example")
+        found = await self.done("trace", "account", name)
+        self.assertEqual("bob@home.example", found["account"])
+        said = await self.run_ctl("trace", "account", "0" * 16)
         self.assertEqual(1, said.code)
 
     async def test_hostile_subject(self) -> None:

@@ -1,0 +1,108 @@
+"""
+Letters from the house to its own people: what was held of what they sent.
+
+They are ours like any other message: committed, delivered, in the records.
+Nothing waits for them, and what goes wrong with one is for the log.
+"""
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from smfd.format.notice import letter
+from smfd.format.received import delivered
+from smfd.model.directory import Domain
+from smfd.model.entry import DESTINATIONS, Entry, Recipient
+from smfd.model.envelope import Forward
+from smfd.model.record import Record
+from smfd.model.transaction import Body, Flow
+from smfd.model.verdict import Disposition, Fate
+from smfd.net.conclusions import Conclusions
+from smfd.proto.address import Address
+from smfd.smtpd.custody import Custody
+from smfd.smtpd.recipients import Recipients
+from smfd.store.directory import Directory
+
+#: Seconds for which nobody is told the same again.
+_QUIET = 3600.0
+
+
+@frozen
+class Notices:
+    """
+    Writes to people of ours, and not too often.
+
+    @ivar ids: makes the ids of messages.
+    @ivar told: what was said of late, and to whom.
+    """
+
+    custody: Custody
+    directory: Directory
+    recipients: Recipients
+    hostname: str
+    ids: Callable[[], str]
+    clock: IReactorTime
+    told: Conclusions[tuple[str, str], bool]
+
+    _log = Logger()
+
+    def send(self, to: Sequence[str], matter: str, subject: str, text: str) -> None:
+        """
+        Write to each, unless he was told of the like within the hour.
+
+        @param to: addresses of ours; aliases are followed.
+        @param matter: what it is about, in a word and a name.
+        """
+        for address in to:
+            if self.told.get((address, matter)):
+                continue
+            self.told.put((address, matter), True, self.clock.seconds() + _QUIET)
+            d = Deferred.fromCoroutine(self._send(address, subject, text))
+            d.addErrback(lambda f: self._log.failure("a notice was not sent", f))
+
+    async def _send(self, address: str, subject: str, text: str) -> None:
+        local, _, name = address.rpartition("@")
+        ends = await self.recipients.ends((Forward(Address(local, name)),), ())
+        for end in ends.forwards:
+            domain = await self.directory.domain(end.address.domain)
+            if domain is not None:
+                await self._keep(str(end.address), domain, subject, text)
+
+    async def _keep(
+        self, recipient: str, domain: Domain, subject: str, text: str
+    ) -> None:
+        name, now = self.ids(), self.clock.seconds()
+        data = letter(
+            hostname=self.hostname,
+            recipient=recipient,
+            subject=subject,
+            text=text,
+            id=name,
+            at=now,
+        )
+        where = DESTINATIONS[domain.kind]
+        why = "a notice of the house"
+        record = Record(
+            id=name,
+            kind="message",
+            time=now,
+            flow=Flow.LOCAL.value,
+            client="",
+            helo="",
+            tls="",
+            sender="",
+            recipients=(recipient,),
+            verdict="clean",
+            reply="",
+            subject=subject,
+            header_from=f"postmaster@{domain.name}",
+            size=len(data),
+            fates=(Fate(recipient, Disposition.DELIVER, "clean", why),),
+        )
+        top = delivered("", recipient) if where == "maildir" else b""
+        to = Recipient(1, recipient, where, "clean", why, top=top)
+        entry = Entry(name, now, "", Body(len(data), data), b"", (), (to,), record)
+        await self.custody.commit(entry)
