@@ -28,23 +28,26 @@ class Page(Generic[T]):
 
 
 @frozen
-class _Where:
+class Where:
     """Conditions that all hold, with their values."""
 
     terms: list[str] = field(factory=list)
     values: list[Any] = field(factory=list)
 
-    def holding(self, term: str) -> "_Where":
+    def holding(self, term: str) -> "Where":
+        """And this, which needs no value."""
         self.terms.append(term)
         return self
 
-    def equal(self, column: str, value: str) -> "_Where":
+    def equal(self, column: str, value: str) -> "Where":
+        """And this column is that; "" asks for nothing."""
         if value:
             self.terms.append(f"{column}=?")
             self.values.append(value)
         return self
 
-    def containing(self, column: str, words: str) -> "_Where":
+    def containing(self, column: str, words: str) -> "Where":
+        """And this column contains that, whatever its case; "" likewise."""
         if words:
             self.terms.append(f"instr({column}, ?)")
             self.values.append(words.lower())
@@ -59,6 +62,7 @@ class _Where:
         limit: int,
         offset: int,
     ) -> tuple[Sequence[Any], int]:
+        """The rows of a page, and how many rows there are in all."""
         where = f" WHERE {' AND '.join(self.terms)}" if self.terms else ""
         (total,) = connection.execute(
             f"SELECT count(*) FROM {table}{where}", self.values
@@ -75,7 +79,7 @@ def domains(
 ) -> Page[Domain]:
     """Hosted domains whose name contains C{search}, by name."""
     rows, total = (
-        _Where()
+        Where()
         .containing("name", search)
         .page(
             connection,
@@ -94,7 +98,7 @@ def accounts(
 ) -> Page[Account]:
     """Mailboxes of a domain, or of all, by address."""
     rows, total = (
-        _Where()
+        Where()
         .equal("domain", domain)
         .containing("address", search)
         .page(
@@ -119,7 +123,7 @@ def aliases(
 ) -> Page[Alias]:
     """Aliases, or forwards, of a domain or of all, by address."""
     rows, total = (
-        _Where()
+        Where()
         .holding("forward=1" if forward else "forward=0")
         .equal("domain", domain)
         .containing("address || ' ' || targets", search)
@@ -140,7 +144,7 @@ def recipients(
 ) -> Page[str]:
     """Listed addresses of a domain, or of all."""
     rows, total = (
-        _Where()
+        Where()
         .equal("domain", domain)
         .containing("address", search)
         .page(connection, "recipients", "address", "address", limit, offset)
@@ -151,7 +155,7 @@ def recipients(
 def risky(connection: sqlite3.Connection, limit: int) -> Page[Domain]:
     """Domains whose settings put something at risk, by name."""
     rows, total = (
-        _Where()
+        Where()
         .holding("(verify='none' OR catch_all<>'' OR NOT scan_outbound)")
         .page(connection, "domains", DOMAIN, "name", limit, 0)
     )
@@ -168,7 +172,7 @@ def entries(
 ) -> Page[ListEntry]:
     """Entries of a scope, or of all, the newest first."""
     rows, total = (
-        _Where()
+        Where()
         .equal("scope", scope)
         .equal("pattern", pattern)
         .containing("lower(scope || ' ' || pattern || ' ' || note)", search)
@@ -189,7 +193,7 @@ def acts(
 ) -> Page[Act]:
     """What was done to a subject, or to all, the newest first."""
     rows, total = (
-        _Where()
+        Where()
         .equal("subject", subject)
         .page(
             connection,

@@ -101,6 +101,15 @@ CREATE TABLE grants (
     PRIMARY KEY (account, address)
 ) WITHOUT ROWID;
 CREATE INDEX grants_of_address ON grants(address, account);
+CREATE INDEX aliases_of_one ON aliases(targets) WHERE instr(targets, ' ')=0;
+CREATE TRIGGER account_is_lent_no_more AFTER DELETE ON accounts
+    BEGIN DELETE FROM grants WHERE address=old.address; END;
+CREATE TRIGGER alias_is_lent_no_more AFTER DELETE ON aliases WHEN NOT old.forward
+    BEGIN DELETE FROM grants WHERE address=old.address; END;
+CREATE TRIGGER recipient_is_lent_no_more AFTER DELETE ON recipients
+    BEGIN DELETE FROM grants WHERE address=old.address; END;
+CREATE TRIGGER domain_is_lent_no_more AFTER DELETE ON domains
+    BEGIN DELETE FROM grants WHERE substr(address, instr(address, '@')+1)=old.name; END;
 CREATE TABLE user_groups (
     name TEXT PRIMARY KEY,
     domain TEXT NOT NULL REFERENCES domains(name),
