@@ -18,6 +18,9 @@ from smfd.model.session import Session
 from smfd.model.transaction import Body, Transaction
 from smfd.proto.reply import Reply
 
+#: A reply, at once or later.
+Said = Reply | Deferred[Reply]
+
 #: What a gate says: pass, or a refusal, at once or later.
 Answer = Reply | None | Deferred[Reply | None]
 
@@ -62,7 +65,7 @@ class IIncoming(Interface):
         @return: None to go on at once; else read no more until it fires.
         """
 
-    def finish() -> Deferred[Body]:
+    def finish() -> "Body | Deferred[Body]":
         """All of it has come."""
 
     def abandon() -> None:
@@ -75,33 +78,33 @@ class IDoor(Interface):
 
     Each connection asks one thing at a time.
 
-    Every method fires with the reply to send.  A failure is our fault and is
-    answered 451; it is never shown.
+    Every method returns the reply to send, or a Deferred of it when that takes
+    time.  A failure is our fault and is answered 451; it is never shown.
     """
 
-    def connected(session: Session) -> Deferred[Reply]:
+    def connected(session: Session) -> Said:
         """Somebody came: 220 greets, 4yz or 5yz refuses and closes."""
 
-    def hello(session: Session) -> Deferred[Reply]:
+    def hello(session: Session) -> Said:
         """EHLO or HELO; the machine adds the extensions to a 250."""
 
-    def mail(session: Session, envelope: Envelope) -> Deferred[Reply]:
+    def mail(session: Session, envelope: Envelope) -> Said:
         """MAIL FROM; the envelope has no recipients yet."""
 
-    def rcpt(session: Session, envelope: Envelope, forward: Forward) -> Deferred[Reply]:
+    def rcpt(session: Session, envelope: Envelope, forward: Forward) -> Said:
         """RCPT TO; a 250 adds C{forward} to the envelope."""
 
-    def data(session: Session, envelope: Envelope) -> Deferred["Reply | IIncoming"]:
+    def data(
+        session: Session, envelope: Envelope
+    ) -> "Reply | IIncoming | Deferred[Reply | IIncoming]":
         """
         DATA or the first BDAT: either a refusal, or where the body goes.
         """
 
-    def message(session: Session, envelope: Envelope, body: Body) -> Deferred[Reply]:
+    def message(session: Session, envelope: Envelope, body: Body) -> Said:
         """The whole message is here; the reply says whose it is now."""
 
-    def refused(
-        session: Session, envelope: Envelope | None, refusal: Reply
-    ) -> Deferred[Reply]:
+    def refused(session: Session, envelope: Envelope | None, refusal: Reply) -> Said:
         """
         The message was refused before the door saw all of it; the reply may
         name what is written down of it.  Without an envelope, it was the

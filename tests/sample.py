@@ -1,6 +1,9 @@
 """Transactions made of literals, for tests."""
 
 from collections.abc import Sequence
+from typing import TypeVar
+
+from twisted.internet.defer import Deferred
 
 from smfd.format.header import read_header
 from smfd.model.envelope import Envelope, Forward
@@ -18,6 +21,14 @@ CLEAN = (
     b"\r\n"
     b"See you at noon.\r\n"
 )
+
+
+T = TypeVar("T")
+
+
+async def come(answer: T | Deferred[T]) -> T:
+    """What was said, at once or later."""
+    return await answer if isinstance(answer, Deferred) else answer
 
 
 def address(text: str) -> Address:

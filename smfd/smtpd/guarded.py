@@ -10,13 +10,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from smfd.interfaces import Answer, IDoor, IGate, IIncoming, IVisit
+from smfd.interfaces import Answer, IDoor, IGate, IIncoming, IVisit, Said
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding
 from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body
-from smfd.net.fired import at_hand
 from smfd.proto.reply import Reply
 
 
@@ -147,24 +146,25 @@ class Guarded:
     door: IDoor
     gates: Gates
 
-    def connected(self, session: Session) -> Deferred[Reply]:
+    def connected(self, session: Session) -> Said:
         """The door first: it counts who comes and who goes."""
-        d = self.door.connected(session)
-        there = at_hand(d)
-        if there is not None and not there[0].positive:
-            return d
+        said: Said = self.door.connected(session)
+        if isinstance(said, Reply) and not said.positive:
+            return said
         self.gates.opened(session)
         asked = self.gates.ask("connected", session)
-        return d if asked is None else self._unless(asked, lambda: d, session, None)
+        if asked is None:
+            return said
+        return self._unless(asked, lambda: said, session, None)
 
-    def hello(self, session: Session) -> Deferred[Reply]:
+    def hello(self, session: Session) -> Said:
         """Gates, then the door."""
         asked = self.gates.ask("hello", session)
         if asked is None:
             return self.door.hello(session)
         return self._unless(asked, partial(self.door.hello, session), session, None)
 
-    def mail(self, session: Session, envelope: Envelope) -> Deferred[Reply]:
+    def mail(self, session: Session, envelope: Envelope) -> Said:
         """Gates, then the door."""
         asked = self.gates.ask("mail", session, envelope)
         if asked is None:
@@ -172,9 +172,7 @@ class Guarded:
         passed = partial(self.door.mail, session, envelope)
         return self._unless(asked, passed, session, envelope)
 
-    def rcpt(
-        self, session: Session, envelope: Envelope, forward: Forward
-    ) -> Deferred[Reply]:
+    def rcpt(self, session: Session, envelope: Envelope, forward: Forward) -> Said:
         """Gates, then the door."""
         asked = self.gates.ask("rcpt", session, envelope, forward)
         if asked is None:
@@ -182,10 +180,17 @@ class Guarded:
         passed = partial(self.door.rcpt, session, envelope, forward)
         return self._unless(asked, passed, session, envelope.to(forward))
 
-    def data(self, session: Session, envelope: Envelope) -> Deferred[Reply | IIncoming]:
+    def data(
+        self, session: Session, envelope: Envelope
+    ) -> Reply | IIncoming | Deferred[Reply | IIncoming]:
         """The door; what comes then passes the gates."""
-        d: Deferred[Reply | IIncoming] = self.door.data(session, envelope)
-        return d.addCallback(self._through, session) if session in self.gates else d
+        to: Reply | IIncoming | Deferred[Reply | IIncoming]
+        to = self.door.data(session, envelope)
+        if session not in self.gates:
+            return to
+        if isinstance(to, Deferred):
+            return to.addCallback(self._through, session)
+        return self._through(to, session)
 
     def _through(
         self, answer: Reply | IIncoming, session: Session
@@ -194,9 +199,7 @@ class Guarded:
             return answer
         return self.gates.incoming(session, answer)
 
-    def message(
-        self, session: Session, envelope: Envelope, body: Body
-    ) -> Deferred[Reply]:
+    def message(self, session: Session, envelope: Envelope, body: Body) -> Said:
         """Gates, then the door."""
         asked = self.gates.ask("message", session, envelope, body)
         if asked is None:
@@ -206,10 +209,10 @@ class Guarded:
 
     def refused(
         self, session: Session, envelope: Envelope | None, refusal: Reply
-    ) -> Deferred[Reply]:
+    ) -> Said:
         """The door."""
-        answer: Deferred[Reply] = self.door.refused(session, envelope, refusal)
-        return answer
+        said: Said = self.door.refused(session, envelope, refusal)
+        return said
 
     def erred(self, session: Session, answer: Reply) -> None:
         """Both."""
@@ -224,13 +227,13 @@ class Guarded:
     def _unless(
         self,
         asked: Answer,
-        passed: Callable[[], Deferred[Reply]],
+        passed: Callable[[], Said],
         session: Session,
         envelope: Envelope | None,
-    ) -> Deferred[Reply]:
+    ) -> Said:
         """What the door says, unless a gate refuses."""
 
-        def answered(refusal: Reply | None) -> Deferred[Reply]:
+        def answered(refusal: Reply | None) -> Said:
             if refusal is None:
                 return passed()
             return self.door.refused(session, envelope, refusal)

@@ -51,10 +51,11 @@ class Intake:
         except Exception:
             return fail()
 
-    def finish(self) -> Deferred[Body]:
+    def finish(self) -> Body | Deferred[Body]:
         """It is whole."""
         assert self._incoming is not None
-        return self._incoming.finish()
+        body: Body | Deferred[Body] = self._incoming.finish()
+        return body
 
     def hand_over(self) -> None:
         """The body is the door's now; its memory is ours until it answers."""

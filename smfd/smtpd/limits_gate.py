@@ -7,7 +7,7 @@ Standards: RFC 5321 §4.2.2 (421, 450, 452), RFC 3463 §3.8 (4.7.0).
 from collections.abc import Callable, Iterable
 
 from attrs import define, field, frozen
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from zope.interface import implementer
 
@@ -54,11 +54,11 @@ class Weighed:
         room: Deferred[None] | None = self.incoming.write(chunk)
         return room
 
-    def finish(self) -> Deferred[Body]:
+    def finish(self) -> Body | Deferred[Body]:
         """All of it, or nothing."""
         if self._over:
-            return succeed(Body(0, b""))
-        whole: Deferred[Body] = self.incoming.finish()
+            return Body(0, b"")
+        whole: Body | Deferred[Body] = self.incoming.finish()
         return whole
 
     def abandon(self) -> None:

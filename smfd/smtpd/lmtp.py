@@ -7,12 +7,10 @@ Standards: RFC 2033.
 """
 
 from attrs import define, field
-from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 from smfd.interfaces import IDoor
 from smfd.model.session import Session
-from smfd.net.fired import at_hand
 from smfd.policy.networks import Networks, within
 from smfd.proto.reply import Reply, reply
 from smfd.smtpd.mx import MX
@@ -31,15 +29,14 @@ class LMTP(MX):
         MX.__attrs_post_init__(self)
         self._greeting = reply(220, "", f"{self.hostname} LMTP smfd")
 
-    def connected(self, session: Session) -> Deferred[Reply]:
+    def connected(self, session: Session) -> Reply:
         """Greet those who may come, unless there are too many."""
         greeted = MX.connected(self, session)
-        there = at_hand(greeted)
-        if (there and not there[0].positive) or self._may_come(session.client):
+        if not greeted.positive or self._may_come(session.client):
             return greeted
         text = f"{self.hostname} Your address may not hand over mail"
         said = reply(554, "5.7.1", text, closes=True)
-        return succeed(self.recorder.refused(session.id, session, None, said))
+        return self.recorder.refused(session.id, session, None, said)
 
     def _may_come(self, client: str) -> bool:
         # Through a UNIX socket nobody has an address.

@@ -12,15 +12,14 @@ from collections.abc import Callable
 
 from attrs import define, field
 from twisted.internet import defer
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from smfd.interfaces import IDoor, IIncoming
+from smfd.interfaces import IDoor, IIncoming, Said
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body
-from smfd.net.fired import at_hand
 from smfd.policy.networks import Networks, within
 from smfd.proto.reply import Reply, reply
 from smfd.smtpd.accept import Acceptance
@@ -76,7 +75,7 @@ class MX:
         self._greeting = reply(220, "", f"{self.hostname} ESMTP smfd")
         self._welcome = reply(250, "", f"{self.hostname} greets you")
 
-    def connected(self, session: Session) -> Deferred[Reply]:
+    def connected(self, session: Session) -> Reply:
         """Greet, unless there are too many."""
         self._open += 1
         self._from[session.client] += 1
@@ -85,22 +84,22 @@ class MX:
             return self._turn_away(session, "Too many connections")
         if too_many and not within(session.client, self.exempt):
             return self._turn_away(session, "Too many connections from your address")
-        return succeed(self._greeting)
+        return self._greeting
 
-    def _turn_away(self, session: Session, why: str) -> Deferred[Reply]:
+    def _turn_away(self, session: Session, why: str) -> Reply:
         text = f"{self.hostname} {why}, try again later"
         said = reply(421, "4.7.0", text, closes=True)
-        return succeed(self.recorder.refused(session.id, session, None, said))
+        return self.recorder.refused(session.id, session, None, said)
 
-    def hello(self, session: Session) -> Deferred[Reply]:
+    def hello(self, session: Session) -> Reply:
         """Whoever says who he is, is welcome."""
-        return succeed(self._welcome)
+        return self._welcome
 
-    def mail(self, session: Session, envelope: Envelope) -> Deferred[Reply]:
+    def mail(self, session: Session, envelope: Envelope) -> Reply:
         """Any sender, as long as there is room for his message."""
         # RFC 1870 §6.1: say so before the message is sent.
         trouble = self._trouble(envelope)
-        return self.refused(session, envelope, trouble) if trouble else succeed(OK_MAIL)
+        return self.refused(session, envelope, trouble) if trouble else OK_MAIL
 
     def _trouble(self, envelope: Envelope) -> Reply | None:
         """What keeps any message of that size from being ours."""
@@ -108,17 +107,16 @@ class MX:
             return BROKEN
         return None if self.spool.has_room(envelope.size or 0) else FULL
 
-    def rcpt(
-        self, session: Session, envelope: Envelope, forward: Forward
-    ) -> Deferred[Reply]:
+    def rcpt(self, session: Session, envelope: Envelope, forward: Forward) -> Said:
         """Only mailboxes that are here: unknown ones are refused now (C16)."""
         address = forward.address
         if not address.domain:
             # RFC 5321 §4.5.1: <postmaster> alone is always somebody.
-            return succeed(OK_RCPT)
-        d = self.acceptance.recipients.standing(address)
-        if at_hand(d) == (Standing.TAKEN,):
-            return succeed(OK_RCPT)
+            return OK_RCPT
+        recipients = self.acceptance.recipients
+        if recipients.is_plain(address):
+            return OK_RCPT
+        d = recipients.standing(address)
         return d.addCallback(self._stands, session, envelope, forward)
 
     def _stands(
@@ -134,11 +132,13 @@ class MX:
         said = reply(why.code, why.status, why.text)
         return self.recorder.refused(self.ids(), session, refused, said)
 
-    def data(self, session: Session, envelope: Envelope) -> Deferred[Reply | IIncoming]:
+    def data(
+        self, session: Session, envelope: Envelope
+    ) -> Reply | IIncoming | Deferred[Reply | IIncoming]:
         """Where the message goes, if there is room; it may wait for a turn."""
         turn = self.acceptance.custody.turn()
         if turn is None and self._trouble(envelope) is None:
-            return succeed(self.spool.receive(envelope.id))
+            return self.spool.receive(envelope.id)
         return Deferred.fromCoroutine(self._data(session, envelope, turn))
 
     async def _data(
@@ -148,10 +148,10 @@ class MX:
             if turn is not None:
                 await turn.addTimeout(PATIENCE, self.clock)
         except defer.TimeoutError:
-            return await self.refused(session, envelope, BEHIND)
+            return self.refused(session, envelope, BEHIND)
         trouble = self._trouble(envelope)
         if trouble is not None:
-            return await self.refused(session, envelope, trouble)
+            return self.refused(session, envelope, trouble)
         return self.spool.receive(envelope.id)
 
     def message(
@@ -162,11 +162,11 @@ class MX:
 
     def refused(
         self, session: Session, envelope: Envelope | None, refusal: Reply
-    ) -> Deferred[Reply]:
+    ) -> Reply:
         """A message that did not come so far is written down too."""
         # Not the envelope's id: what was refused at DATA may be tried once more.
         name = self.ids()
-        return succeed(self.recorder.refused(name, session, envelope, refusal))
+        return self.recorder.refused(name, session, envelope, refusal)
 
     def erred(self, session: Session, answer: Reply) -> None:
         """No affair of the door's: the machine knows how many are too many."""

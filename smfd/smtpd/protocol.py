@@ -21,7 +21,6 @@ from smfd.interfaces import IIncoming
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body
-from smfd.net.fired import at_hand
 from smfd.proto.command import Hello, Mail, Rcpt
 from smfd.proto.event import Event, Refusal, Signal
 from smfd.proto.phrase import READY_FOR_TLS
@@ -182,18 +181,17 @@ class SMTPProtocol(Protocol):
             self._parting.hang_up("" if text.startswith("221") else text)
 
     def _ask(
-        self, then: Callable[[T], None], ask: Callable[..., Deferred[T]], *args: object
+        self, then: Callable[[Any], None], ask: Callable[..., Any], *args: object
     ) -> None:
         """Ask; go on at once when the answer is there, else when it comes."""
         try:
             answer = ask(*args)
         except Exception:
             answer = fail()
-        found = at_hand(answer)
-        if found is not None:
-            then(found[0])
-        else:
+        if isinstance(answer, Deferred):
             self._await(answer, then, self._failed)
+        else:
+            then(answer)
 
     def _await(
         self,

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TypeGuard
 
 from attrs import evolve, frozen
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.config.schema import Config
@@ -95,11 +95,13 @@ class Recipients:
     deep: int = 10
     mailboxes: int = MAILBOXES
 
+    def is_plain(self, address: Address) -> bool:
+        """Whether it is known already as a mailbox that stands for itself."""
+        there = self.directory.remembered(str(address))
+        return there is not None and _is_mailbox(there[0])
+
     def standing(self, address: Address) -> Deferred[Standing]:
         """Whether mail for an address is taken."""
-        there = self.directory.remembered(str(address))
-        if there is not None and _is_mailbox(there[0]):
-            return succeed(Standing.TAKEN)
         return Deferred.fromCoroutine(self._followed(address))
 
     async def ends(self, wanted: Sequence[Forward], passed: Iterable[bytes]) -> Ends:

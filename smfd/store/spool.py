@@ -228,11 +228,11 @@ class Incoming:
         chunks, self._chunks = self._chunks, []
         return self._file.append(b"".join(chunks))
 
-    def finish(self) -> "Deferred[Body]":
-        """All of it has come; fires with the body, not synced yet."""
+    def finish(self) -> "Body | Deferred[Body]":
+        """All of it has come; the body, not synced yet."""
         file = self._file
         if file is None:
-            return succeed(Body(self._size, b"".join(self._chunks)))
+            return Body(self._size, b"".join(self._chunks))
         d = file.done()
 
         def whole(_: None) -> Body:

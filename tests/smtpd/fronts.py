@@ -30,6 +30,7 @@ from smfd.store.atomic import Disk
 from smfd.store.directory import Directory
 from smfd.store.ids import new_id
 from smfd.store.maillog import MailLog
+from tests.sample import come
 from tests.store.making import REACTOR, SmallHouse
 
 ANN, BOB = "ann@home.example", "bob@home.example"
@@ -136,7 +137,7 @@ class FrontTestCase(TestCase):
         """The replies to RCPT, one for each."""
         session, envelope = self.session(), Envelope(self.name(), SENDER)
         return [
-            await self.door.rcpt(session, envelope, Forward(address(one)))
+            await come(self.door.rcpt(session, envelope, Forward(address(one))))
             for one in recipients
         ]
 
@@ -148,16 +149,16 @@ class FrontTestCase(TestCase):
         envelope = Envelope(self.name(), SENDER)
         for recipient in recipients:
             forward = Forward(address(recipient))
-            said = await self.door.rcpt(session, envelope, forward)
+            said = await come(self.door.rcpt(session, envelope, forward))
             self.assertEqual(250, said.code, said)
             found = (*envelope.recipients, forward)
             envelope = evolve(envelope, recipients=found)
-        incoming = await self.door.data(session, envelope)
+        incoming = await come(self.door.data(session, envelope))
         assert IIncoming.providedBy(incoming), incoming
         turn = incoming.write(data)
         if turn is not None:
             await turn
-        body = await incoming.finish()
+        body = await come(incoming.finish())
         return self.door.message(session, envelope, body)
 
     async def send(

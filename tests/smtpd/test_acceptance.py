@@ -16,6 +16,7 @@ from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
 from smfd.proto.reply import Reply
 from smfd.store.atomic import Disk
+from tests.sample import come
 from tests.smtpd.fronts import (
     ANN,
     BOB,
@@ -239,14 +240,16 @@ class DeferredTests(FrontTestCase):
         await self.build()
         session, to = self.session(), Forward(address(ANN))
         envelope = Envelope(self.name(), SENDER, (to,))
-        said = await self.door.rcpt(session, Envelope(self.name(), SENDER), to)
+        said = await come(self.door.rcpt(session, Envelope(self.name(), SENDER), to))
         self.assertEqual(250, said.code)
         await self.directory.remove_account(ANN, actor="uid:test")
-        incoming = await self.door.data(session, envelope)
+        incoming = await come(self.door.data(session, envelope))
         assert IIncoming.providedBy(incoming), incoming
         incoming.write(LETTER)
-        body = await incoming.finish()
-        await self.left(await self.door.message(session, envelope, body), 450, "4.2.1")
+        body = await come(incoming.finish())
+        await self.left(
+            await come(self.door.message(session, envelope, body)), 450, "4.2.1"
+        )
 
 
 class RefusedTests(FrontTestCase):

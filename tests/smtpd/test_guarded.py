@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from attrs import define, field
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, maybeDeferred
 from twisted.internet.task import deferLater
 from zope.interface import implementer
 
@@ -16,6 +16,7 @@ from smfd.model.transaction import Body
 from smfd.proto.reply import Reply, reply
 from smfd.smtpd.guarded import Guarded
 from smfd.smtpd.visit import Visit
+from tests.sample import come
 from tests.smtpd.fronts import ANN, LETTER, SENDER, FrontTestCase, address
 from tests.store.making import REACTOR
 
@@ -95,10 +96,10 @@ class GateTests(FrontTestCase):
         session = self.session()
         envelope, forward = Envelope(self.name(), SENDER), Forward(address(ANN))
         said = [
-            await door.connected(session),
-            await door.hello(session),
-            await door.mail(session, envelope),
-            await door.rcpt(session, envelope, forward),
+            await come(door.connected(session)),
+            await come(door.hello(session)),
+            await come(door.mail(session, envelope)),
+            await come(door.rcpt(session, envelope, forward)),
         ]
         door.closed(session, "")
         self.said = said
@@ -140,7 +141,7 @@ class GateTests(FrontTestCase):
         """A connection that the door refuses is no gate's business."""
         gate = Gate()
         door = Guarded(await self.build(gates=[gate], connections=0), self.gates)
-        self.assertEqual(421, (await door.connected(self.session())).code)
+        self.assertEqual(421, (await come(door.connected(self.session()))).code)
         self.assertEqual([], gate.asked)
 
     async def test_broken(self) -> None:
@@ -162,7 +163,7 @@ class GateTests(FrontTestCase):
         door = Guarded(await self.build(gates=(first, second)), self.gates)
         session = self.session()
         for question in door.connected, door.hello:
-            waiting = question(session)
+            waiting = maybeDeferred(question, session)
             waiting.cancel()
             await self.assertFailure(waiting, CancelledError)
         self.assertEqual([], second.asked)
@@ -174,7 +175,7 @@ class GateTests(FrontTestCase):
         self.patch(broken, "asked", None)
         door = Guarded(await self.build(gates=(broken, other)), self.gates)
         session = self.session()
-        await door.connected(session)
+        await come(door.connected(session))
         door.closed(session, "")
         self.assertEqual(["connected", "closed"], other.asked)
         self.assertEqual(2, len(self.flushLoggedErrors(AttributeError)))
@@ -183,13 +184,13 @@ class GateTests(FrontTestCase):
         """The reply to a message behind these."""
         door = Guarded(await self.build(gates=gates), self.gates)
         session = self.session()
-        await door.connected(session)
+        await come(door.connected(session))
         envelope = Envelope(self.name(), SENDER, (Forward(address(ANN)),))
-        incoming = await door.data(session, envelope)
+        incoming = await come(door.data(session, envelope))
         assert IIncoming.providedBy(incoming), incoming
         incoming.write(LETTER)
-        body = await incoming.finish()
-        return await door.message(session, envelope, body)
+        body = await come(incoming.finish())
+        return await come(door.message(session, envelope, body))
 
     async def test_message(self) -> None:
         """A whole message can be refused too, before anybody looks at it."""

@@ -13,6 +13,7 @@ from smfd.policy.limits import Limit, Scope, Table, Tally, What
 from smfd.proto.reply import Reply, reply
 from smfd.smtpd.guarded import Guarded
 from smfd.smtpd.limits_gate import LimitsGate
+from tests.sample import come
 from tests.smtpd.fronts import ANN, LETTER, SENDER, FrontTestCase, address
 
 #: The most of each, in the tests of n, n + 1 and 10 n.
@@ -58,14 +59,16 @@ class LimitsGateTests(FrontTestCase):
     async def come(self, client: str = "192.0.2.1") -> tuple[Session, Reply]:
         """Somebody connects."""
         session = self.session(client)
-        reply = await self.front.connected(session)
+        reply = await come(self.front.connected(session))
         if not reply.positive:
             self.front.closed(session, "")
         return session, reply
 
     async def mail(self, session: Session, sender: Any = SENDER) -> Reply:
         """MAIL FROM."""
-        said: Reply = await self.front.mail(session, Envelope(self.name(), sender))
+        said: Reply = await come(
+            self.front.mail(session, Envelope(self.name(), sender))
+        )
         return said
 
     async def rcpt(  # type: ignore[override]
@@ -73,8 +76,8 @@ class LimitsGateTests(FrontTestCase):
     ) -> Reply:
         """RCPT TO."""
         envelope = Envelope(self.name(), sender)
-        said: Reply = await self.front.rcpt(
-            session, envelope, Forward(address(recipient))
+        said: Reply = await come(
+            self.front.rcpt(session, envelope, Forward(address(recipient)))
         )
         return said
 
@@ -206,7 +209,7 @@ class LimitsGateTests(FrontTestCase):
                 self.front.erred(session, reply(500, "5.5.1", "What?"))
             else:
                 for _ in range(2):
-                    await self.front.hello(evolve(session, early="greeting"))
+                    await come(self.front.hello(evolve(session, early="greeting")))
         _, said = await self.come()
         await self.refused(said, 421, "refused commands from your address")
 
@@ -246,7 +249,7 @@ class LimitsGateTests(FrontTestCase):
         """A message up to its first octet."""
         session, _ = await self.come()
         envelope = Envelope(self.name(), SENDER, (Forward(address(ANN)),))
-        incoming = await self.front.data(session, envelope)
+        incoming = await come(self.front.data(session, envelope))
         assert IIncoming.providedBy(incoming), incoming
         return session, envelope, incoming
 
@@ -258,8 +261,8 @@ class LimitsGateTests(FrontTestCase):
 
     async def end(self, session: Session, envelope: Envelope, incoming: Any) -> Reply:
         """The reply to the whole."""
-        body = await incoming.finish()
-        said: Reply = await self.front.message(session, envelope, body)
+        body = await come(incoming.finish())
+        said: Reply = await come(self.front.message(session, envelope, body))
         return said
 
     async def test_exempt(self) -> None:

@@ -16,6 +16,7 @@ from smfd.model.transaction import Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
 from smfd.proto.reply import Replies, Reply
 from smfd.smtpd.answers import each, merged
+from tests.sample import come
 from tests.smtpd.fronts import ANN, BOB, LETTER, SENDER, FrontTestCase, address
 
 
@@ -41,11 +42,11 @@ class DifferentTests(FrontTestCase):
         session = evolve(self.session(), lmtp=lmtp)
         forwards = tuple(Forward(address(one)) for one in recipients)
         envelope = Envelope(self.name(), SENDER, forwards)
-        incoming = await self.door.data(session, envelope)
+        incoming = await come(self.door.data(session, envelope))
         assert IIncoming.providedBy(incoming)
         incoming.write(LETTER)
-        body = await incoming.finish()
-        return await self.door.message(session, envelope, body)
+        body = await come(incoming.finish())
+        return await come(self.door.message(session, envelope, body))
 
     async def test_lmtp(self) -> None:
         """By LMTP each is answered alone: Ann's is held, Bob's comes again."""

@@ -15,7 +15,7 @@ BY: Any = {"actor": "uid:test"}
 HOP = "smtp://192.0.2.9:25"
 
 
-async def _let_in(*asked: object) -> Reply:
+def _let_in(*asked: object) -> Reply:
     return OK_RCPT
 
 

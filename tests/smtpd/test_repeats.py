@@ -10,6 +10,7 @@ from smfd.smtpd import repeats
 from smfd.smtpd.mx import FULL
 from smfd.smtpd.repeats import ALL, EACH, KINDS, WINDOW, Repeats
 from smfd.store.search_index import LedgerRecords
+from tests.sample import come
 from tests.smtpd.fronts import SENDER, FrontTestCase
 
 Told = list[tuple[str, int]]
@@ -133,7 +134,7 @@ class RecordTests(FrontTestCase):
         session, names = self.session(), []
         for _ in range(EACH + 30):
             envelope = Envelope(self.name(), SENDER)
-            said = await door.refused(session, envelope, FULL)
+            said = await come(door.refused(session, envelope, FULL))
             names.append(said.lines[0].rpartition("id=")[2])
             self.assertEqual("deferred", (await self.record(said))["verdict"])
         self.assertEqual(EACH, len(set(names)))

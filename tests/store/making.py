@@ -26,6 +26,7 @@ from smfd.store.ledger import Ledger
 from smfd.store.reader import Reader
 from smfd.store.spool import Spool
 from smfd.store.threads import Threads
+from tests.sample import come
 
 #: The reactor, for whoever wants it as an argument of any type.
 REACTOR: Any = reactor
@@ -181,7 +182,7 @@ class SmallHouse:
             turn = incoming.write(data[start : start + 65536])
             if turn is not None:
                 await turn
-        body = await incoming.finish()
+        body = await come(incoming.finish())
         await self.spool.sync(body)
         return body
 

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -14,6 +14,7 @@ from smfd.model.transaction import Body
 from smfd.store.atomic import Disk, NoSpace
 from smfd.store.room import Room, measure
 from smfd.store.spool import GRACE, Spool, SpoolTrouble
+from tests.sample import come
 from tests.store.making import REACTOR, pause
 
 NAME = "0123456789abcdef"
@@ -103,7 +104,7 @@ class SpoolTests(TestCase):
             turn = incoming.write(chunk)
             if turn is not None:
                 await turn
-        return await incoming.finish()
+        return await come(incoming.finish())
 
     async def test_small(self) -> None:
         """A small body touches no disk."""
@@ -133,7 +134,7 @@ class SpoolTests(TestCase):
         self.assertNoResult(turn)
         disk.go.set()
         await turn
-        body = await incoming.finish()
+        body = await come(incoming.finish())
         self.assertEqual(1_200_000, Path(body.path).stat().st_size)
 
     async def test_abandoned(self) -> None:
@@ -169,7 +170,7 @@ class SpoolTests(TestCase):
         # Nothing more is kept once it is known, and nobody waits for the disk.
         while (room := incoming.write(b"y" * 5_000_000)) is not None:
             await room
-        await self.assertFailure(incoming.finish(), NoSpace)
+        await self.assertFailure(maybeDeferred(incoming.finish), NoSpace)
         while self.files():
             await pause()
 
@@ -191,7 +192,7 @@ class SpoolTests(TestCase):
         first = await self.put(self.spool, b"mine" * 10)
         incoming = self.spool.receive(NAME)
         incoming.write(b"x" * 20)
-        await self.assertFailure(incoming.finish(), SpoolTrouble)
+        await self.assertFailure(maybeDeferred(incoming.finish), SpoolTrouble)
         await pause()
         self.assertEqual(b"mine" * 10, Path(first.path).read_bytes())
 
