@@ -1,0 +1,214 @@
+"""What our own people send, from the dot to where it ends."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import define, evolve
+from twisted.internet.defer import Deferred, succeed
+from zope.interface import implementer
+
+from smfd.format.pseudonym import pseudonym
+from smfd.interfaces import IStage
+from smfd.model.envelope import Envelope, Forward
+from smfd.model.finding import Finding, Result
+from smfd.model.transaction import Flow, Transaction
+from smfd.net.conclusions import Conclusions
+from smfd.proto.reply import Reply
+from smfd.scan.chain import Chain
+from smfd.smtpd.notices import Notices
+from smfd.smtpd.sent_trace import SentTracer
+from smfd.smtpd.submitted import Submitted
+from tests.smtpd.fronts import ANN, BOB, NAME, FrontTestCase, address, come
+from tests.store.making import REACTOR
+
+FAR = "zoe@far.example"
+LETTER = b"From: Ann <ann@home.example>\r\nBcc: secret@far.example\r\n\r\nHi.\r\n"
+
+
+@implementer(IStage)
+@define(eq=False)
+class Virus:
+    """Finds what it is told to, and remembers what it saw."""
+
+    name = "virus"
+    finding: Finding
+    seen: list[Transaction]
+
+    def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
+        """That."""
+        self.seen.append(transaction)
+        return succeed([self.finding])
+
+
+CLEAN = Finding("virus", "VIRUS_CLEAN", Result.PASS)
+FOUND = Finding("virus", "VIRUS_FOUND", Result.FAIL, reason="Eicar was found")
+
+
+class SubmittedTestCase(FrontTestCase):
+    """Ann, who logged in, and the world."""
+
+    async def open(self, finding: Finding = CLEAN, **known: Any) -> None:
+        """The door behind the submission door."""
+        await self.build()
+        acceptance = self.door.acceptance
+        self.seen: list[Transaction] = []
+        self.own = frozenset({ANN})
+        custody = acceptance.custody
+        custody = evolve(custody, recorder=evolve(custody.recorder, flow=Flow.OUTBOUND))
+        notices = Notices(
+            custody,
+            self.directory,
+            acceptance.recipients,
+            NAME,
+            self.name,
+            REACTOR,
+            Conclusions(REACTOR.seconds, 100),
+        )
+        self.submitted = Submitted(
+            custody,
+            Chain({"virus": Virus(finding, self.seen)}, 30.0, REACTOR),
+            self.directory,
+            acceptance.recipients,
+            SentTracer(NAME, b"secret"),
+            REACTOR,
+            lambda account: succeed(self.own),
+            notices,
+            **known,
+        )
+
+    async def hand_in(self, *to: str, data: bytes = LETTER, sender: str = ANN) -> Reply:
+        """The reply to a whole message of Ann's."""
+        session = evolve(self.session(), account=ANN, tls="TLSv1.3")
+        forwards = tuple(Forward(address(one)) for one in to)
+        envelope = Envelope(self.name(), address(sender), forwards)
+        incoming = self.house.spool.receive(envelope.id)
+        incoming.write(data)
+        body = await come(incoming.finish())
+        return await self.submitted.message(session, envelope, body)
+
+    def mailbox(self, user: str) -> list[bytes]:
+        """The messages in a mailbox."""
+        local, _, domain = user.partition("@")
+        found = (self.home / "mail" / domain / local / "new").glob("*")
+        return [path.read_bytes() for path in found]
+
+    async def due(self) -> list[tuple[str, str]]:
+        """Who waits, and where for."""
+        page = await self.house.ledger.due(("", 0), 100)
+        return [(c.recipient.address, c.recipient.destination) for c in page]
+
+    def held(self) -> list[str]:
+        """The domains in whose quarantine something is."""
+        root = self.home / "quarantine"
+        return sorted(p.relative_to(root).parts[0] for p in root.glob("*/*/*"))
+
+
+class WayTests(SubmittedTestCase):
+    """Where it goes."""
+
+    async def test_local(self) -> None:
+        """To one of ours: straight into the mailbox, and never filtered (S17)."""
+        await self.open()
+        said = await self.hand_in(BOB)
+        self.assertEqual(250, said.code, said)
+        await self.until(lambda: self.mailbox(BOB))
+        (found,) = self.mailbox(BOB)
+        self.assertEqual([Flow.LOCAL], [t.flow for t in self.seen])
+        for field in b"X-Spam", b"Authentication-Results", b"Bcc":
+            self.assertNotIn(field, found)
+        record = await self.record(said)
+        self.assertEqual(("local", ANN), (record["flow"], record["account"]))
+
+    async def test_world(self) -> None:
+        """To the world: it waits for the way out, with what it lacked."""
+        await self.open()
+        said = await self.hand_in(FAR, BOB)
+        self.assertEqual(250, said.code)
+        await self.until(lambda: self.mailbox(BOB))
+        self.assertEqual([(FAR, "remote")], await self.due())
+        (found,) = self.mailbox(BOB)
+        head = found.partition(b"\r\n\r\n")[0]
+        self.assertIn(f"(account {pseudonym(b'secret', ANN)})".encode(), head)
+        self.assertNotIn(b"192.0.2.1", head)
+        self.assertEqual(1, head.count(b"\r\nMessage-ID: <"))
+        self.assertEqual(1, head.count(b"\r\nDate: "))
+        self.assertEqual("outbound", (await self.record(said))["flow"])
+
+
+class VirusTests(SubmittedTestCase):
+    """Viruses never pass."""
+
+    async def test_local(self) -> None:
+        """To one of ours: refused, and nothing is kept (S18)."""
+        await self.open(FOUND)
+        said = await self.hand_in(BOB)
+        self.assertEqual((550, "5.7.1"), (said.code, said.status))
+        self.assertIn("Eicar was found", said.lines[0])
+        self.assertEqual([], await self.due())
+        self.assertEqual("virus", (await self.record(said))["verdict"])
+        self.assertEqual(([], []), (self.held(), self.mailbox(BOB)))
+
+    async def test_world(self) -> None:
+        """To the world: held by the sender's domain, and he is told (S23, C1)."""
+        await self.open(FOUND)
+        for _ in range(3):
+            self.assertEqual(250, (await self.hand_in(FAR)).code)
+        await self.until(lambda: len(self.held()) == 3)
+        self.assertEqual(["home.example"] * 3, self.held())
+        await self.until(lambda: self.mailbox(ANN))
+        # However many there are: one letter an hour.
+        (notice,) = self.mailbox(ANN)
+        for words in b"Eicar was found", b"Auto-Submitted: auto-generated", b"<>":
+            self.assertIn(words, notice)
+        await self.until(lambda: self.mailbox("postmaster@home.example"))
+
+    async def test_both(self) -> None:
+        """To both: refused whole, and one copy is kept (C2)."""
+        await self.open(FOUND)
+        said = await self.hand_in(BOB, FAR)
+        self.assertEqual(550, said.code)
+        await self.until(self.held)
+        self.assertEqual(["home.example"], self.held())
+        self.assertEqual([], self.mailbox(BOB))
+
+    async def test_switched_off(self) -> None:
+        """A domain may send unscanned to the world, and never to ours (C1)."""
+        await self.open(FOUND)
+        await self.directory.set_domain(
+            "home.example", actor="uid:test", scan_outbound=False
+        )
+        self.assertEqual(250, (await self.hand_in(FAR)).code)
+        self.assertEqual([(FAR, "remote")], await self.due())
+        self.assertEqual([], self.seen)
+        self.assertEqual(550, (await self.hand_in(FAR, BOB)).code)
+        await self.until(lambda: self.mailbox("postmaster@home.example"))
+
+    async def test_not_now(self) -> None:
+        """What cannot be scanned now comes again."""
+        await self.open(Finding("virus", "VIRUS_ERROR", Result.ERROR))
+        said = await self.hand_in(BOB, FAR)
+        self.assertEqual((451, []), (said.code, await self.due()))
+
+
+class NameTests(SubmittedTestCase):
+    """In whose name."""
+
+    async def test_another(self) -> None:
+        """Not in another's: refused, on record, and nothing is kept (S19)."""
+        await self.open()
+        for data, sender in (
+            (LETTER.replace(b"ann@", b"bob@", 1), ANN),
+            (LETTER, BOB),
+        ):
+            said = await self.hand_in(BOB, data=data, sender=sender)
+            self.assertEqual((550, "5.7.1"), (said.code, said.status))
+            self.assertEqual("refused", (await self.record(said))["verdict"])
+        self.assertEqual(([], []), (self.spooled(), await self.due()))
+
+    async def test_granted(self) -> None:
+        """In the name of an address that counts as his."""
+        await self.open()
+        self.own = frozenset({ANN, BOB})
+        data = LETTER.replace(b"ann@", b"bob@", 1)
+        said = await self.hand_in(FAR, data=data, sender=BOB)
+        self.assertEqual(250, said.code)
