@@ -18,7 +18,8 @@ from smfd.scan.chain import Chain
 from smfd.smtpd.notices import Notices
 from smfd.smtpd.sent_trace import SentTracer
 from smfd.smtpd.submitted import Submitted
-from tests.smtpd.fronts import ANN, BOB, NAME, FrontTestCase, address, come
+from tests.sample import come
+from tests.smtpd.fronts import ANN, BOB, NAME, FrontTestCase, address
 from tests.store.making import REACTOR
 
 FAR = "zoe@far.example"
