@@ -30,7 +30,7 @@ _SETTINGS = "[dns]\noffline = true\n"
 
 
 def house(
-    exempt: tuple[str, ...], settings: str = "", connections: int = 2000
+    exempt: tuple[str, ...], settings: str = "", connections: int = 3000
 ) -> House:
     """A house with every stage on, that counts all but these."""
     made = House(("user@example.test",), _SETTINGS + settings)

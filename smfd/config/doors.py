@@ -50,7 +50,7 @@ class MX:
         check=value.network,
         example='["10.0.0.0/8"]',
     )
-    connections: int = setting("Connections at once, in all.", 2000, low=1, high=65535)
+    connections: int = setting("Connections at once, in all.", 3000, low=1, high=65535)
     connections_per_address: int = setting(
         "Connections at once from one address.", 50, low=1, high=65535
     )

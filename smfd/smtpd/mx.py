@@ -63,7 +63,7 @@ class MX:
     acceptance: Acceptance
     clock: IReactorTime
     ids: Callable[[], str]
-    connections: int = 2000
+    connections: int = 3000
     per_address: int = 50
     exempt: Networks = ()
     _open: int = field(default=0, init=False)

@@ -31,7 +31,7 @@ class StressLimits:
     """
 
     mode: str = "auto"
-    capacity: int = 2000
+    capacity: int = 3000
     share: float = 0.8
     timeout: float = 10.0
     errors: int = 1

@@ -103,7 +103,7 @@ class DescriptorTests(LoadTestCase):
             capture_output=True,
             text=True,
         )
-        self.assertIn("WARNING  connections: only 80 at once, not 2000", done.stdout)
+        self.assertIn("WARNING  connections: only 80 at once, not 3000", done.stdout)
 
 
 class StressTests(LoadTestCase):
