@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 from smfd.model.directory import Account, Alias, Domain, ListEntry, Refused
 from smfd.policy.route import parse_hop
 from smfd.store import directory_rules as rules
+from smfd.store.policy_rows import check_unruled
 
 #: The columns of a domain, as L{domain_of} reads them.
 DOMAIN = (
@@ -208,12 +209,16 @@ def remove_domain(
             )
         if not force:
             _check_unneeded_domain(connection, found.name)
+            check_unruled(connection, found.name)
         connection.execute(
             "DELETE FROM entries WHERE scope=? OR scope IN"
             " (SELECT address FROM accounts WHERE domain=?)",
             (found.name, found.name),
         )
-        for table in "aliases", "recipients", "accounts":
+        connection.execute(
+            "DELETE FROM group_members WHERE address GLOB ?", (f"*@{found.name}",)
+        )
+        for table in "aliases", "recipients", "accounts", "user_groups":
             connection.execute(f"DELETE FROM {table} WHERE domain=?", (found.name,))
         connection.execute("DELETE FROM domains WHERE name=?", (found.name,))
     return found
@@ -257,9 +262,14 @@ def remove_account(
             " for it.",
         )
     check_unneeded(connection, found.address)
+    check_unruled(connection, found.address)
     with transaction(connection, doing, "user remove", found.address, ""):
         connection.execute("DELETE FROM entries WHERE scope=?", (found.address,))
         connection.execute("DELETE FROM aliases WHERE address=?", (found.address,))
+        # Whoever has the address next is nobody's member by that.
+        connection.execute(
+            "DELETE FROM group_members WHERE address=?", (found.address,)
+        )
         connection.execute("DELETE FROM accounts WHERE address=?", (found.address,))
     return found
 
