@@ -41,13 +41,13 @@ class SentTracer:
         verdict: Verdict,
         record: Record,
         domains: Mapping[str, Domain],
-        added: bytes = b"",
+        tops: Mapping[str, bytes] = {},
     ) -> Entry:
         """
         The message as it goes on.
 
         @param domains: those of the recipients that are hosted here.
-        @param added: header lines that somebody wants in it, CRLF ended.
+        @param tops: header lines for some recipients, CRLF ended.
         """
         sender = record.sender
         return Entry(
@@ -55,10 +55,10 @@ class SentTracer:
             transaction.received,
             sender,
             transaction.body,
-            self._top(transaction) + added,
+            self._top(transaction),
             cuts(transaction.header, (*OURS, *BLIND), self.hostname),
             tuple(
-                _recipient(number, fate, sender, domains)
+                _recipient(number, fate, sender, domains, tops)
                 for number, fate in enumerate(verdict.fates, 1)
                 if fate.disposition in KEPT
             ),
@@ -85,7 +85,11 @@ class SentTracer:
 
 
 def _recipient(
-    number: int, fate: Fate, sender: str, domains: Mapping[str, Domain]
+    number: int,
+    fate: Fate,
+    sender: str,
+    domains: Mapping[str, Domain],
+    tops: Mapping[str, bytes],
 ) -> Recipient:
     domain = domains.get(fate.recipient.rpartition("@")[2])
     where = DESTINATIONS[domain.kind] if domain else REMOTE
@@ -97,6 +101,7 @@ def _recipient(
         where,
         fate.category,
         fate.reason,
-        top=delivered(sender, fate.recipient) if where == "maildir" else b"",
+        top=(delivered(sender, fate.recipient) if where == "maildir" else b"")
+        + tops.get(fate.recipient, b""),
         keeper=(domain.name if domain else sender.rpartition("@")[2]),
     )

@@ -7,7 +7,7 @@ virus in it; then to the mailboxes of ours, and out.
 Standards: RFC 6409 §6.1 (what may be enforced), RFC 5321 §4.2.5.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IReactorTime
 from smfd.model.directory import Domain
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.record import Record
+from smfd.model.rule import Addressee
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Disposition, Verdict
@@ -26,10 +27,55 @@ from smfd.scan.chain import Chain
 from smfd.smtpd.accept import passed, unacceptable
 from smfd.smtpd.answers import said as _said
 from smfd.smtpd.custody import Arrival, Custody
+from smfd.smtpd.house_rules import HouseRules, Ruled
 from smfd.smtpd.notices import Notices
 from smfd.smtpd.recipients import Ends, Recipients
 from smfd.smtpd.sent_trace import SentTracer
+from smfd.smtpd.trace import KEPT
 from smfd.store.directory import Directory
+
+
+@frozen
+class _Way:
+    """
+    Where a message goes.
+
+    @ivar domains: those of its recipients that are ours.
+    @ivar led: the addresses that led to a mailbox, by mailbox.
+    """
+
+    transaction: Transaction
+    ends: Ends
+    domains: Mapping[str, Domain]
+    led: Mapping[str, tuple[str, ...]]
+
+    @property
+    def ours(self) -> frozenset[str]:
+        """The recipients that are hosted here."""
+        return frozenset(
+            str(forward.address)
+            for forward in self.transaction.envelope.recipients
+            if forward.address.domain in self.domains
+        )
+
+    @property
+    def recipients(self) -> tuple[Addressee, ...]:
+        """All of them, as rules see them."""
+        ours = self.ours
+        names = [str(f.address) for f in self.transaction.envelope.recipients]
+        return tuple(
+            Addressee(
+                name, "local" if name in ours else "outbound", self.led.get(name, ())
+            )
+            for name in names
+        )
+
+    @property
+    def proven(self) -> frozenset[str]:
+        """Who sent it; in whose name he may was looked at before."""
+        sender = str(self.transaction.envelope.sender or "")
+        author = self.transaction.header.author or ""
+        return frozenset({self.transaction.session.account, sender, author} - {""})
 
 
 @frozen
@@ -48,6 +94,7 @@ class Submitted:
     tracer: SentTracer
     clock: IReactorTime
     identities: Callable[[str], Deferred[frozenset[str]]]
+    rules: HouseRules
     notices: Notices
     encrypted: frozenset[str] = frozenset()
 
@@ -58,13 +105,17 @@ class Submitted:
         return self.custody.take(session, envelope, body, self._judge)
 
     async def _judge(self, arrival: Arrival) -> Reply:
-        transaction, ends, domains = await self._addressed(arrival)
-        envelope = transaction.envelope
-        refusal = unacceptable(arrival.header, envelope, ends)
-        refusal = refusal or await self._in_his_name(transaction)
+        way = await self._addressed(arrival, arrival.envelope)
+        envelope = way.transaction.envelope
+        refusal = unacceptable(arrival.header, envelope, way.ends)
+        refusal = refusal or await self._in_his_name(way.transaction)
         if refusal is not None:
-            return self.custody.refuse(arrival, transaction, None, refusal)
-        return await self._sent(arrival, transaction, domains)
+            return self.custody.refuse(arrival, way.transaction, None, refusal)
+        ruled = await self.rules.judge(way.transaction, way.recipients, way.proven)
+        to = ruled.redirected(envelope)
+        if to is not envelope:
+            way = await self._addressed(arrival, to)
+        return await self._sent(arrival, way, ruled)
 
     async def _in_his_name(self, transaction: Transaction) -> Reply | None:
         """The refusal of what is written in another's name (S19, C15)."""
@@ -75,30 +126,26 @@ class Submitted:
             return None
         return _said(wrong.code, wrong.status, wrong.text, envelope)
 
-    async def _sent(
-        self, arrival: Arrival, transaction: Transaction, domains: Mapping[str, Domain]
-    ) -> Reply:
-        custody, envelope = self.custody, transaction.envelope
+    async def _sent(self, arrival: Arrival, way: _Way, ruled: Ruled) -> Reply:
+        custody, transaction = self.custody, way.transaction
         at = transaction.session.account.rpartition("@")[2]
         # C1 and C2: what people of ours get is always scanned.
-        if domains or await self._is_scanned(at):
+        if way.domains or await self._is_scanned(at):
             transaction = await self.chain.run(transaction)
         sending = Sending(
-            frozenset(
-                str(forward.address)
-                for forward in envelope.recipients
-                if forward.address.domain in domains
-            ),
+            way.ours,
             encrypted=not self.encrypted.isdisjoint((at, "*")),
+            ruled=ruled.fates,
         )
         verdict = decide_sent(transaction, sending)
-        answer = _answer(verdict, envelope)
-        if not any(f.disposition in _KEPT for f in verdict.fates):
+        answer = _answer(verdict, transaction.envelope)
+        if not any(f.disposition in KEPT for f in verdict.fates):
             return custody.refuse(arrival, transaction, verdict, answer)
         record = await custody.record(arrival, transaction, verdict, answer)
-        entry = self.tracer.entry(transaction, verdict, record, domains)
+        entry = self.tracer.entry(transaction, verdict, record, way.domains, ruled.tops)
         await custody.keep(entry, answer)
         self._tell(record)
+        ruled.tell(record, self.notices)
         return answer
 
     def _tell(self, record: Record) -> None:
@@ -107,7 +154,7 @@ class Submitted:
             return
         account = record.account
         postmaster = f"postmaster@{account.rpartition('@')[2]}"
-        why = record.fates[0].reason
+        why = next(fate.reason for fate in record.fates if fate.category == "virus")
         self.notices.send(
             (account, postmaster),
             f"virus {account}",
@@ -130,18 +177,15 @@ class Submitted:
         name = forward.address.domain
         return not name or await self.directory.is_hosted(name)
 
-    async def _addressed(
-        self, arrival: Arrival
-    ) -> tuple[Transaction, Ends, Mapping[str, Domain]]:
+    async def _addressed(self, arrival: Arrival, envelope: Envelope) -> _Way:
         """To the mailboxes behind the recipients of ours, and to all others."""
-        envelope, header = arrival.envelope, arrival.header
         ours: list[Forward] = []
         others: list[Forward] = []
         for forward in envelope.recipients:
             (ours if await self._is_ours(forward) else others).append(forward)
         ends = Ends()
         if ours:
-            ends = await self.recipients.ends(ours, passed(header))
+            ends = await self.recipients.ends(ours, passed(arrival.header))
         to = (*ends.forwards, *others)
         if to and to != envelope.recipients:
             envelope = evolve(envelope, recipients=to, named=ends.named)
@@ -152,7 +196,7 @@ class Submitted:
             arrival.session,
             envelope,
             arrival.body,
-            header,
+            arrival.header,
             ends.findings,
         )
         domains = {}
@@ -160,10 +204,18 @@ class Submitted:
             domain = await self.directory.domain(name)
             if domain is not None:
                 domains[name] = domain
-        return transaction, ends, domains
+        return _Way(transaction, ends, domains, _led(ours, ends))
 
 
-_KEPT = (Disposition.DELIVER, Disposition.QUARANTINE)
+def _led(wanted: Sequence[Forward], ends: Ends) -> Mapping[str, tuple[str, ...]]:
+    """The addresses that lead to each mailbox, and are others."""
+    found: dict[str, tuple[str, ...]] = {}
+    for forward, share in zip(wanted, ends.shares, strict=False):
+        name = str(forward.address)
+        for mailbox in share:
+            if mailbox != name:
+                found[mailbox] = (*found.get(mailbox, ()), name)
+    return found
 
 
 def _answer(verdict: Verdict, envelope: Envelope) -> Reply:

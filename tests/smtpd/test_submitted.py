@@ -15,9 +15,11 @@ from smfd.model.transaction import Flow, Transaction
 from smfd.net.conclusions import Conclusions
 from smfd.proto.reply import Reply
 from smfd.scan.chain import Chain
+from smfd.smtpd.house_rules import HouseRules
 from smfd.smtpd.notices import Notices
 from smfd.smtpd.sent_trace import SentTracer
 from smfd.smtpd.submitted import Submitted
+from smfd.store.directory_policies import Policies
 from tests.sample import come
 from tests.smtpd.fronts import ANN, BOB, NAME, FrontTestCase, address
 from tests.store.making import REACTOR
@@ -54,6 +56,7 @@ class SubmittedTestCase(FrontTestCase):
         acceptance = self.door.acceptance
         self.seen: list[Transaction] = []
         self.own = frozenset({ANN})
+        self.policies = Policies(self.directory)
         custody = acceptance.custody
         custody = evolve(custody, recorder=evolve(custody.recorder, flow=Flow.OUTBOUND))
         notices = Notices(
@@ -73,6 +76,7 @@ class SubmittedTestCase(FrontTestCase):
             SentTracer(NAME, b"secret"),
             REACTOR,
             lambda account: succeed(self.own),
+            HouseRules(self.policies),
             notices,
             **known,
         )
@@ -213,3 +217,62 @@ class NameTests(SubmittedTestCase):
         data = LETTER.replace(b"ann@", b"bob@", 1)
         said = await self.hand_in(FAR, data=data, sender=BOB)
         self.assertEqual(250, said.code)
+
+
+class RuleTests(SubmittedTestCase):
+    """What the mail policies say of it (S51)."""
+
+    async def rule(self, name: str, action: str, **more: Any) -> None:
+        """A rule about what goes to Bob."""
+        document = {"name": name, "action": action, "to": [BOB], **more}
+        await self.policies.add(document, actor="uid:test")
+
+    async def test_reject(self) -> None:
+        """Refused, in the words of the rule; held where others get it."""
+        await self.open()
+        await self.rule("board", "reject", text="Only the assistants write to him")
+        said = await self.hand_in(BOB)
+        self.assertEqual((550, "5.7.1"), (said.code, said.status))
+        self.assertIn("Only the assistants write to him", said.lines[0])
+        self.assertEqual(250, (await self.hand_in(BOB, FAR)).code)
+        await self.until(self.held)
+        self.assertEqual([(FAR, "remote")], await self.due())
+
+    async def test_hold(self) -> None:
+        """Held until it is approved of; who may do that is told how."""
+        await self.open()
+        await self.rule("ask", "hold", approvers=["postmaster@home.example"])
+        said = await self.hand_in(BOB)
+        self.assertEqual(250, said.code)
+        await self.until(lambda: self.mailbox("postmaster@home.example"))
+        (notice,) = self.mailbox("postmaster@home.example")
+        record = await self.record(said)
+        self.assertIn(f"quarantine release {record['id']}-1".encode(), notice)
+        self.assertEqual("approval", record["verdict"])
+        await self.until(self.held)
+
+    async def test_redirect(self) -> None:
+        """Another gets it in his place, and he does not."""
+        await self.open()
+        await self.rule("away", "redirect", redirect=ANN)
+        self.assertEqual(250, (await self.hand_in(BOB)).code)
+        await self.until(lambda: self.mailbox(ANN))
+        self.assertEqual([], self.mailbox(BOB))
+
+    async def test_header_and_notice(self) -> None:
+        """A line on top of his copy alone, and somebody is told."""
+        await self.open()
+        await self.rule("mark", "add-header", add_header="X-House: yes", notify=[ANN])
+        self.assertEqual(250, (await self.hand_in(BOB, "postmaster@home.example")).code)
+        await self.until(lambda: self.mailbox(BOB))
+        await self.until(lambda: self.mailbox("postmaster@home.example"))
+        self.assertIn(b"X-House: yes\r\n", self.mailbox(BOB)[0])
+        self.assertNotIn(b"X-House", self.mailbox("postmaster@home.example")[0])
+        await self.until(lambda: self.mailbox(ANN))
+        self.assertIn(b"Rule: mark", self.mailbox(ANN)[0])
+
+    async def test_virus_first(self) -> None:
+        """No rule lets a virus through, and nobody is asked to approve of one."""
+        await self.open(FOUND)
+        await self.rule("ask", "hold", approvers=["postmaster@home.example"])
+        self.assertEqual(550, (await self.hand_in(BOB)).code)
