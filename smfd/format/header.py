@@ -11,6 +11,7 @@ Standards: RFC 5322 §2.2, §3.6 and §4.5, RFC 8601 §2.2 and §5 (forged resul
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from attrs import evolve, field, frozen
 
@@ -52,10 +53,9 @@ _LEXEME = re.compile(
 )
 
 
-@frozen
-class Field:
+class Field(NamedTuple):
     """
-    One header field.
+    One header field; a tuple, since a message has dozens.
 
     @ivar name: as written, without space around it; odd octets as Latin-1.
         Empty for a first line that continues nothing.
@@ -70,7 +70,7 @@ class Field:
     end: int
 
 
-@frozen
+@frozen(slots=False)
 class Header:
     """
     All header fields of a message.
@@ -143,7 +143,8 @@ def read_header(data: bytes, limit: int = 262144, fields: int = 2000) -> Header:
             odd.update(_odd(name))
         if value[-1:] == b"\r":
             value = value[:-1]
-        found.append(Field(name.decode("latin-1"), value, *match.span()))
+        start, end = match.span()
+        found.append(Field(name.decode("latin-1"), value, start, end))
     defects += sorted(odd)
     header = Header(tuple(found), size)
     defects += _counted(header.names)

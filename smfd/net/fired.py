@@ -1,11 +1,20 @@
 """Answers that are there already."""
 
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
+
+
+def is_deferred(answer: object) -> TypeGuard[Deferred[Any]]:
+    """
+    Whether an answer is one that comes later, perhaps.
+
+    (L{Deferred} is an ABC: C{isinstance} would be Python's, not C's.)
+    """
+    return Deferred in type(answer).__mro__
 
 
 def at_hand(answer: Deferred[T]) -> tuple[T] | None:

@@ -21,6 +21,7 @@ from smfd.interfaces import IIncoming
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body
+from smfd.net.fired import is_deferred
 from smfd.proto.command import Hello, Mail, Rcpt
 from smfd.proto.event import Event, Refusal, Signal
 from smfd.proto.phrase import READY_FOR_TLS
@@ -188,7 +189,7 @@ class SMTPProtocol(Protocol):
             answer = ask(*args)
         except Exception:
             answer = fail()
-        if isinstance(answer, Deferred):
+        if is_deferred(answer):
             self._await(answer, then, self._failed)
         else:
             then(answer)
