@@ -17,9 +17,13 @@ from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Transaction
 from smfd.proto.reply import Reply
+from smfd.proto.sasl import Login
 
 #: A reply, at once or later.
 Said = Reply | Deferred[Reply]
+
+#: The session of somebody believed, or a refusal, at once or later.
+Believed = Reply | Session | Deferred[Reply | Session]
 
 #: What a gate says: pass, or a refusal, at once or later.
 Answer = Reply | None | Deferred[Reply | None]
@@ -87,6 +91,9 @@ class IDoor(Interface):
 
     def hello(session: Session) -> Said:
         """EHLO or HELO; the machine adds the extensions to a 250."""
+
+    def login(session: Session, login: Login) -> Believed:
+        """Who he says he is: a refusal, or the session of one believed."""
 
     def mail(session: Session, envelope: Envelope) -> Said:
         """MAIL FROM; the envelope has no recipients yet."""

@@ -2,7 +2,7 @@
 A command line becomes a verb and what it says.
 
 Standards: RFC 5321 §4.1.1, RFC 1870 §6, RFC 6152 §2, RFC 6531 §3.4,
-RFC 3461 §4 and §5, RFC 3030 §2.
+RFC 3461 §4 and §5, RFC 3030 §2, RFC 4954 §5.
 """
 
 import re
@@ -13,7 +13,7 @@ from attrs import frozen
 
 from smfd.proto.address import Address, parse_domain, parse_path
 from smfd.proto.reply import Malformed, Reply, reply
-from smfd.proto.xtext import check_envid, check_orcpt
+from smfd.proto.xtext import check_envid, check_orcpt, decode
 
 CONTROL = reply(500, "5.5.2", "Control characters are refused")
 EIGHT_BIT = reply(500, "5.5.2", "Only MAIL and RCPT may hold UTF-8")
@@ -26,6 +26,7 @@ _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00-\x20=\x7f]*))?")
 # What is shown in headers and logs must not be taken for something else.
 _HELO = re.compile(r"[A-Za-z0-9._:\[\]=+/~@-]{1,255}")
 _SIZE = re.compile(r"[0-9]{1,20}")
+_DSN = {"RET", "ENVID"}
 _NOTIFY = {"SUCCESS", "FAILURE", "DELAY"}
 
 
@@ -127,24 +128,28 @@ def parse_hello(argument: str, extended: bool) -> Hello:
     return Hello(argument, extended)
 
 
-def parse_mail(argument: str, dsn: bool = True, smtputf8: bool = True) -> Mail:
+def parse_mail(
+    argument: str, dsn: bool = True, smtputf8: bool = True, auth: bool = False
+) -> Mail:
     """
     Read the argument of MAIL.
 
     @param dsn: RET and ENVID are offered.
     @param smtputf8: SMTPUTF8 is.
+    @param auth: AUTH is; whom it names is nobody here (RFC 4954 §5).
     """
     path, rest = _cut(argument, "FROM:")
     if not rest:
         return Mail(_sender(path, False))
-    closed = (set() if dsn else {"RET", "ENVID"}) | (
-        set() if smtputf8 else {"SMTPUTF8"}
-    )
+    offered = {"SIZE", "BODY"}
+    for keywords, on in ((_DSN, dsn), ({"SMTPUTF8"}, smtputf8), ({"AUTH"}, auth)):
+        offered |= keywords if on else set()
     read: dict[str, Any] = {}
     for keyword, value in _parameters(rest).items():
-        if keyword not in _MAIL or keyword in closed:
+        if keyword not in offered:
             raise _unknown(keyword)
         read[keyword.lower()] = _MAIL[keyword](value)
+    read.pop("auth", None)
     return Mail(_sender(path, "smtputf8" in read), **read)
 
 
@@ -249,6 +254,12 @@ def _smtputf8(value: str | None) -> bool:
     return True
 
 
+def _auth(value: str | None) -> str:
+    # RFC 4954 §5: an xtext, "<>" for nobody.
+    decode(value or "")
+    return ""
+
+
 def _ret(value: str | None) -> str:
     ret = (value or "").upper()
     if ret not in {"FULL", "HDRS"}:
@@ -270,6 +281,7 @@ _MAIL: dict[str, Callable[[str | None], object]] = {
     "SIZE": _size,
     "BODY": _body,
     "SMTPUTF8": _smtputf8,
+    "AUTH": _auth,
     "RET": _ret,
     "ENVID": check_envid,
 }

@@ -10,6 +10,7 @@ from attrs import frozen
 
 from smfd.proto.command import Hello, Mail, Rcpt
 from smfd.proto.reply import Reply
+from smfd.proto.sasl import Login
 
 
 class Signal(Enum):
@@ -46,4 +47,4 @@ class Refusal:
 
 #: A L{Reply} is the machine's own answer and is answered with itself; octets
 #: are a piece of the body and need no answer.
-Event = Signal | Hello | Mail | Rcpt | Refusal | Reply | bytes
+Event = Signal | Hello | Mail | Rcpt | Login | Refusal | Reply | bytes

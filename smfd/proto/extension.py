@@ -3,7 +3,7 @@ What EHLO offers.
 
 Standards: RFC 2920 (PIPELINING), RFC 1870 (SIZE), RFC 6152 (8BITMIME),
 RFC 2034 (ENHANCEDSTATUSCODES), RFC 3207 (STARTTLS), RFC 6531 (SMTPUTF8),
-RFC 3030 (CHUNKING), RFC 3461 (DSN).
+RFC 3030 (CHUNKING), RFC 3461 (DSN), RFC 4954 (AUTH).
 """
 
 from functools import lru_cache
@@ -22,12 +22,14 @@ class Offer:
     @ivar smtputf8: mail with UTF-8 addresses is taken.
     @ivar chunking: BDAT is understood.
     @ivar dsn: the parameters of RFC 3461 are.
+    @ivar logins: how one may log in, under TLS.
     """
 
     starttls: bool = False
     smtputf8: bool = True
     chunking: bool = True
     dsn: bool = True
+    logins: tuple[str, ...] = ()
 
     def lines(self, size: int, secure: bool) -> tuple[str, ...]:
         """
@@ -42,6 +44,8 @@ class Offer:
             "CHUNKING": self.chunking,
             "DSN": self.dsn,
         }
+        if secure and self.logins:
+            chosen[f"AUTH {' '.join(self.logins)}"] = True
         always = ("PIPELINING", f"SIZE {size}", "8BITMIME", "ENHANCEDSTATUSCODES")
         return (*always, *(word for word, on in chosen.items() if on), "HELP")
 

@@ -19,6 +19,7 @@ class Limits:
     @ivar refusals: permanent refusals of senders and recipients; one more
         ends the connection.
     @ivar junk: commands that move nothing on; one more ends the connection.
+    @ivar logins: refused logins of a connection; the last of them ends it.
     @ivar command_timeout: seconds from one command to the end of the next.
     @ivar data_timeout: seconds between two reads of a message.
     @ivar message_timeout: seconds for a whole message.
@@ -38,6 +39,7 @@ class Limits:
     errors: int = 10
     refusals: int = 100
     junk: int = 100
+    logins: int = 3
     command_timeout: float = 300.0
     data_timeout: float = 180.0
     message_timeout: float = 1800.0

@@ -1,7 +1,7 @@
 """
 What the machine says by itself, where no policy is asked.
 
-Standards: RFC 5321 §4.2, RFC 3463, RFC 2033 §4.1.
+Standards: RFC 5321 §4.2, RFC 3463, RFC 2033 §4.1, RFC 4954 §6.
 """
 
 from smfd.proto.reply import reply
@@ -27,6 +27,16 @@ VRFY = reply(252, "2.5.0", "Not verified, but mail may be tried")
 HELP = reply(214, "2.0.0", "EHLO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS QUIT")
 LHLO_FIRST = reply(503, "5.5.1", "Send LHLO first")
 LMTP_HELP = reply(214, "2.0.0", "LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS QUIT")
+SUBMISSION_HELP = reply(
+    214, "2.0.0", "EHLO AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY STARTTLS QUIT"
+)
+#: RFC 4954 §6.
+WELCOME = reply(235, "2.7.0", "Authentication succeeded")
+LOGGED_IN = reply(503, "5.5.1", "You have logged in already")
+LOGIN_FIRST = reply(530, "5.7.0", "Authentication required")
+#: RFC 3207 §4.
+TLS_FIRST = reply(530, "5.7.0", "Must issue a STARTTLS command first")
+TLS_FOR_LOGIN = reply(538, "5.7.11", "Encryption required: send STARTTLS first")
 BYE = reply(221, "2.0.0", "Bye", closes=True)
 GO_AHEAD = reply(354, "", "End data with <CR><LF>.<CR><LF>").octets
 READY_FOR_TLS = reply(220, "2.0.0", "Ready to start TLS")

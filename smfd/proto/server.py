@@ -11,7 +11,7 @@ RFC 3461, RFC 6531.
 """
 
 from collections.abc import Callable, Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from smfd.proto import phrase
 from smfd.proto.command import (
@@ -264,7 +264,8 @@ class ServerMachine:
         return hello if answer is phrase.OK else answer
 
     def _mail(self, argument: str) -> Event:
-        mail = parse_mail(argument, self._offer.dsn, self._offer.smtputf8)
+        offer = self._offer
+        mail = parse_mail(argument, offer.dsn, offer.smtputf8, bool(offer.logins))
         # RFC 1870 §6.1.
         if (mail.size or 0) > self._limits.message_size:
             return Refusal(TOO_BIG, mail)
@@ -343,7 +344,8 @@ class ServerMachine:
         return phrase.INJECTED if len(self._lines) else Signal.STARTTLS
 
 
-Step = Reply | Callable[[ServerMachine, str], Event | None]
+#: The machine is the one whose table it stands in.
+Step = Reply | Callable[[Any, str], Event | None]
 
 
 def always(step: Step) -> tuple[Step, ...]:

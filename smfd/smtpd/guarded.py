@@ -10,13 +10,14 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from smfd.interfaces import Answer, IDoor, IGate, IIncoming, IVisit, Said
+from smfd.interfaces import Answer, Believed, IDoor, IGate, IIncoming, IVisit, Said
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding
 from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body
 from smfd.proto.reply import Reply
+from smfd.proto.sasl import Login
 
 
 @define(eq=False)
@@ -163,6 +164,11 @@ class Guarded:
         if asked is None:
             return self.door.hello(session)
         return self._unless(asked, partial(self.door.hello, session), session, None)
+
+    def login(self, session: Session, login: Login) -> Believed:
+        """The door alone knows people."""
+        answer: Believed = self.door.login(session, login)
+        return answer
 
     def mail(self, session: Session, envelope: Envelope) -> Said:
         """Gates, then the door."""

@@ -16,12 +16,14 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
-from smfd.interfaces import IDoor, IIncoming, Said
+from smfd.interfaces import Believed, IDoor, IIncoming, Said
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.model.transaction import Body
 from smfd.policy.networks import Networks, within
+from smfd.proto.phrase import NOT_OFFERED
 from smfd.proto.reply import Reply, reply
+from smfd.proto.sasl import Login
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.recipients import ENDLESS, Standing, Trouble
 from smfd.smtpd.recorder import Recorder
@@ -94,6 +96,10 @@ class MX:
     def hello(self, session: Session) -> Reply:
         """Whoever says who he is, is welcome."""
         return self._welcome
+
+    def login(self, session: Session, login: Login) -> Believed:
+        """Nobody logs in here; the machine does not even ask."""
+        return NOT_OFFERED
 
     def mail(self, session: Session, envelope: Envelope) -> Reply:
         """Any sender, as long as there is room for his message."""

@@ -24,8 +24,9 @@ from smfd.model.transaction import Body
 from smfd.net.fired import is_deferred
 from smfd.proto.command import Hello, Mail, Rcpt
 from smfd.proto.event import Event, Refusal, Signal
-from smfd.proto.phrase import READY_FOR_TLS
+from smfd.proto.phrase import READY_FOR_TLS, WELCOME
 from smfd.proto.reply import Reply
+from smfd.proto.sasl import Login
 from smfd.smtpd import phrase
 from smfd.smtpd.intake import Intake
 from smfd.smtpd.pace import Pace
@@ -262,6 +263,14 @@ class SMTPProtocol(Protocol):
 
         self._ask(answered, self._post.door.hello, self._session)
 
+    def _login(self, login: Login) -> None:
+        def answered(found: Reply | Session) -> None:
+            if isinstance(found, Session):
+                self._session, found = found, WELCOME
+            self._say(found)
+
+        self._ask(answered, self._post.door.login, self._session, login)
+
     def _mail(self, mail: Mail) -> None:
         self._envelope = self._post.envelope(mail)
         self._ask(self._say, self._post.door.mail, self._session, self._envelope)
@@ -373,6 +382,7 @@ _MEET: dict[object, Callable[[SMTPProtocol, Any], None]] = {
     Reply: lambda us, answer: us._say(us._post.corrected(us._session, answer)),
     bytes: SMTPProtocol._body,
     Hello: SMTPProtocol._hello,
+    Login: SMTPProtocol._login,
     Mail: SMTPProtocol._mail,
     Rcpt: SMTPProtocol._rcpt,
     Refusal: SMTPProtocol._refused,

@@ -6,10 +6,11 @@ from attrs import Factory, define
 
 from smfd.proto.command import Hello, Mail, Rcpt
 from smfd.proto.event import Event, Refusal, Signal
-from smfd.proto.phrase import READY_FOR_TLS
+from smfd.proto.phrase import READY_FOR_TLS, WELCOME
 from smfd.proto.reply import Reply
+from smfd.proto.sasl import Login
 from smfd.proto.server import ServerMachine
-from tests.smtpd.doors import GREETING, HELLO, OK_MAIL, TAKEN, judge
+from tests.smtpd.doors import GREETING, HELLO, OK_MAIL, TAKEN, WRONG, judge
 
 
 @define
@@ -62,6 +63,8 @@ def _answer(event: Event) -> Reply:
         return event.reply
     if isinstance(event, Hello):
         return HELLO
+    if isinstance(event, Login):
+        return WELCOME if event.password == "secret" else WRONG
     if isinstance(event, Mail):
         return OK_MAIL
     if isinstance(event, Rcpt):

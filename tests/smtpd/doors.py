@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from attrs import Factory, define
+from attrs import Factory, define, evolve
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
@@ -12,9 +12,11 @@ from smfd.model.session import Session
 from smfd.model.transaction import Body
 from smfd.proto.address import Address
 from smfd.proto.reply import Reply, reply
+from smfd.proto.sasl import Login
 
 GREETING = reply(220, "", "mx.test ESMTP")
 HELLO = reply(250, "", "mx.test greets you")
+WRONG = reply(535, "5.7.8", "Wrong user or password")
 OK_MAIL = reply(250, "2.1.0", "Sender OK")
 OK_RCPT = reply(250, "2.1.5", "Recipient OK")
 UNKNOWN = reply(550, "5.1.1", "No such mailbox")
@@ -85,6 +87,12 @@ class PlainDoor:
     def hello(self, session: Session) -> Deferred[Reply]:
         self.sessions.append(session)
         return self._answer("hello", HELLO)  # type: ignore[return-value]
+
+    def login(self, session: Session, login: Login) -> Deferred[Reply | Session]:
+        """Ann's password is "secret"."""
+        believed = (login.user, login.password) == ("ann", "secret")
+        answer = evolve(session, account="ann") if believed else WRONG
+        return self._answer("login", answer)  # type: ignore[return-value]
 
     def mail(self, session: Session, envelope: Envelope) -> Deferred[Reply]:
         return self._answer("mail", OK_MAIL)  # type: ignore[return-value]
