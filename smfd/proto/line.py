@@ -22,32 +22,32 @@ class LineBuffer:
     What was received and not yet understood.
 
     @param limit: octets of a command line, with its CRLF.
+    @ivar octets: what waits, behind some that was taken perhaps; none when
+        nothing waits.
     """
 
-    # Nothing waits when there are no octets: what is taken to the end is forgotten.
-
-    __slots__ = ("_octets", "_start", "_limit", "_skipping")
+    __slots__ = ("octets", "_start", "_limit", "_skipping")
 
     def __init__(self, limit: int) -> None:
-        self._octets = b""
+        self.octets = b""
         self._start = 0
         self._limit = limit - 2
         self._skipping = False
 
     def __len__(self) -> int:
         """How many octets wait."""
-        return len(self._octets) - self._start
+        return len(self.octets) - self._start
 
     def append(self, octets: bytes) -> None:
         """Put what was received behind the rest."""
-        if self._start or self._octets:
-            octets = self._octets[self._start :] + octets
+        if self._start or self.octets:
+            octets = self.octets[self._start :] + octets
             self._start = 0
-        self._octets = octets
+        self.octets = octets
 
     def take(self, most: int = -1) -> bytes:
         """Take what waits as it is; at most so many octets."""
-        octets, start = self._octets, self._start
+        octets, start = self.octets, self._start
         if 0 <= most < len(octets) - start:
             self._start = start + most
             return octets[start : start + most]
@@ -56,11 +56,11 @@ class LineBuffer:
 
     def put_back(self, octets: bytes) -> None:
         """Undo a part of L{take}; nothing else waits."""
-        self._octets, self._start = octets, 0
+        self.octets, self._start = octets, 0
 
     def clear(self) -> None:
         """Forget all of it."""
-        self._octets, self._start = b"", 0
+        self.octets, self._start = b"", 0
 
     def line(self) -> bytes | Reply | None:
         """
@@ -69,7 +69,7 @@ class LineBuffer:
         @return: the line without its CRLF, or the answer to what cannot be
             one, or None when more must come.
         """
-        while octets := self._octets:
+        while octets := self.octets:
             end = octets.find(b"\r\n", self._start)
             if end < 0:
                 return self._begun()
@@ -85,7 +85,7 @@ class LineBuffer:
 
     def _begun(self) -> Reply | None:
         # No CRLF yet.  A CR at the end may be half of one.
-        rest = self._octets[self._start :]
+        rest = self.octets[self._start :]
         half = rest.endswith(b"\r")
         flaw = None
         if not self._skipping:

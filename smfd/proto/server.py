@@ -111,8 +111,11 @@ class ServerMachine:
         """
         if self._open is not None or self.closed:
             return None
-        event = None if self._transfer.reading else self._command()
-        if event is None and self._transfer.reading:
+        transfer = self._transfer
+        event = None
+        if not transfer.reading and (self._lines.octets or self._state == NEW):
+            event = self._command()
+        if event is None and transfer.reading:
             event = self._read()
         if type(event) is not bytes:
             self._open = event

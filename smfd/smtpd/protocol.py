@@ -360,7 +360,7 @@ class SMTPProtocol(Protocol):
             pace.ours()
         elif machine.reading:
             pace.body()
-        elif moved and self._shaking_hands:
+        elif moved and machine.secure and self._shaking_hands:
             pace.handshake()
         elif moved or not self._deadline.running:
             pace.command(idle=not machine.receiving)
