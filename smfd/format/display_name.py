@@ -34,6 +34,9 @@ _OPEN = re.compile(
 #: C0, C1, line separators, and what makes text run backwards.
 _UNFIT = re.compile("[\0-\x08\x0a-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 
+#: A comma with no name on one side.
+_LONELY = re.compile(r"\A[ \t]*+[,;]|[,;][ \t]*+(?:[,;]|\Z)")
+
 
 class Ambiguous(ValueError):
     """Readers may differ about it; the words behind "it has", or "it is", say why."""
@@ -78,10 +81,12 @@ def check_fit(text: str) -> None:
 
 def _check_marks(written: str, text: str) -> None:
     """
-    Whoever decodes first and reads then finds what is quoted closed again.
+    Whoever decodes first and reads then finds no more than some names.
     """
     if text.count('"') % 2 or text.count("\\") > written.count("\\"):
         raise Ambiguous("it has an encoded quotation mark")
+    if _LONELY.search(text):
+        raise Ambiguous("it has an encoded comma with no name beside it")
     depth = 0
     for mark in re.findall(r"[()]", text):
         depth += 1 if mark == "(" else -1

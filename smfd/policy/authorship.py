@@ -5,7 +5,7 @@ The header's From, the envelope's sender and the login must be one person, so
 Sender and the Resent fields too.  What two readers may read differently is
 refused and never guessed.
 
-Standards: RFC 5322 §2.2, §3.2.2, §3.6.2 and §3.6.6.
+Standards: RFC 5322 §2.2, §3.2.2, §3.6.2, §3.6.6 and §4.5.8.
 """
 
 import re
@@ -18,8 +18,8 @@ from smfd.format.header import Header
 from smfd.format.plain_mailbox import plain_mailbox
 from smfd.proto.address import Address
 
-#: What a tag begins with: no address in the directory has it.
-_TAG = "+"
+#: A tag: no address in the directory has its "+".
+_TAGGED = re.compile(r"([^+]++)\+[a-z0-9+._=-]*+")
 
 #: RFC 5322 §3.6.2 and §3.6.6: fields that name who wrote or who sent.
 _NAMING = ("from", "sender", "resent-from", "resent-sender")
@@ -91,8 +91,8 @@ def is_own(address: str, identities: frozenset[str], tags: bool = True) -> bool:
         return False
     if f"{key}@{domain}" in identities:
         return True
-    base, tag, _ = key.partition(_TAG)
-    return tags and bool(tag) and f"{base}@{domain}" in identities
+    tagged = _TAGGED.fullmatch(key) if tags else None
+    return tagged is not None and f"{tagged[1]}@{domain}" in identities
 
 
 def _faults(
@@ -116,8 +116,10 @@ def _unreadable(header: Header) -> str:
         if defect in _READERS_DIFFER:
             return _READERS_DIFFER[defect]
     for found in header.fields:
-        if _TORN.search(found.value):
-            return f"has a broken line in its {found.name}"
+        # RFC 5322 §4.5.8: space before the colon; or a line end that is none.
+        marks = found.end - found.start - len(found.name) - len(found.value)
+        if marks != len(":\r\n") or _TORN.search(found.value):
+            return f"has a broken line: {found.name}"
     return ""
 
 

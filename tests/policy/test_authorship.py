@@ -1,0 +1,80 @@
+"""Tests for L{smfd.policy.authorship}: nobody writes as another (R70 to R72)."""
+
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.format.header import read_header
+from smfd.format.plain_mailbox import plain_mailbox
+from smfd.policy.authorship import Mismatch, authorship
+from smfd.proto.address import Address, parse_mailbox
+from tests.policy.extractors import EXTRACTORS
+from tests.policy.spoofs import (
+    CONTROLS,
+    ENVELOPES,
+    SPOOFS,
+    attempt,
+    message,
+    mutation,
+    plausible,
+)
+
+ANN = "ann@home.example"
+OWN = frozenset((ANN, "sales@home.example"))
+
+
+def judged(data: bytes, sender: Address | None = None) -> Mismatch | None:
+    """What is thought of Ann's sending it."""
+    return authorship(read_header(data), sender or parse_mailbox(ANN), ANN, OWN)
+
+
+class SpoofTests(SynchronousTestCase):
+    """Who is logged in writes as himself."""
+
+    def test_spoofs(self) -> None:
+        """R70: fields that some reader takes for another's are refused."""
+        self.assertGreaterEqual(len(SPOOFS), 94)
+        for data in SPOOFS:
+            self.assertIsNotNone(judged(data), data[:200])
+
+    def test_envelopes(self) -> None:
+        """R70: so are envelope senders."""
+        self.assertGreaterEqual(len(ENVELOPES), 14)
+        for text in ENVELOPES:
+            found = judged(CONTROLS[0], parse_mailbox(text))
+            assert found is not None, text
+            self.assertEqual(("envelope",), found.differs, text)
+
+    def test_controls(self) -> None:
+        """R71: what is Ann's own is taken, in all its spellings."""
+        for data in CONTROLS:
+            self.assertIsNone(judged(data), data)
+
+    def test_plausible(self) -> None:
+        """R71: so is what mail programs write."""
+        dice = Random(71)
+        for value in (plausible(dice) for _ in range(2000)):
+            self.assertIsNone(judged(message(value)), value)
+
+    def test_differential(self) -> None:
+        """R72: of what is taken, nobody reads anything else."""
+        dice, taken = Random(72), 0
+        for n in range(12_000):
+            value = (plausible, attempt, mutation)[n % 3](dice)
+            data = message(value)
+            if judged(data) is not None:
+                continue
+            taken += 1
+            address = plain_mailbox(value.removesuffix(b"\r")).lower()
+            for extractor in EXTRACTORS:
+                found = {text.lower() for text in extractor(data)}
+                self.assertEqual({address}, found, (extractor.__name__, value))
+        self.assertGreater(taken, 4000)
+
+    @given(st.binary(max_size=60), st.binary(max_size=60))
+    def test_octets(self, before: bytes, behind: bytes) -> None:
+        """No octets raise, and none make a foreign From one's own."""
+        data = b"%sFrom: boss@bank.example%s\r\n\r\n" % (before, behind)
+        self.assertIsNotNone(judged(data))
