@@ -4,7 +4,7 @@ The few things a site may write for itself.
 An interface is here when two real things stand behind it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,6 +16,7 @@ from smfd.model.finding import Finding
 from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Transaction
+from smfd.policy.quota import Draw, Excess, Taken
 from smfd.proto.reply import Reply
 from smfd.proto.sasl import Login
 
@@ -194,3 +195,24 @@ class IDestination(Interface):
 
         @return: one outcome for each, in any order.
         """
+
+
+class ICounters(Interface):
+    """
+    Keeps what accounts have used: for one box, or for several together.
+
+    Every method may fail when it cannot be known or written down; then nothing
+    may be sent for now.
+    """
+
+    def spend(account: str, draws: Sequence[Draw]) -> "Deferred[Taken | Excess]":
+        """Draw all of it or nothing; no two draws see the same state."""
+
+    def refund(account: str, taken: Taken) -> Deferred[None]:
+        """What was drawn a moment ago was not used after all."""
+
+    def used(account: str) -> "Deferred[Mapping[str, float]]":
+        """What the rolling windows have, by the name of the meter."""
+
+    def reset(account: str) -> Deferred[None]:
+        """Begin anew; whom it wrote to is still known."""

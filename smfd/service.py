@@ -25,6 +25,7 @@ from smfd.control.house import Facts, House, Load
 from smfd.control.housekeeping import Housekeeping
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
+from smfd.control.quota import Quota, allowance
 from smfd.control.selftest import SelfTest
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
@@ -54,7 +55,11 @@ from smfd.smtpd.repeats import Repeats
 from smfd.smtpd.source_gate import source_gate
 from smfd.smtpd.trace import Tracer
 from smfd.store.annex import Annex
+from smfd.store.counters import FILE as COUNTERS
+from smfd.store.counters import Counters
 from smfd.store.directory import Directory
+from smfd.store.directory_holds import Holds
+from smfd.store.directory_limits import Allowances
 from smfd.store.directory_schema import WrongVersion
 from smfd.store.history_file import FILE as SOURCES
 from smfd.store.history_file import HistoryFile
@@ -85,6 +90,7 @@ class Stock:
     destinations: tuple[Any, ...]
     onward: Onward
     repeats: Repeats
+    quota: Quota
 
     def services(self) -> Iterator[IService]:
         """In the order in which they start."""
@@ -93,6 +99,7 @@ class Stock:
         yield self.annex
         yield self.reader
         yield self.directory
+        yield IService(self.quota.counters)
         yield self.spool
         yield from self.destinations
         yield self.onward
@@ -139,6 +146,16 @@ def _stock(config: Config, reactor: Any) -> Stock:
         destinations,
         beyond,
         Repeats(reactor),
+        _quota(config, directory, reactor),
+    )
+
+
+def _quota(config: Config, directory: Directory, reactor: Any) -> Quota:
+    return Quota.of(
+        Counters(config.home / COUNTERS, reactor, reactor),
+        Allowances.of(directory, allowance(config.quota)),
+        Holds.of(directory),
+        reactor,
     )
 
 
@@ -262,6 +279,7 @@ def _house(config: Config, stock: Stock, scan: Scan, reactor: Any, load: Load) -
         self_test=SelfTest(virus, reactor) if isinstance(virus, VirusStage) else None,
         load=load,
         sources=scan.sources,
+        quota=stock.quota,
     )
 
 

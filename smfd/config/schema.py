@@ -15,6 +15,7 @@ from smfd.config.doors import LMTP, MX, TLS, Control, Log, Relay, Server, Store
 from smfd.config.judging import BUILTIN, DNS, Content, Scan, Virus
 from smfd.config.limits import Limits
 from smfd.config.onward import Onward
+from smfd.config.quota import Quota
 from smfd.config.recipients import Recipients
 from smfd.config.setting import setting, table
 from smfd.config.shipped import shipped
@@ -33,6 +34,7 @@ class Config:
     server: Server = table(Server)
     mx: MX = table(MX)
     limits: Limits = table(Limits)
+    quota: Quota = table(Quota)
     recipients: Recipients = table(Recipients)
     source: Source = table(Source)
     lmtp: LMTP = table(LMTP)

@@ -9,6 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
+from smfd.control.quota import Quota
 from smfd.control.selftest import SelfTest
 from smfd.interfaces import IStage
 from smfd.model.entry import Entry
@@ -82,6 +83,7 @@ class House:
     @ivar self_test: tests it; None likewise.
     @ivar load: of the front door.
     @ivar sources: what is known of those who connect.
+    @ivar quota: what our users may send, and who is held.
     @ivar home: the folder that paths in the ledger are relative to.
     """
 
@@ -101,6 +103,7 @@ class House:
     self_test: SelfTest | None = None
     load: Load | None = None
     sources: Sources | None = None
+    quota: Quota | None = None
 
     def services(self) -> Iterator[IService]:
         """Those that only the use cases need, not started."""

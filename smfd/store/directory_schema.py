@@ -141,6 +141,12 @@ CREATE TABLE holds (
     actor TEXT NOT NULL,
     reason TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TRIGGER limits_of_account AFTER DELETE ON accounts
+    BEGIN DELETE FROM limits WHERE scope = old.address; END;
+CREATE TRIGGER limits_of_domain AFTER DELETE ON domains
+    BEGIN DELETE FROM limits WHERE scope = old.name; END;
+CREATE TRIGGER limits_of_group AFTER DELETE ON user_groups
+    BEGIN DELETE FROM limits WHERE scope = 'group:' || old.name; END;
 """,
 }
 

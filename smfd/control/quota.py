@@ -1,0 +1,306 @@
+"""
+What our users may send: asked before a message is taken, noted when it is.
+
+Standards: RFC 5321 §4.2.2 (450, 452, 550, 552), RFC 3463 §3.6 and §3.8.
+"""
+
+from collections.abc import Iterator, Sequence
+from hashlib import blake2b
+from math import ceil
+
+from attrs import frozen
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from smfd.config.quota import Quota as Settings
+from smfd.control.times import utc
+from smfd.interfaces import ICounters
+from smfd.model.directory import Refused
+from smfd.model.quota import Allowance, Hold
+from smfd.policy import quota
+from smfd.policy.networks import network_of
+from smfd.policy.quota import FOREVER, Draw, Excess, Meter, Taken
+from smfd.store.directory_cache import Cache
+from smfd.store.directory_holds import Holds
+from smfd.store.directory_limits import Allowances
+
+#: Seconds within which too much is too much once.
+_BREACH = 600.0
+
+#: What too much of each is answered, and called.
+_ANSWERS = {
+    quota.CONNECTIONS: (450, "4.7.1", "logins a minute"),
+    quota.RATE: (450, "4.7.1", "messages a minute"),
+    quota.MESSAGES: (450, "4.7.1", "messages in 24 hours"),
+    quota.RECIPIENTS: (452, "4.5.3", "recipients in 24 hours"),
+    quota.NEW_RECIPIENTS: (452, "4.5.3", "first-time recipients in 24 hours"),
+}
+
+
+def allowance(settings: Settings) -> Allowance:
+    """What counts for whom nothing else is said of."""
+    return Allowance(
+        connections=settings.connections,
+        rate=settings.rate,
+        messages=settings.messages,
+        recipients=settings.recipients,
+        new_recipients=settings.new_recipients,
+        message_recipients=settings.message_recipients,
+        message_size=settings.message_size,
+        hold_breaches=settings.hold_breaches,
+        hold_new_recipients=settings.hold_new_recipients,
+        hold_networks=settings.hold_networks,
+        hold_identical=settings.hold_identical,
+    )
+
+
+@frozen
+class Granted:
+    """
+    It may be sent; it is counted already.
+
+    @ivar held: why all that the account sends is held back, or "" (D5).
+    """
+
+    account: str
+    taken: Taken
+    held: str = ""
+
+
+@frozen
+class Exceeded:
+    """
+    It may not be sent; nothing was counted.
+
+    @ivar text: which limit it is, and when it ends.
+    @ivar wait: seconds until then; infinite when the message is too much by
+        itself.
+    """
+
+    code: int
+    status: str
+    text: str
+    wait: float = FOREVER
+
+
+@frozen
+class _Spent:
+    """An account that may send nothing for a while."""
+
+    exceeded: Exceeded
+    at: float
+
+    def lasts(self, now: float) -> bool:
+        # A clock that was set back proves nothing: ask again.
+        return self.at <= now < self.at + self.exceeded.wait
+
+
+@frozen
+class Quota:
+    """
+    Counts what each account sends, and stops what is too much.
+
+    What fails here is ours: nobody knows what was sent, and it is answered 4yz.
+
+    @ivar spent: accounts that were stopped, so that they are stopped early.
+    """
+
+    counters: ICounters
+    allowances: Allowances
+    holds: Holds
+    clock: IReactorTime
+    spent: Cache[_Spent]
+
+    _log = Logger()
+
+    @classmethod
+    def of(
+        cls,
+        counters: ICounters,
+        allowances: Allowances,
+        holds: Holds,
+        clock: IReactorTime,
+    ) -> "Quota":
+        """The quota by what is kept of it."""
+        return cls(
+            counters, allowances, holds, clock, allowances.directory.cache(10_000)
+        )
+
+    def login(self, account: str) -> Deferred[Exceeded | None]:
+        """Somebody logged in; why he may not, if he did so too often (S20)."""
+        return Deferred.fromCoroutine(self._login(account.lower()))
+
+    def mail(self, account: str) -> Deferred[Exceeded | None]:
+        """MAIL FROM: why it is no use to go on; counts nothing."""
+        found = self.spent.get(account.lower())
+        if found is None or not found[0].lasts(self.clock.seconds()):
+            return succeed(None)
+        breached = Deferred.fromCoroutine(self._breach(account.lower()))
+        return breached.addCallback(lambda _: found[0].exceeded)
+
+    def rcpt(self, account: str, count: int) -> Deferred[Exceeded | None]:
+        """One more recipient, the C{count}th of a message; counts nothing."""
+        d = self.allowances.allowance(account)
+        return d.addCallback(_too_many, count)
+
+    def spend(
+        self,
+        account: str,
+        recipients: Sequence[str],
+        size: int,
+        digest: bytes,
+        client: str,
+    ) -> Deferred[Granted | Exceeded]:
+        """
+        Count a message before it is taken.
+
+        @param digest: of its body, whatever the header says.
+        @param client: the address it came from.
+        """
+        names = tuple(sorted({name.lower() for name in recipients}))
+        message = _Message(account.lower(), names, size, digest.hex()[:16], client)
+        return Deferred.fromCoroutine(self._spend(message))
+
+    def refund(self, granted: Granted) -> Deferred[None]:
+        """It was not sent after all."""
+        self.spent.drop(granted.account)
+        refunded: Deferred[None] = self.counters.refund(granted.account, granted.taken)
+        return refunded
+
+    async def _login(self, account: str) -> Exceeded | None:
+        allowed = await self.allowances.allowance(account)
+        if not allowed.connections:
+            return None
+        draws = (Draw(quota.CONNECTIONS, allowed.connections),)
+        found: Taken | Excess = await self.counters.spend(account, draws)
+        if isinstance(found, Excess):
+            return await self._stopped(account, found)
+        return None
+
+    async def _spend(self, message: "_Message") -> Granted | Exceeded:
+        account = message.account
+        allowed = await self.allowances.allowance(account)
+        much = _too_many(allowed, len(message.recipients)) or _too_big(
+            allowed, message.size
+        )
+        if much is not None:
+            return much
+        draws = tuple(message.draws(allowed))
+        found: Taken | Excess = await self.counters.spend(account, draws)
+        if isinstance(found, Excess):
+            return await self._stopped(account, found)
+        held = await self.holds.held(account)
+        if held is None:
+            why = _suspicious(found, allowed)
+            held = await self._hold(account, why) if why else None
+        return Granted(account, found, held.reason if held else "")
+
+    async def _stopped(self, account: str, excess: Excess) -> Exceeded:
+        now = self.clock.seconds()
+        exceeded = _exceeded(account, excess, now)
+        self._log.warn("{account}: {why}", account=account, why=exceeded.text)
+        await self._breach(account)
+        if excess.meter in (quota.RATE, quota.MESSAGES):
+            self.spent.keep(account, _Spent(exceeded, now), self.spent.age)
+        return exceeded
+
+    async def _breach(self, account: str) -> None:
+        """Note that it wanted too much; too often, and it is held."""
+        items = (str(int(self.clock.seconds() // _BREACH)),)
+        found = await self.counters.spend(account, (Draw(quota.BREACHES, items=items),))
+        assert isinstance(found, Taken)
+        why = _suspicious(found, await self.allowances.allowance(account))
+        if why and await self.holds.held(account) is None:
+            await self._hold(account, why)
+
+    async def _hold(self, account: str, why: str) -> Hold | None:
+        try:
+            return await self.holds.hold(account, why)
+        except Refused as gone:
+            self._log.warn("{account} is not held: {why}", account=account, why=gone)
+            return None
+
+
+@frozen
+class _Message:
+    """What counts of a message; its recipients are each there once."""
+
+    account: str
+    recipients: tuple[str, ...]
+    size: int
+    body: str
+    client: str
+
+    def draws(self, allowed: Allowance) -> Iterator[Draw]:
+        """What it needs; what nobody limits is counted only where people look."""
+        if allowed.rate:
+            yield Draw(quota.RATE, allowed.rate)
+        yield Draw(quota.MESSAGES, allowed.messages or FOREVER)
+        many = len(self.recipients)
+        yield Draw(quota.RECIPIENTS, allowed.recipients or FOREVER, many)
+        items = tuple(_name(name) for name in self.recipients)
+        most = allowed.new_recipients or FOREVER
+        yield Draw(quota.NEW_RECIPIENTS, most, items=items)
+        if allowed.hold_networks and self.client:
+            yield Draw(quota.NETWORKS, items=(network_of(self.client),))
+        if allowed.hold_identical:
+            yield Draw(quota.IDENTICAL, items=(self.body,))
+
+
+def _name(recipient: str) -> str:
+    """Whom an account knows is nobody's business, and takes no room."""
+    return blake2b(recipient.encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _exceeded(account: str, excess: Excess, now: float) -> Exceeded:
+    code, status, what = _ANSWERS[excess.meter]
+    limit = f"{account} has a limit of {excess.most:g} {what}"
+    if excess.wait == FOREVER:
+        # RFC 3463 §3.6: more than there ever will be; to wait is no use.
+        return Exceeded(550, "5.5.3", f"{limit}, and this message alone has more")
+    wait = ceil(excess.wait)
+    text = f"{limit}; try again in {wait} seconds, at {utc(now + wait)}"
+    return Exceeded(code, status, text, excess.wait)
+
+
+def _too_many(allowed: Allowance, count: int) -> Exceeded | None:
+    most = allowed.message_recipients
+    if not most or count <= most:
+        return None
+    # RFC 5321 §4.5.3.1.10: the client sends what is left by another message.
+    return Exceeded(
+        452, "4.5.3", f"Your limit is {most} recipients of one message", FOREVER
+    )
+
+
+def _too_big(allowed: Allowance, size: int) -> Exceeded | None:
+    most = allowed.message_size
+    if not most or size <= most:
+        return None
+    return Exceeded(552, "5.3.4", f"Your limit is {most} octets for one message")
+
+
+#: What makes an account suspicious: its meter, the limit, and how it is said.
+_SIGNS: tuple[tuple[Meter, str, str], ...] = (
+    (quota.BREACHES, "hold_breaches", "it asked for too much {n:g} times"),
+    (
+        quota.NEW_RECIPIENTS,
+        "hold_new_recipients",
+        "it wrote to {n:g} addresses for the first time",
+    ),
+    (quota.NETWORKS, "hold_networks", "it sent from {n:g} networks new to it"),
+    (quota.IDENTICAL, "hold_identical", "it sent a body again {n:g} times"),
+)
+
+
+def _suspicious(taken: Taken, allowed: Allowance) -> str:
+    """Why the account should be held, a clause; or ""."""
+    used = {
+        draw.meter: used for draw, used in zip(taken.draws, taken.used, strict=True)
+    }
+    for meter, limit, clause in _SIGNS:
+        most = getattr(allowed, limit)
+        if most and used.get(meter, 0) >= most:
+            return clause.format(n=used[meter]) + " in 24 hours"
+    return ""

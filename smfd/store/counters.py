@@ -1,0 +1,307 @@
+"""
+What accounts have used, in C{counters.db}: the counters of one box.
+
+One thread does all of it, so that no two draws see the same state, and all that
+waits shares a transaction.  A draw is answered when it is written: to restart,
+or to be killed, forgets none.  (A power cut may take the last moments:
+C{synchronous=NORMAL}; the mail itself is synced.)
+"""
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve, frozen
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from smfd.interfaces import ICounters
+from smfd.policy import quota
+from smfd.policy.quota import METERS, REMEMBERED, Draw, Excess, Kind, Taken
+from smfd.store.database import Database
+from smfd.store.directory_schema import WrongVersion
+
+#: The file in the home.
+FILE = "counters.db"
+
+#: Seconds between two clearings of what nobody asks for any more.
+ROUND = 3600.0
+
+#: How much is forgotten in one go, and how much is done in one transaction.
+_BATCH = 500
+
+_VERSION = 1
+_TABLES = """
+CREATE TABLE meters (
+    account TEXT NOT NULL,
+    meter TEXT NOT NULL,
+    state TEXT NOT NULL,
+    ends INTEGER NOT NULL,
+    PRIMARY KEY (account, meter)
+) WITHOUT ROWID;
+CREATE INDEX meters_end ON meters(ends);
+CREATE TABLE seen (
+    account TEXT NOT NULL,
+    meter TEXT NOT NULL,
+    item TEXT NOT NULL,
+    ends INTEGER NOT NULL,
+    PRIMARY KEY (account, meter, item)
+) WITHOUT ROWID;
+CREATE INDEX seen_end ON seen(ends);
+"""
+
+_Act = Callable[[sqlite3.Connection, float], Any]
+
+
+@frozen
+class _Job:
+    """Something to be done in the thread, and who waits for it."""
+
+    act: _Act
+    done: "Deferred[Any]"
+
+
+@implementer(ICounters)
+class Counters(Service):
+    """Counts for one box, and forgets nothing when it is restarted."""
+
+    name = "counters"
+    _log = Logger()
+
+    def __init__(
+        self, path: Path, reactor: IReactorFromThreads, clock: IReactorTime
+    ) -> None:
+        """
+        @param path: C{counters.db}; made when there is none.
+        """
+        self._path = path
+        self._clock = clock
+        self._database = Database(partial(_connect, path), reactor, 1, "counters")
+        self._waiting: list[_Job] = []
+        self._busy = False
+        self._rounds = LoopingCall(self._round)
+        self._rounds.clock = clock
+
+    def startService(self) -> None:
+        """Open the file, or raise what is wrong with it."""
+        _connect(self._path).close()
+        self._database.start()
+        super().startService()
+        self._rounds.start(ROUND, now=False)
+
+    def stopService(self) -> None:
+        """Finish what was asked."""
+        super().stopService()
+        if self._rounds.running:
+            self._rounds.stop()
+        self._database.stop()
+
+    def spend(self, account: str, draws: Sequence[Draw]) -> Deferred[Taken | Excess]:
+        """All of it or nothing."""
+        return self._do(partial(_spend, account=account, draws=draws))
+
+    def refund(self, account: str, taken: Taken) -> Deferred[None]:
+        """As if it had not been drawn."""
+        return self._do(partial(_refund, account=account, taken=taken))
+
+    def used(self, account: str) -> Deferred[Mapping[str, float]]:
+        """What the windows have, by meter."""
+        return self._do(partial(_used, account=account))
+
+    def reset(self, account: str) -> Deferred[None]:
+        """As if it had never been here, but for whom it knows."""
+        return self._do(partial(_reset, account=account))
+
+    def _do(self, act: _Act) -> "Deferred[Any]":
+        done: Deferred[Any] = Deferred()
+        self._waiting.append(_Job(act, done))
+        if not self._busy:
+            self._go()
+        return done
+
+    def _go(self) -> None:
+        """Do what waits, as much as is good for one transaction."""
+        jobs, self._waiting = self._waiting[:_BATCH], self._waiting[_BATCH:]
+        self._busy = True
+        acts = [job.act for job in jobs]
+        d = self._database.run(_together, acts, self._clock.seconds())
+        d.addBoth(self._gone, jobs)
+        d.addErrback(lambda f: self._log.failure("counters", f))
+
+    def _gone(self, results: Any, jobs: Sequence[_Job]) -> None:
+        self._busy = False
+        if self._waiting:
+            self._go()
+        for number, job in enumerate(jobs):
+            failed = isinstance(results, Failure)
+            job.done.callback(results if failed else results[number])
+
+    def _round(self) -> "Deferred[Any]":
+        d = self._do(_forget)
+        return d.addErrback(lambda f: self._log.failure("counters are not cleared", f))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if not version:
+            connection.executescript(
+                f"BEGIN; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;"
+            )
+        elif version != _VERSION:
+            raise WrongVersion(f"{path} has version {version}, we read {_VERSION}")
+        path.chmod(0o600)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _together(
+    connection: sqlite3.Connection, acts: Sequence[_Act], now: float
+) -> list[Any]:
+    """All in one transaction; none of them, if one fails."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        results = [act(connection, now) for act in acts]
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return results
+
+
+def _spend(
+    connection: sqlite3.Connection, now: float, account: str, draws: Sequence[Draw]
+) -> Taken | Excess:
+    taken, levels, excess = [], [], None
+    for draw in draws:
+        unseen = _unseen(connection, account, draw, now)
+        count = _count(draw, unseen)
+        state = _state(connection, account, draw)
+        level = quota.take(draw, state, count, now)
+        if level.wait and (excess is None or level.wait > excess.wait):
+            excess = Excess(draw.meter, draw.most, level.wait)
+        taken.append(evolve(draw, count=count, items=unseen))
+        levels.append(level)
+    if excess is not None:
+        for draw, level in zip(draws, levels, strict=True):
+            if level.wait:
+                _put(connection, account, draw, level.state, now)
+        return excess
+    for draw, level in zip(draws, levels, strict=True):
+        _put(connection, account, draw, level.state, now)
+        _see(connection, account, draw, now)
+    return Taken(tuple(taken), tuple(level.used for level in levels))
+
+
+def _refund(
+    connection: sqlite3.Connection, now: float, account: str, taken: Taken
+) -> None:
+    for draw in taken.draws:
+        state = quota.give_back(draw, _state(connection, account, draw), now)
+        _put(connection, account, draw, state, now)
+        connection.executemany(
+            "DELETE FROM seen WHERE account=? AND meter=? AND item=?",
+            [(account, draw.meter.name, item) for item in draw.items],
+        )
+
+
+def _used(connection: sqlite3.Connection, now: float, account: str) -> dict[str, float]:
+    return {
+        meter.name: quota.take(draw, _state(connection, account, draw), 0, now).used
+        for meter in METERS
+        if meter.kind is not Kind.BUCKET
+        for draw in [Draw(meter)]
+    }
+
+
+def _reset(connection: sqlite3.Connection, now: float, account: str) -> None:
+    # Whom it wrote to, and where from, it still knows; what it sent again and
+    # again, and when it asked for too much, is forgotten.
+    connection.execute("DELETE FROM meters WHERE account=?", (account,))
+    connection.executemany(
+        "DELETE FROM seen WHERE account=? AND meter=?",
+        [(account, meter.name) for meter in METERS if meter.kept <= quota.DAY],
+    )
+
+
+def _forget(connection: sqlite3.Connection, now: float) -> None:
+    """Forget some of what says nothing any more."""
+    for table in ("meters", "seen"):
+        keys = "account, meter" + (", item" if table == "seen" else "")
+        connection.execute(
+            f"DELETE FROM {table} WHERE ({keys}) IN"
+            f" (SELECT {keys} FROM {table} WHERE ends < ? LIMIT {_BATCH * 20})",
+            (int(now),),
+        )
+
+
+def _state(connection: sqlite3.Connection, account: str, draw: Draw) -> str:
+    found = connection.execute(
+        "SELECT state FROM meters WHERE account=? AND meter=?",
+        (account, draw.meter.name),
+    ).fetchone()
+    return found[0] if found else ""
+
+
+def _put(
+    connection: sqlite3.Connection, account: str, draw: Draw, state: str, now: float
+) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO meters VALUES (?,?,?,?)",
+        (account, draw.meter.name, state, int(now + quota.ends(draw.meter)) + 1),
+    )
+
+
+def _unseen(
+    connection: sqlite3.Connection, account: str, draw: Draw, now: float
+) -> tuple[str, ...]:
+    """Those of its things that were not seen for long, or ever."""
+    return tuple(
+        item
+        for item in draw.items
+        if not connection.execute(
+            "SELECT 1 FROM seen WHERE account=? AND meter=? AND item=? AND ends>?",
+            (account, draw.meter.name, item, now),
+        ).fetchone()
+    )
+
+
+def _count(draw: Draw, unseen: tuple[str, ...]) -> int:
+    if not draw.meter.sees:
+        return draw.count
+    new = len(unseen)
+    return new if draw.meter.kind is Kind.NEW else len(draw.items) - new
+
+
+def _see(connection: sqlite3.Connection, account: str, draw: Draw, now: float) -> None:
+    if not draw.items:
+        return
+    name = draw.meter.name
+    ends = int(now + draw.meter.kept)
+    connection.executemany(
+        "INSERT OR REPLACE INTO seen VALUES (?,?,?,?)",
+        [(account, name, item, ends) for item in draw.items],
+    )
+    (many,) = connection.execute(
+        "SELECT count(*) FROM seen WHERE account=? AND meter=?", (account, name)
+    ).fetchone()
+    if many > REMEMBERED:
+        connection.execute(
+            "DELETE FROM seen WHERE account=:account AND meter=:meter AND item IN"
+            " (SELECT item FROM seen WHERE account=:account AND meter=:meter"
+            " ORDER BY ends LIMIT :over)",
+            {"account": account, "meter": name, "over": many - REMEMBERED},
+        )
