@@ -36,6 +36,7 @@ from attrs import Factory, define, frozen
 
 from smfd.content import sandbox
 from smfd.content.eicar import examine
+from smfd.content.inside import look_inside
 from smfd.content.judge import Judge
 from smfd.content.rules.compile import RuleFaults, RuleSet, load_rules
 
@@ -223,7 +224,12 @@ def jobs(rules: RuleSet) -> dict[str, Job]:
     """The jobs of the daemon's workers."""
     from smfd.content.signatures import Verifier
 
-    return {"content": Judge(rules).judge, "dkim": Verifier().verify, "virus": examine}
+    return {
+        "content": Judge(rules).judge,
+        "dkim": Verifier().verify,
+        "inside": look_inside,
+        "virus": examine,
+    }
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:

@@ -83,7 +83,7 @@ class Policy:
                 else case.decide(str(a), domains.get(a.domain, DEFAULT))
                 for a in recipients
             )
-            fates = _replies(fates, together) if together else one_reply(fates)
+            fates = settled(fates, together)
         return Verdict(category(fates), score, fates)
 
     def _takes_encrypted(self, domain: str) -> bool:
@@ -161,10 +161,16 @@ class _Case:
         return Fate(recipient, Disposition.QUARANTINE, "spam", reason, score, threshold)
 
 
-def _replies(
+def settled(
     fates: tuple[Fate, ...], together: Sequence[Collection[str]]
 ) -> tuple[Fate, ...]:
-    """The same where there are several replies, each for some recipients."""
+    """
+    The same as it can be told, in one reply or in several.
+
+    @param together: see L{Policy.decide}.
+    """
+    if not together:
+        return one_reply(fates)
     group = {name: number for number, names in enumerate(together) for name in names}
     shared: dict[int, list[Fate]] = {}
     for fate in fates:

@@ -44,15 +44,20 @@ class Sender:
 
     def patterns(self, proven: bool) -> frozenset[str]:
         """All that match who he proved to be, or who he says he is."""
-        mail = self.mail
         if proven:
             if self._proven is None:
-                self._proven = _about(mail.proven)
+                self._proven = self._about(self.mail.proven)
             return self._proven
         if self._said is None:
-            said = _about((mail.sender, mail.account, mail.author, *mail.proven))
-            self._said = said if mail.sender else said | {NOBODY}
+            mail = self.mail
+            said = (mail.sender, mail.account, mail.author, *mail.proven)
+            self._said = self._about(said)
         return self._said
+
+    def _about(self, addresses: Iterable[str]) -> frozenset[str]:
+        found = _about(addresses)
+        # Who says to be nobody cannot prove it; rules name him in so many words.
+        return found if self.mail.sender else found | {NOBODY}
 
 
 @define

@@ -1,98 +1,54 @@
 """
-What the mail policies make of a message (S51, S52): looked up, asked, applied.
+Mail policies at the doors (S51, S52): looked up, asked, and who they name told.
+
+Where no rule asks what is attached nobody looks into a message for them; where
+one does and nobody can look, the message is deferred.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
 from smfd.format.words import decode_words
-from smfd.model.envelope import Envelope, Forward
-from smfd.model.record import Record
-from smfd.model.rule import Addressee, Mail, Ruling
-from smfd.model.transaction import Transaction
-from smfd.model.verdict import Disposition, Fate
+from smfd.model.envelope import Forward
+from smfd.model.rule import Addressee, Ruling
+from smfd.model.transaction import Body, Transaction
+from smfd.model.verdict import Fate, Verdict
+from smfd.policy.bucket import TokenBucket
 from smfd.policy.rule import Rulebook
-from smfd.proto.address import Address
+from smfd.policy.ruled import Inside, Ruled, mail_of
+from smfd.scan.pool import Pool
 from smfd.smtpd.notices import Notices
 
-#: What a client may read of a header field, in characters.
-_LONGEST = 1000
+#: Letters because of one rule within an hour; then one says that there are more.
+LETTERS = 20
+_HOUR = 3600.0
+_RULES = 1000
 
-_WAITS = """{about}
-It is held until somebody lets it go, or throws it away:
+#: What is said of a message where there are no rules.
+UNRULED = Ruled(())
 
-    smfdctl quarantine show {item}
-    smfdctl quarantine release {item}
+_NOTHING = Inside()
+_WAITS = """
+It waits until somebody lets it go, or throws it away:
+
+{items}"""
+_ITEM = """  for {recipient}
+    smfdctl quarantine release {item} --approver ADDRESS
+    smfdctl quarantine delete {item} --approver ADDRESS
+"""
+_MORE = """The mail policy {rule} speaks of more messages than you are written to about.
+You are told so once an hour; smfdctl quarantine list shows what waits.
 """
 
 
 class Rulebooks(Protocol):
-    """Who has the rules in force."""
+    """Who has the rules in force: L{Policies <smfd.store.directory_policies>}."""
 
     def rulebook(self) -> Deferred[Rulebook]:
         """All of them."""
-
-
-@frozen
-class Ruled:
-    """
-    What they say of one message.
-
-    @ivar rulings: of the recipients, by address.
-    """
-
-    rulings: Mapping[str, Ruling] = field(factory=dict)
-
-    @property
-    def fates(self) -> dict[str, Fate]:
-        """What is done for those whom it does not simply reach."""
-        return {
-            name: fate
-            for name, ruling in self.rulings.items()
-            if (fate := _fate(ruling)) is not None
-        }
-
-    @property
-    def tops(self) -> dict[str, bytes]:
-        """Header lines for some of them."""
-        return {
-            name: f"{ruling.header}\r\n".encode()
-            for name, ruling in self.rulings.items()
-            if ruling.header
-        }
-
-    def redirected(self, envelope: Envelope) -> Envelope:
-        """To those who get it instead."""
-        to: dict[str, Forward] = {}
-        for forward in envelope.recipients:
-            ruling = self.rulings.get(str(forward.address))
-            if ruling is not None and ruling.action == "redirect":
-                local, _, domain = ruling.redirect.rpartition("@")
-                forward = evolve(forward, address=Address(local, domain))
-            to.setdefault(str(forward.address), forward)
-        recipients = tuple(to.values())
-        if recipients == envelope.recipients:
-            return envelope
-        return evolve(envelope, recipients=recipients)
-
-    def tell(self, record: Record, notices: Notices) -> None:
-        """Write to those who have to approve of it, or want to know."""
-        for number, fate in enumerate(record.fates, 1):
-            ruling = self.rulings.get(fate.recipient)
-            if ruling is None:
-                continue
-            about = _about(record, ruling)
-            if fate.category == "approval":
-                subject = "A message waits for your approval"
-                text = _WAITS.format(about=about, item=f"{record.id}-{number}")
-                notices.send(ruling.approvers, record.id, subject, text)
-            if ruling.notify:
-                subject = f"A message met the rule {ruling.rule}"
-                text = f"{about}What was done: {fate.category}\n"
-                notices.send(ruling.notify, record.id, subject, text)
 
 
 @frozen
@@ -101,70 +57,128 @@ class HouseRules:
     Asks the rules.
 
     @ivar policies: has them.
+    @ivar workers: look into messages.
     """
 
     policies: Rulebooks
+    workers: Pool | None = None
+    _letters: dict[str, TokenBucket] = field(factory=dict, init=False)
 
     async def judge(
         self,
         transaction: Transaction,
         recipients: Sequence[Addressee],
-        proven: frozenset[str],
+        verdict: Verdict | None = None,
     ) -> Ruled:
         """
-        What they say of a message.
+        What they say of a message; fails when nobody can look into it.
 
-        @param proven: who its sender is known to be.
+        @param verdict: what was decided before, if it is inbound.
         """
         book = await self.policies.rulebook()
         if not book:
-            return Ruled()
-        rulings = book.judge(_mail(transaction, recipients, proven, book.fields))
-        return Ruled({ruling.recipient: ruling for ruling in rulings})
+            return UNRULED
+        inside = await self._inside(transaction.body) if book.looks_inside else _NOTHING
+        mail = mail_of(transaction, recipients, book.fields, inside, verdict)
+        return Ruled(book.judge(mail))
+
+    async def _inside(self, body: Body) -> Inside:
+        if self.workers is None:
+            raise LookupError("nobody is there to look into a message")
+        said: Mapping[str, Any] = await self.workers.submit("inside", body, {})
+        return Inside(tuple(map(str, said["files"])), tuple(map(str, said["types"])))
+
+    def tell(
+        self,
+        ruled: Ruled,
+        transaction: Transaction,
+        verdict: Verdict,
+        notices: Notices,
+    ) -> None:
+        """Write to those who want to know, and to those who have to approve."""
+        asked: dict[str, list[str]] = {}
+        told: dict[str, Ruling] = {}
+        by_name = {ruling.recipient: ruling for ruling in ruled.rulings}
+        for number, fate in enumerate(verdict.fates, 1):
+            ruling = by_name.get(fate.recipient)
+            if ruling is not None and fate.category == "approval":
+                told[ruling.rule] = ruling
+                item = f"{transaction.id}-{number}"
+                text = _ITEM.format(recipient=fate.recipient, item=item)
+                asked.setdefault(ruling.rule, []).append(text)
+        about = _about(transaction)
+        for rule, items in asked.items():
+            text = about + _WAITS.format(items="".join(items[:100]))
+            subject = "A message waits for your approval"
+            name = f"{transaction.id} approval"
+            self._send(notices, told[rule].approvers, rule, name, subject, text)
+        for ruling in _notifying(ruled.rulings):
+            subject = f"A message met the rule {ruling.rule}"
+            text = f"{about}What was done: {_done(ruling, verdict.fates)}\n"
+            name = transaction.id
+            self._send(notices, ruling.notify, ruling.rule, name, subject, text)
+
+    def _send(
+        self,
+        notices: Notices,
+        to: Sequence[str],
+        rule: str,
+        name: str,
+        subject: str,
+        text: str,
+    ) -> None:
+        """Each message is worth a letter, but not thousands of them."""
+        now = notices.clock.seconds()
+        if len(self._letters) > _RULES:
+            self._letters.clear()
+        full = TokenBucket.filled(LETTERS, _HOUR, now)
+        if self._letters.setdefault(rule, full).take(now):
+            text = f"Rule: {rule}\n{text}"
+            notices.send(to, f"policy {rule} {name}", subject, text)
+        else:
+            more = _MORE.format(rule=rule)
+            notices.send(to, f"policy {rule}", "More messages met a rule", more)
 
 
-def _mail(
-    transaction: Transaction,
-    recipients: Sequence[Addressee],
-    proven: frozenset[str],
-    names: frozenset[str],
-) -> Mail:
-    header, session = transaction.header, transaction.session
-    return Mail(
-        sender=str(transaction.envelope.sender or ""),
-        recipients=tuple(recipients),
-        time=transaction.received,
-        account=session.account,
-        author=header.author or "",
-        proven=proven,
-        client=session.client,
-        subject=decode_words(header.first("subject"), _LONGEST),
-        header=tuple(
-            (name, decode_words(found.value, _LONGEST))
-            for name in sorted(names)
-            for found in header.all(name)
-        ),
-        size=transaction.body.size,
+def led_by(
+    recipients: Sequence[Forward], shares: Sequence[Sequence[str]]
+) -> Mapping[str, tuple[str, ...]]:
+    """
+    The addresses by which each mailbox was reached, where they are others.
+
+    @param shares: the mailboxes of each recipient, in order.
+    """
+    led: dict[str, tuple[str, ...]] = {}
+    for forward, mailboxes in zip(recipients, shares, strict=False):
+        name = str(forward.address)
+        for mailbox in mailboxes:
+            if mailbox != name:
+                led[mailbox] = (*led.get(mailbox, ()), name)
+    return led
+
+
+def _notifying(rulings: Sequence[Ruling]) -> Sequence[Ruling]:
+    """One for each rule that wants somebody told."""
+    return tuple({one.rule: one for one in rulings if one.notify}.values())
+
+
+def _done(ruling: Ruling, fates: Sequence[Fate]) -> str:
+    """What became of it; the verdict may be stricter than the rule."""
+    name = ruling.redirect or ruling.recipient
+    fate = next((fate for fate in fates if fate.recipient == name), None)
+    done = fate.disposition.value if fate else ruling.action
+    return f"{done}, for {name}"
+
+
+def _about(transaction: Transaction) -> str:
+    """What a message is, for people, a line each."""
+    envelope, header = transaction.envelope, transaction.header
+    to = [str(forward.address) for forward in envelope.recipients]
+    more = f" and {len(to) - 10} more" if len(to) > 10 else ""
+    lines = (
+        ("From", transaction.session.account or envelope.sender or "<>"),
+        ("For", ", ".join(to[:10]) + more),
+        ("Subject", decode_words(header.first("subject"), 1000)),
+        ("Number", transaction.id),
     )
-
-
-def _fate(ruling: Ruling) -> Fate | None:
-    """None where it goes on; whom it is redirected to has no ruling."""
-    to, by = ruling.recipient, f"rule {ruling.rule}"
-    if ruling.action == "reject":
-        return Fate(to, Disposition.REJECT, "policy", ruling.text or by)
-    if ruling.action == "quarantine":
-        return Fate(to, Disposition.QUARANTINE, "policy", by)
-    if ruling.action == "hold":
-        who = ", ".join(ruling.approvers)
-        return Fate(
-            to, Disposition.QUARANTINE, "approval", f"{by}: {who} has to approve"
-        )
-    return None
-
-
-def _about(record: Record, ruling: Ruling) -> str:
-    return (
-        f"Rule: {ruling.rule}\nFrom: {record.header_from}\nFor: {ruling.recipient}\n"
-        f"Subject: {record.subject}\nNumber: {record.id}\n"
-    )
+    return "".join(f"{name}: {value}\n" for name, value in lines)

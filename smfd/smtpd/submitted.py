@@ -7,7 +7,7 @@ virus in it; then to the mailboxes of ours, and out.
 Standards: RFC 6409 §6.1 (what may be enforced), RFC 5321 §4.2.5.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
@@ -21,13 +21,14 @@ from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Disposition, Verdict
 from smfd.policy.authorship import authorship
+from smfd.policy.ruled import Ruled
 from smfd.policy.sent import Sending, decide_sent, is_refused
 from smfd.proto.reply import Reply
 from smfd.scan.chain import Chain
 from smfd.smtpd.accept import passed, unacceptable
 from smfd.smtpd.answers import said as _said
 from smfd.smtpd.custody import Arrival, Custody
-from smfd.smtpd.house_rules import HouseRules, Ruled
+from smfd.smtpd.house_rules import HouseRules, led_by
 from smfd.smtpd.notices import Notices
 from smfd.smtpd.recipients import Ends, Recipients
 from smfd.smtpd.sent_trace import SentTracer
@@ -70,13 +71,6 @@ class _Way:
             for name in names
         )
 
-    @property
-    def proven(self) -> frozenset[str]:
-        """Who sent it; in whose name he may was looked at before."""
-        sender = str(self.transaction.envelope.sender or "")
-        author = self.transaction.header.author or ""
-        return frozenset({self.transaction.session.account, sender, author} - {""})
-
 
 @frozen
 class Submitted:
@@ -111,7 +105,7 @@ class Submitted:
         refusal = refusal or await self._in_his_name(way.transaction)
         if refusal is not None:
             return self.custody.refuse(arrival, way.transaction, None, refusal)
-        ruled = await self.rules.judge(way.transaction, way.recipients, way.proven)
+        ruled = await self.rules.judge(way.transaction, way.recipients)
         to = ruled.redirected(envelope)
         if to is not envelope:
             way = await self._addressed(arrival, to)
@@ -127,7 +121,7 @@ class Submitted:
         return _said(wrong.code, wrong.status, wrong.text, envelope)
 
     async def _sent(self, arrival: Arrival, way: _Way, ruled: Ruled) -> Reply:
-        custody, transaction = self.custody, way.transaction
+        custody, transaction = self.custody, way.transaction.found(*ruled.findings)
         at = transaction.session.account.rpartition("@")[2]
         # C1 and C2: what people of ours get is always scanned.
         if way.domains or await self._is_scanned(at):
@@ -140,12 +134,13 @@ class Submitted:
         verdict = decide_sent(transaction, sending)
         answer = _answer(verdict, transaction.envelope)
         if not any(f.disposition in KEPT for f in verdict.fates):
+            self.rules.tell(ruled, transaction, verdict, self.notices)
             return custody.refuse(arrival, transaction, verdict, answer)
         record = await custody.record(arrival, transaction, verdict, answer)
         entry = self.tracer.entry(transaction, verdict, record, way.domains, ruled.tops)
         await custody.keep(entry, answer)
         self._tell(record)
-        ruled.tell(record, self.notices)
+        self.rules.tell(ruled, transaction, verdict, self.notices)
         return answer
 
     def _tell(self, record: Record) -> None:
@@ -204,18 +199,7 @@ class Submitted:
             domain = await self.directory.domain(name)
             if domain is not None:
                 domains[name] = domain
-        return _Way(transaction, ends, domains, _led(ours, ends))
-
-
-def _led(wanted: Sequence[Forward], ends: Ends) -> Mapping[str, tuple[str, ...]]:
-    """The addresses that lead to each mailbox, and are others."""
-    found: dict[str, tuple[str, ...]] = {}
-    for forward, share in zip(wanted, ends.shares, strict=False):
-        name = str(forward.address)
-        for mailbox in share:
-            if mailbox != name:
-                found[mailbox] = (*found.get(mailbox, ()), name)
-    return found
+        return _Way(transaction, ends, domains, led_by(ours, ends.shares))
 
 
 def _answer(verdict: Verdict, envelope: Envelope) -> Reply:

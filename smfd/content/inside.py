@@ -1,0 +1,35 @@
+"""The job "inside": what is attached to a message, by name and by type."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from smfd.content.attachments import read_attachment
+from smfd.format.parts import Part, read_parts
+
+#: Attachments that are looked into, and how many names and characters are told.
+_ATTACHED = 100
+_NAMES = 2000
+_LONGEST = 300
+
+
+def look_inside(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Name what is attached, and what attached archives list.
+
+    @return: C{files}: names; C{types}: as declared, and as the first octets
+        say.  Each once, in order.
+    """
+    files: dict[str, None] = {}
+    types: dict[str, None] = {}
+    attached = (part for part in read_parts(message).leaves() if _is_attached(part))
+    for _, part in zip(range(_ATTACHED), attached, strict=False):
+        found = read_attachment(part)
+        files.update(dict.fromkeys((*found.names, *found.files)))
+        types.update(dict.fromkeys(filter(None, (found.type, found.magic))))
+    names = [name[-_LONGEST:] for name in files][:_NAMES]
+    return {"files": names, "types": [word[:_LONGEST] for word in types]}
+
+
+def _is_attached(part: Part) -> bool:
+    """Whether it has a name, or is nothing that is shown as text."""
+    return bool(part.names) or not part.type.startswith(("text/", "multipart/"))
