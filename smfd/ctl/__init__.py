@@ -30,6 +30,7 @@ VERBS = {
     "alias": Verb("addresses", "alias", "Addresses that stand for others."),
     "forward": Verb("addresses", "forward", "Mailboxes whose mail goes to others."),
     "recipient": Verb("addresses", "recipient", "Listed addresses of domains."),
+    "grant": Verb("grant", "grant", "Who may write as whom."),
     "list": Verb("directory", "list_", "Allow and block entries."),
     "trace": Verb("trace", "trace", "What became of a message, and why."),
     "quarantine": Verb("quarantine", "quarantine", "Messages that are held."),

@@ -42,6 +42,16 @@ class Noun:
         """Print one of them."""
         face.show(found, _facts(self.reading(found)))
 
+    def lines(self, page: Document) -> Iterator[str]:
+        """A page of them, for people."""
+        items = [self.reading(item) for item in page["items"]]
+        rows = [[item.get(name) for name in self.columns] for item in items]
+        yield from table([name.replace("_", " ") for name in self.columns], rows)
+        if not page["total"]:
+            yield "There are none."
+        elif len(rows) < page["total"]:
+            yield f"{len(rows)} of {page['total']}; --limit and --offset show others."
+
     def lists(self, group: click.Group, sentence: str, *options: Option) -> None:
         """Give a group the verb C{list}: a page at a time."""
 
@@ -49,7 +59,7 @@ class Noun:
         def command(face: Face, /, **query: Any) -> None:
             with asking(face) as client:
                 page = client.get(self.path, query)
-            face.show(page, self._page(page))
+            face.show(page, self.lines(page))
 
         for option in (*_PAGE[::-1], *options):
             command = option(command)
@@ -85,15 +95,6 @@ class Noun:
     ) -> None:
         argument = click.argument("key", metavar=self.columns[0].upper())
         group.command(name, help=sentence)(argument(command))
-
-    def _page(self, page: Document) -> Iterator[str]:
-        items = [self.reading(item) for item in page["items"]]
-        rows = [[item.get(name) for name in self.columns] for item in items]
-        yield from table([name.replace("_", " ") for name in self.columns], rows)
-        if not page["total"]:
-            yield "There are none."
-        elif len(rows) < page["total"]:
-            yield f"{len(rows)} of {page['total']}; --limit and --offset show others."
 
 
 def _facts(document: Document) -> Iterator[str]:

@@ -18,7 +18,7 @@ from smfd.format.header import Header
 from smfd.format.plain_mailbox import plain_mailbox
 from smfd.proto.address import Address
 
-#: A tag: no address in the directory has its "+".
+#: With a tag: no address in the directory has its "+", so it is nobody else's.
 _TAGGED = re.compile(r"([^+]++)\+[a-z0-9+._=-]*+")
 
 #: RFC 5322 §3.6.2 and §3.6.6: fields that name who wrote or who sent.
@@ -65,7 +65,6 @@ def authorship(
     sender: Address | None,
     account: str,
     identities: frozenset[str],
-    tags: bool = True,
 ) -> Mismatch | None:
     """
     Compare who wrote and who sends with who is logged in.
@@ -73,16 +72,15 @@ def authorship(
     @param sender: the reverse-path.
     @param account: who is logged in.
     @param identities: the addresses he may write as, lower case, his own too.
-    @param tags: whether C{user+tag@} is C{user@}.
     @return: None when all is well.
     """
-    found = dict(_faults(header, sender, identities, tags))
+    found = dict(_faults(header, sender, identities))
     if not found:
         return None
     return Mismatch(f"You are {account}, but {'; '.join(found.values())}", tuple(found))
 
 
-def is_own(address: str, identities: frozenset[str], tags: bool = True) -> bool:
+def is_own(address: str, identities: frozenset[str]) -> bool:
     """Whether an address is one of them, whatever its case, with a tag or not."""
     local, _, domain = address.rpartition("@")
     key = local.lower()
@@ -91,22 +89,22 @@ def is_own(address: str, identities: frozenset[str], tags: bool = True) -> bool:
         return False
     if f"{key}@{domain}" in identities:
         return True
-    tagged = _TAGGED.fullmatch(key) if tags else None
+    tagged = _TAGGED.fullmatch(key)
     return tagged is not None and f"{tagged[1]}@{domain}" in identities
 
 
 def _faults(
-    header: Header, sender: Address | None, identities: frozenset[str], tags: bool
+    header: Header, sender: Address | None, identities: frozenset[str]
 ) -> Iterator[tuple[str, str]]:
     """What is not his, with a sentence for each."""
     why = _unreadable(header)
     if why:
         yield "header", f"the header {why}"
     else:
-        yield from _named(header, identities, tags)
+        yield from _named(header, identities)
     if sender is None:
         yield "envelope", "the envelope's sender is empty"
-    elif not is_own(f"{sender.local}@{sender.domain}", identities, tags):
+    elif not is_own(f"{sender.local}@{sender.domain}", identities):
         yield "envelope", f"the envelope's sender is {sender}"
 
 
@@ -123,9 +121,7 @@ def _unreadable(header: Header) -> str:
     return ""
 
 
-def _named(
-    header: Header, identities: frozenset[str], tags: bool
-) -> Iterator[tuple[str, str]]:
+def _named(header: Header, identities: frozenset[str]) -> Iterator[tuple[str, str]]:
     """Fields that name somebody else, or nobody knows whom."""
     for name in _NAMING:
         for found in header.all(name):
@@ -134,5 +130,5 @@ def _named(
             except Ambiguous as why:
                 yield name, f"the header's {found.name} cannot be taken: {why}"
                 continue
-            if not is_own(address, identities, tags):
+            if not is_own(address, identities):
                 yield name, f"the header's {found.name} is {address}"

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.format.header import read_header
 from smfd.format.plain_mailbox import plain_mailbox
-from smfd.policy.authorship import Mismatch, authorship
+from smfd.policy.authorship import Mismatch, authorship, is_own
 from smfd.proto.address import Address, parse_mailbox
 from tests.policy.extractors import EXTRACTORS
 from tests.policy.spoofs import (
@@ -46,6 +46,41 @@ class SpoofTests(SynchronousTestCase):
             found = judged(CONTROLS[0], parse_mailbox(text))
             assert found is not None, text
             self.assertEqual(("envelope",), found.differs, text)
+
+    def test_says(self) -> None:
+        """The refusal says which of header, envelope and login differ (S19)."""
+        for data, sender, differs, words in (
+            (CONTROLS[0], "bob@home.example", ("envelope",), "sender is bob@home"),
+            (message(b" b@x.example"), ANN, ("from",), "From is b@x.example"),
+            (message(b" b@x.example"), "c@x.example", ("from", "envelope"), "c@x"),
+            (message(b" x"), ANN, ("from",), "cannot be taken: it is not one plain"),
+            (b"X y: z\r\n" + CONTROLS[0], ANN, ("header",), "a strange name"),
+            (b"Sender: c@x.example\r\n" + CONTROLS[0], ANN, ("sender",), "Sender is"),
+        ):
+            found = judged(data, parse_mailbox(sender))
+            assert found is not None
+            self.assertEqual((550, "5.7.1"), (found.code, found.status))
+            self.assertEqual(differs, found.differs)
+            self.assertTrue(found.text.startswith(f"You are {ANN}, but the "))
+            self.assertIn(words, found.text)
+
+    def test_null_sender(self) -> None:
+        """C15: nobody submits with the null sender."""
+        found = authorship(read_header(CONTROLS[0]), None, ANN, OWN)
+        assert found is not None
+        self.assertEqual(("envelope",), found.differs)
+
+    def test_nobody(self) -> None:
+        """An account that is gone writes as nobody."""
+        header = read_header(CONTROLS[0])
+        self.assertIsNotNone(authorship(header, parse_mailbox(ANN), ANN, frozenset()))
+
+    def test_lookalike_local(self) -> None:
+        """What only becomes a letter of ASCII in lower case was another letter."""
+        own = frozenset(("kate@home.example", "jos\u00e9@home.example"))
+        self.assertFalse(is_own("\u212aate@home.example", own))
+        self.assertTrue(is_own("JOS\u00c9@home.example", own))
+        self.assertFalse(is_own("jose\u0301@home.example", own))
 
     def test_controls(self) -> None:
         """R71: what is Ann's own is taken, in all its spellings."""
