@@ -7,6 +7,7 @@ Standards: RFC 5321 §4.1.2, §4.1.3 and §4.5.3.1, RFC 6531 §3.3, RFC 5890.
 """
 
 import re
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from unicodedata import category, normalize
 
@@ -58,6 +59,7 @@ class Address:
         return self._text
 
 
+@lru_cache(maxsize=1024)  # The same people write, and are written to.
 def parse_path(text: str, utf8: bool = False) -> Address | None:
     """
     Read what stands between C{<} and C{>}.

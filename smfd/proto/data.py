@@ -18,6 +18,7 @@ NUL = reply(550, "5.5.2", "NUL in the message is refused")
 NO_CRLF = reply(550, "5.5.2", "The message does not end with CRLF")
 TOO_BIG = reply(552, "5.3.4", "The message is too big")
 
+_DOT = b"\r\n."
 _END = b"\r\n.\r\n"
 
 #: The kinds of line ends that octets may have: none at all, or this.
@@ -105,9 +106,7 @@ class DataReader:
             return b""
         if self._held:
             octets = self._held + octets
-        # From the right: CPython finds it three times as fast there.
-        dots = octets.rfind(b"\r\n.") >= 0
-        end = octets.find(_END) if dots else -1
+        end, dots = _end(octets)
         if end >= 0:
             self.done = True
             self._held = b""
@@ -120,7 +119,7 @@ class DataReader:
     def _clear(self, octets: bytes, dots: bool) -> bytes:
         if dots:
             # RFC 5321 §4.5.2: the dot that was put before a dot goes.
-            octets = octets.replace(b"\r\n.", b"\r\n")
+            octets = octets.replace(_DOT, b"\r\n")
         if self._skip and octets:
             octets, self._skip = octets[self._skip :], 0
         self.scrutiny.look(octets)
@@ -190,6 +189,18 @@ class Swallow:
         self._left -= len(source.take(self._left))
         self.done = not self._left
         return b""
+
+
+def _end(octets: bytes) -> tuple[int, bool]:
+    """Where the end begins, or -1; whether a dot begins a line of the rest."""
+    # From the right: CPython finds it three times as fast there, and it is
+    # the only such line of most messages.
+    last = octets.rfind(_DOT)
+    if last < 0:
+        return -1, False
+    if octets.startswith(_END, last) and octets.rfind(_DOT, 0, last) < 0:
+        return last, False
+    return octets.find(_END), True
 
 
 def _begun(octets: bytes) -> int:
