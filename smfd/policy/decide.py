@@ -186,9 +186,9 @@ def one_reply(fates: tuple[Fate, ...]) -> tuple[Fate, ...]:
 
     Where recipients differ the refused ones are quarantined, and it says so.
     """
-    refusing = (Disposition.REJECT, Disposition.DEFER)
-    if all(fate.disposition is fates[0].disposition for fate in fates):
+    if all([fate.disposition is fates[0].disposition for fate in fates]):
         return fates
+    refusing = (Disposition.REJECT, Disposition.DEFER)
     return tuple(
         evolve(
             fate,

@@ -124,7 +124,7 @@ class ServerMachine:
     def answer(self, answer: Reply) -> bytes:
         """Close the open question; what to send for it."""
         event, self._open = self._open, None
-        if event is Signal.BEGIN and self._bdat is not None:
+        if self._bdat is not None and event is Signal.BEGIN:
             # RFC 3030 §2: the chunk of a refused BDAT is taken all the same.
             self._transfer.swallow(self._bdat, answer)
             self._end()
