@@ -30,7 +30,7 @@ _ADDRESS = rf"({_ATOM}(?>(?:\.{_ATOM})*)@[A-Za-z0-9.\u00a1-\U0010ffff-]++)"
 # No comment in a comment, and nothing in it that some reader ends it at.
 _COMMENT = r'\([^()\\"<>@,;:\n]*+\)'
 _COMMENTS = rf"{_SPACE}(?>(?:{_COMMENT}{_SPACE})*)"
-_QUOTED = r'"(?>(?:[^"\\\n]|\\")*)"'
+_QUOTED = r'"(?>(?:[^"\\\n]|\\["()])*)"'
 # RFC 5322 §4.1: obs-phrase lets the period in, but not at the beginning; close
 # to the "<" a known reader stumbles over it.
 _WORDS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u00a0-\U0010ffff \t\n-]++"

@@ -113,12 +113,15 @@ def _unreadable(header: Header) -> str:
     for defect in header.defects:
         if defect in _READERS_DIFFER:
             return _READERS_DIFFER[defect]
+    at = 0
     for found in header.fields:
         # RFC 5322 §4.5.8: space before the colon; or a line end that is none.
         marks = found.end - found.start - len(found.name) - len(found.value)
-        if marks != len(":\r\n") or _TORN.search(found.value):
+        if found.start != at or marks != len(":\r\n") or _TORN.search(found.value):
             return f"has a broken line: {found.name}"
-    return ""
+        at = found.end
+    # Nothing but the empty line is left; without it there is no body.
+    return "has a broken line" if header.size - at not in (0, len("\r\n")) else ""
 
 
 def _named(header: Header, identities: frozenset[str]) -> Iterator[tuple[str, str]]:

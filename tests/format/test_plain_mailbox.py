@@ -1,6 +1,6 @@
 """Tests for L{smfd.format.plain_mailbox} and L{smfd.format.display_name}."""
 
-from contextlib import suppress
+import contextlib
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +56,7 @@ class MailboxTests(SynchronousTestCase):
     @given(st.binary(max_size=200))
     def test_octets(self, value: bytes) -> None:
         """No octets raise anything else."""
-        with suppress(Ambiguous):
+        with contextlib.suppress(Ambiguous):
             plain_mailbox(value)
 
     def test_linear(self) -> None:

@@ -1,5 +1,6 @@
 """Headers that say to somebody that another wrote them, and headers that do not."""
 
+from base64 import b64encode
 from random import Random
 
 OWN, BOSS = b"ann@home.example", b"boss@bank.example"
@@ -262,6 +263,7 @@ CONTROLS = (
     message(b' "Dr. Ann \\"Annie\\" Example" <ANN@Home.Example>'),
     message(b" Ann B. Example <ann+shop@home.example>"),
     message(b" ann@home.example (Ann Example)"),
+    message(b' "Example \\(US\\), Ann" <ann@home.example>'),
     message(b" Ann Example (Sales) <ann@home.example>"),
     message(b" =?utf-8?q?Ann_M=C3=BCller=2C_Sales?= <ann@home.example>"),
     message(b" =?iso-2022-jp?B?GyRCMD8bKEI=?= <ann@home.example>"),
@@ -313,7 +315,9 @@ def plausible(dice: Random) -> bytes:
 
 
 def _written(name: str, dice: Random) -> bytes:
-    quoted = name.replace('"', '\\"')
+    quoted = name
+    if dice.random() < 0.3:
+        quoted = name.replace("(", "\\(").replace(")", "\\)")
     if name.isascii() and not set(name) & set(",(|"):
         return dice.choice((name, f'"{quoted}"')).encode()
     if name.isascii() or dice.random() < 0.2:
@@ -327,8 +331,6 @@ def _written(name: str, dice: Random) -> bytes:
 def _encoded(text: str, charset: str, how: str) -> str:
     data = text.encode()
     if how in "bB":
-        from base64 import b64encode
-
         return f"=?{charset}?{how}?{b64encode(data).decode()}?="
     said = "".join(
         chr(c) if chr(c).isalnum() and c < 128 else "_" if c == 32 else f"={c:02X}"
@@ -392,3 +394,26 @@ def mutation(dice: Random) -> bytes:
         at = dice.randrange(len(value) + 1)
         value[at : at + dice.randint(0, 2)] = dice.choice(_PIECES)
     return bytes(value)
+
+
+#: What headers of attackers are made of, line by line.
+_LINES = (
+    *(_PLAIN, _PLAIN, _PLAIN, b"From: boss@bank.example\r\n", b"X: y\r\n", b"X:\r\n"),
+    *(b"from: ann@home.example\r\n", b"From : boss@bank.example\r\n", b"x\r\n"),
+    *(b" From: boss@bank.example\r\n", b"\tx\r\n", b" \r\n", b"\r\n", b"\n", b"\r"),
+    *(b"From\r\n", b"From:\r\n", b":\r\n", b"From boss@bank.example Sun Nov 22\r\n"),
+    *(b">From: x\r\n", b"X-From: boss@bank.example\r\n", b"Subject: x\x0cFrom: b\r\n"),
+    *(
+        b"\xffFrom: boss@bank.example\r\n",
+        b"\0",
+        b"X: y\n",
+        b"X: y\rFrom: b\r\n",
+        _REST,
+    ),
+    *(b"Content-Type: text/plain;\r\n\tcharset=utf-8\r\n", b"X: \xc2\x85From: b\r\n"),
+)
+
+
+def header(dice: Random) -> bytes:
+    """A header that an attacker might write."""
+    return b"".join(dice.choices(_LINES, k=dice.randint(1, 6))) + b"\r\nHello\r\n"

@@ -16,6 +16,7 @@ from tests.policy.spoofs import (
     ENVELOPES,
     SPOOFS,
     attempt,
+    header,
     message,
     mutation,
     plausible,
@@ -107,6 +108,17 @@ class SpoofTests(SynchronousTestCase):
                 found = {text.lower() for text in extractor(data)}
                 self.assertEqual({address}, found, (extractor.__name__, value))
         self.assertGreater(taken, 4000)
+
+    def test_headers(self) -> None:
+        """R72: nor do readers find other fields in what is taken."""
+        dice, taken = Random(70), 0
+        for data in (header(dice) for _ in range(12_000)):
+            if judged(data) is not None:
+                continue
+            taken += 1
+            for extractor in EXTRACTORS:
+                self.assertEqual({ANN}, extractor(data), (extractor.__name__, data))
+        self.assertGreater(taken, 300)
 
     @given(st.binary(max_size=60), st.binary(max_size=60))
     def test_octets(self, before: bytes, behind: bytes) -> None:
