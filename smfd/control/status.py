@@ -2,11 +2,17 @@
 
 import sqlite3
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, succeed
 
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import utc
+from smfd.model.directory import Domain
+from smfd.model.quota import Hold
 from smfd.policy.address_book import risks
+from smfd.store.directory_pages import Page
 
 NO_ANTIVIRUS = (
     "No antivirus is installed: the builtin engine knows the EICAR test string"
@@ -28,6 +34,7 @@ async def status(house: House, actor: Actor) -> Document:
     facts = house.facts
     counts = await _counts(house)
     oldest = counts.get("oldest_due")
+    found = await gatherResults([_risks(house), _held(house)], consumeErrors=True)
     return {
         "hostname": facts.hostname,
         "version": facts.version,
@@ -45,7 +52,7 @@ async def status(house: House, actor: Actor) -> Document:
             *_virus(facts.engine),
             *([BLIND] if _tested(house) == "failed" else []),
             *facts.off,
-            *await _risks(house),
+            *chain(*found),
             *_stressed(house),
             *_ledger(house),
             *_corrupt(counts.get("corrupt", 0)),
@@ -82,12 +89,32 @@ def _stressed(house: House) -> list[str]:
     return [STRESS] if house.load is not None and house.load.on else []
 
 
-async def _risks(house: House) -> list[str]:
+def _risks(house: House) -> Deferred[list[str]]:
     """What domains put at risk; not all of a long list."""
-    found = await house.directory.risky()
+    return house.directory.risky().addCallback(_risky)
+
+
+def _risky(found: Page[Domain]) -> list[str]:
     said = [sentence for domain in found.items for sentence in risks(domain)]
     more = found.total - len(found.items)
     return [*said, *([f"Domains likewise: {more} more."] if more else [])]
+
+
+def _held(house: House) -> Deferred[list[str]]:
+    """Whose mail is held back; not all of a long list."""
+    if house.quota is None:
+        return succeed([])
+    return house.quota.holds.page(limit=10).addCallback(_holds)
+
+
+def _holds(found: Page[Hold]) -> list[str]:
+    said = [
+        f"All mail of {hold.account} is held since {utc(hold.since)}: {hold.reason}."
+        f" Look: user held show {hold.account}."
+        for hold in found.items
+    ]
+    more = found.total - len(found.items)
+    return [*said, *([f"Users likewise: {more} more."] if more else [])]
 
 
 def _virus(engine: str) -> list[str]:

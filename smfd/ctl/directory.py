@@ -9,6 +9,7 @@ import click
 from smfd.ctl.client import asking
 from smfd.ctl.face import Face, verb
 from smfd.ctl.noun import Noun
+from smfd.ctl.quota import held, limits
 
 
 @click.group()
@@ -149,6 +150,8 @@ def user() -> None:
     """Mailboxes and their passwords."""
 
 
+user.add_command(limits)
+user.add_command(held)
 _USERS = Noun("/v1/users", ("address", "created", "can_log_in"))
 _USERS.lists(
     user,

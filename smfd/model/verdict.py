@@ -4,12 +4,15 @@ from enum import Enum
 
 from attrs import frozen
 
+#: Of what a held account sends.
+HELD = "held"
+
 #: The words for what became of a message, for one recipient.
 CATEGORIES = (
     *("clean", "allowed", "blocked", "spam", "virus", "unscanned", "deferred"),
     # Of what our own people send: their account is held, a policy has it so,
     # somebody has to approve of it.
-    *("held", "policy", "approval"),
+    *(HELD, "policy", "approval"),
 )
 #: What recipients may also be held as, behind our 250.
 UNDELIVERABLE = "undeliverable"

@@ -54,6 +54,7 @@ class Reader(Service):
         recipient: str = "",
         words: str = "",
         category: str = "",
+        account: str = "",
         limit: int = 100,
         offset: int = 0,
     ) -> "Deferred[dict[str, Any]]":
@@ -61,7 +62,9 @@ class Reader(Service):
         C{{"items": [...], "total": n}}, the newest first; the empty string
         asks for any.
         """
-        query = rows.HeldQuery(domain, recipient, words, category, limit, offset)
+        query = rows.HeldQuery(
+            domain, recipient, words, category, account, limit, offset
+        )
         return self._database.run(rows.held, query)
 
     def held_item(self, item: str) -> "Deferred[dict[str, Any] | None]":

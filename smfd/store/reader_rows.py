@@ -43,6 +43,8 @@ class HeldQuery:
     """
     Which held items are wanted.
 
+    @ivar account: who sent them; asks for the records of all others, so name
+        a category with it.
     @ivar words: all of them are in the subject, the sender or the recipient.
     """
 
@@ -50,6 +52,7 @@ class HeldQuery:
     recipient: str = ""
     words: str = ""
     category: str = ""
+    account: str = ""
     limit: int = 100
     offset: int = 0
 
@@ -64,6 +67,9 @@ class HeldQuery:
             if value:
                 sql += f" AND r.{column} = ?"
                 values.append(value)
+        if self.account:
+            sql += " AND json_extract(d.json, '$.account') = ?"
+            values.append(self.account)
         for word in self.words.split()[:_WORDS]:
             sql += (
                 " AND (d.subject LIKE ? ESCAPE '\\' OR d.sender LIKE ? ESCAPE '\\'"

@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from smfd.control.house import Actor, Document, Facts, House
 from smfd.control.passwords import Passwords
+from smfd.control.quota import Quota
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.quarantine import QuarantineDestination
@@ -24,10 +25,14 @@ from smfd.interfaces import IStage
 from smfd.model.directory import Refused
 from smfd.model.entry import Entry, Recipient
 from smfd.model.finding import Finding, Result
+from smfd.model.quota import Allowance
 from smfd.model.record import Record
 from smfd.model.transaction import Body, Transaction
 from smfd.model.verdict import Disposition, Fate
+from smfd.store.counters import Counters
 from smfd.store.directory import Directory
+from smfd.store.directory_holds import Holds
+from smfd.store.directory_limits import Allowances
 from smfd.store.ids import new_id
 from smfd.store.ledger import FILE, Ledger
 from smfd.store.reader import Reader
@@ -95,9 +100,11 @@ class HouseTestCase(TestCase):
             delay=0.0,
         )
         self.retention = Retention(ledger, quarantine)
+        directory = Directory(self.home / "directory.db", reactor)
+        counters = Counters(self.home / "counters.db", reactor, reactor)
         self.house = House(
             home=str(self.home),
-            directory=Directory(self.home / "directory.db", reactor),
+            directory=directory,
             ledger=ledger,
             reader=reader,
             search=Search(self.home, LedgerRecords(self.home / FILE), desk, reactor),
@@ -107,6 +114,12 @@ class HouseTestCase(TestCase):
             virus=self.scanner,
             clock=reactor,
             ids=lambda: new_id(reactor.seconds()),
+            quota=Quota.of(
+                counters,
+                Allowances.of(directory, Allowance(messages=100)),
+                Holds.of(directory),
+                reactor,
+            ),
             facts=Facts("mx.home.example", "1", 0.0, "builtin", ("SPF is off.",)),
         )
         self.services = MultiService()
@@ -114,6 +127,7 @@ class HouseTestCase(TestCase):
             ledger,
             reader,
             self.house.directory,
+            counters,
             spool,
             maildir,
             quarantine,
@@ -138,6 +152,7 @@ class HouseTestCase(TestCase):
         category: str = "spam",
         *,
         to: Sequence[str] = ("ann@home.example",),
+        account: str = "",
         data: bytes = b"From: <x@a.example>\r\nSubject: Pills\r\n\r\nBuy\r\n",
         **fields: Any,
     ) -> str:
@@ -162,6 +177,7 @@ class HouseTestCase(TestCase):
             verdict=category,
             reply=f"250 2.0.0 Thanks id={name}",
             subject="Pills",
+            account=account,
             header_from="x@a.example",
             size=len(data),
             score=7.5,
