@@ -1,9 +1,9 @@
 """Answers that are there already."""
 
-from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.net.fired import at_hand
+from smfd.net.fired import at_hand, is_deferred
 
 
 class AtHandTests(SynchronousTestCase):
@@ -25,3 +25,10 @@ class AtHandTests(SynchronousTestCase):
         broken: Deferred[int] = fail(ValueError())
         self.assertIsNone(at_hand(broken))
         self.failureResultOf(broken, ValueError)
+
+    def test_deferred(self) -> None:
+        """Whatever comes later is told apart from what is there, None too."""
+        for later in Deferred(), succeed(1), DeferredList([]):
+            self.assertTrue(is_deferred(later))
+        for there in None, 5, Deferred:
+            self.assertFalse(is_deferred(there))
