@@ -28,7 +28,8 @@ class AtHandTests(SynchronousTestCase):
 
     def test_deferred(self) -> None:
         """Whatever comes later is told apart from what is there, None too."""
-        for later in Deferred(), succeed(1), DeferredList([]):
+        waiting: Deferred[int] = Deferred()
+        for later in waiting, succeed(1), DeferredList([]):
             self.assertTrue(is_deferred(later))
         for there in None, 5, Deferred:
             self.assertFalse(is_deferred(there))
