@@ -1,5 +1,7 @@
 """Answers that are there already."""
 
+from typing import Any
+
 from twisted.internet.defer import Deferred, DeferredList, fail, succeed
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -29,7 +31,8 @@ class AtHandTests(SynchronousTestCase):
     def test_deferred(self) -> None:
         """Whatever comes later is told apart from what is there, None too."""
         waiting: Deferred[int] = Deferred()
-        for later in waiting, succeed(1), DeferredList([]):
+        several: Deferred[Any] = DeferredList([])
+        for later in (waiting, several):
             self.assertTrue(is_deferred(later))
         for there in None, 5, Deferred:
             self.assertFalse(is_deferred(there))
