@@ -11,6 +11,8 @@ from smfd.model.directory import Refused
 _LONGEST = 4096
 #: The most members of an array.
 _MOST = 1000
+#: And of an object.
+_MEMBERS = 100
 
 
 @frozen
@@ -18,12 +20,14 @@ class Field:
     """
     One parameter of the query, or one member of the body.
 
-    @ivar kind: its JSON type: "string", "number", "integer", "boolean", or
-        "array": a list of strings.
+    @ivar kind: its JSON type: "string", "number", "integer", "boolean", "object":
+        of strings, lists of strings, yes, no and nothing; or "array".
+    @ivar items: what the members of an array are, "string" or "object".
     """
 
     kind: str = "string"
     required: bool = False
+    items: str = "string"
 
     def from_query(self, name: str, text: str) -> Any:
         """Its value from a query; text is all there is."""
@@ -40,7 +44,10 @@ class Field:
         if self.kind == "string" and isinstance(value, str):
             return _text(name, value)
         if self.kind == "array":
-            return _texts(name, value)
+            read = _objects if self.items == "object" else _texts
+            return read(name, value)
+        if self.kind == "object":
+            return _object(name, value)
         if self.kind == "boolean" and isinstance(value, bool):
             return value
         if not self._is_number(value):
@@ -63,6 +70,9 @@ class Field:
 TEXT = Field()
 NEEDED = Field(required=True)
 TEXTS = Field("array", required=True)
+SOME = Field("array")
+TABLE = Field("object", required=True)
+TABLES = Field("array", required=True, items="object")
 FLAG = Field("boolean")
 NUMBER = Field("number")
 PAGE: Mapping[str, Field] = {
@@ -114,6 +124,25 @@ def _texts(name: str, value: Any) -> list[str]:
     if len(value) > _MOST:
         raise Refused("invalid", f"{name} has more than {_MOST} members.")
     return [_text(name, text) for text in value]
+
+
+def _object(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict) or len(value) > _MEMBERS:
+        raise Refused("invalid", f"{name} must be an object of few members.")
+    return {_text(name, key): _member(key, member) for key, member in value.items()}
+
+
+def _member(name: str, value: Any) -> Any:
+    """A member of an object, which has no objects in it."""
+    if value is None or isinstance(value, bool):
+        return value
+    return _text(name, value) if isinstance(value, str) else _texts(name, value)
+
+
+def _objects(name: str, value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or len(value) > _MOST:
+        raise Refused("invalid", f"{name} must be a list of at most {_MOST} objects.")
+    return [_object(name, one) for one in value]
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -6,6 +6,7 @@ C{docs/api.yaml} describes it; a test holds the two together.  GET never acts.
 
 from smfd.console.fields import FLAG, NEEDED, NUMBER, PAGE, TEXT, TEXTS, Field
 from smfd.console.router import Route
+from smfd.console.routes_policies import ROUTES as POLICIES
 from smfd.control import (
     accounts,
     aliases,
@@ -122,12 +123,12 @@ ROUTES = (
     Route("GET", "/v1/trace/account/{name}", tracking.account),
     Route("GET", "/v1/quarantine", held.page, query=_HELD),
     Route("GET", "/v1/quarantine/{id}", held.show),
-    Route("DELETE", "/v1/quarantine/{id}", held.delete),
+    Route("DELETE", "/v1/quarantine/{id}", held.delete, query={"approver": TEXT}),
     Route(
         "POST",
         "/v1/quarantine/{id}/release",
         release,
-        body={"force": FLAG, "reason": TEXT},
+        body={"force": FLAG, "reason": TEXT, "approver": TEXT},
     ),
     Route("GET", "/v1/limits/{scope}", limits.show),
     Route("PATCH", "/v1/limits/{scope}", limits.change, body={"limits": TEXTS}),
@@ -140,4 +141,5 @@ ROUTES = (
     Route("GET", "/v1/sources/{address}", sources.show),
     Route("DELETE", "/v1/sources/{address}", sources.forget),
     Route("GET", "/v1/acts", audit.page, query={"subject": TEXT, **PAGE}),
+    *POLICIES,
 )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from smfd.control.approvals import acting
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import utc
 from smfd.control.words import one_of
@@ -63,9 +64,11 @@ async def delete(
     actor: Actor,
     *,
     id: str,  # noqa: A002
+    approver: str = "",
 ) -> Document:
-    """Throw an item away."""
+    """Throw an item away; who has to approve of it may, too."""
     item = await existing(house, id)
+    actor = await acting(house, actor, item, approver)
     if not await house.ledger.decide_held(id, State.DELETED, actor.name):
         raise decided(id)
     await house.ledger.audit(actor.name, "delete", id, "")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.application.service import IService
 from twisted.internet.interfaces import IReactorTime
 
@@ -15,6 +15,8 @@ from smfd.interfaces import IStage
 from smfd.model.entry import Entry
 from smfd.scan.source_known import Sources
 from smfd.store.directory import Directory
+from smfd.store.directory_groups import Groups
+from smfd.store.directory_policies import Policies
 from smfd.store.ledger import Ledger
 from smfd.store.reader import Reader
 from smfd.store.search import Search
@@ -104,6 +106,16 @@ class House:
     load: Load | None = None
     sources: Sources | None = None
     quota: Quota | None = None
+    groups: Groups = field(init=False)
+    policies: Policies = field(init=False)
+
+    @groups.default
+    def _its_groups(self) -> Groups:
+        return Groups(self.directory)
+
+    @policies.default
+    def _its_policies(self) -> Policies:
+        return Policies(self.directory)
 
     def services(self) -> Iterator[IService]:
         """Those that only the use cases need, not started."""

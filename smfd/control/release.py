@@ -14,6 +14,7 @@ from attrs import frozen
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
+from smfd.control.approvals import acting
 from smfd.control.held import decided, existing
 from smfd.control.house import Actor, Document, House
 from smfd.format.header import Header
@@ -169,15 +170,19 @@ async def release(
     id: str,  # noqa: A002
     force: bool = False,
     reason: str = "",
+    approver: str = "",
 ) -> Document:
     """
     Let an item through to its mailbox, after a fresh look for viruses.
 
     What carries a virus, or could not be scanned, only the operator lets go,
     with C{force} and a reason.
+
+    @param approver: who has to approve of it, and does.
     """
-    forced = _forced(actor, force, reason)
+    forced = _forced(Actor(approver, "approver") if approver else actor, force, reason)
     item = await existing(house, id)
+    actor = await acting(house, actor, item, approver)
     if item["class"] in _DANGEROUS and not forced:
         raise _dangerous(f"It is held because: {item['reason']}.")
     entry = await _Release(

@@ -11,6 +11,7 @@ from smfd.control.house import Actor, Document, House
 from smfd.control.times import utc
 from smfd.model.directory import Domain
 from smfd.model.quota import Hold
+from smfd.model.rule import Group
 from smfd.policy.address_book import risks
 from smfd.store.directory_pages import Page
 
@@ -34,7 +35,9 @@ async def status(house: House, actor: Actor) -> Document:
     facts = house.facts
     counts = await _counts(house)
     oldest = counts.get("oldest_due")
-    found = await gatherResults([_risks(house), _held(house)], consumeErrors=True)
+    found = await gatherResults(
+        [_risks(house), _held(house), _unprotected(house)], consumeErrors=True
+    )
     return {
         "hostname": facts.hostname,
         "version": facts.version,
@@ -115,6 +118,16 @@ def _holds(found: Page[Hold]) -> list[str]:
     ]
     more = found.total - len(found.items)
     return [*said, *([f"Users likewise: {more} more."] if more else [])]
+
+
+def _unprotected(house: House) -> Deferred[list[str]]:
+    """Groups that everybody may write to (S54)."""
+
+    def said(found: Page[Group]) -> list[str]:
+        open_ = f"Groups that everybody may write to: {found.total}"
+        return [f"{open_}; group list --unprotected."] if found.total else []
+
+    return house.groups.unprotected(0).addCallback(said)
 
 
 def _virus(engine: str) -> list[str]:

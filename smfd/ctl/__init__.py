@@ -32,6 +32,8 @@ VERBS = {
     "recipient": Verb("addresses", "recipient", "Listed addresses of domains."),
     "grant": Verb("grant", "grant", "Who may write as whom."),
     "list": Verb("directory", "list_", "Allow and block entries."),
+    "group": Verb("group", "group", "Groups of users."),
+    "policy": Verb("policy", "policy", "Who may send what to whom, and when."),
     "trace": Verb("trace", "trace", "What became of a message, and why."),
     "quarantine": Verb("quarantine", "quarantine", "Messages that are held."),
     "source": Verb("source", "source", "What is known of those who connect."),

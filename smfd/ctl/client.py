@@ -54,6 +54,10 @@ class Client:
         """Change."""
         return self._ask("PATCH", path, _given(body))
 
+    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Replace."""
+        return self._ask("PUT", path, _given(body))
+
     def delete(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Remove."""
         return self._ask("DELETE", _with(path, query))

@@ -16,6 +16,11 @@ _HELD = Noun(
 )
 
 
+_APPROVER = click.option(
+    "--approver", default="", help="Who has to approve of it, and decides."
+)
+
+
 @click.group()
 def quarantine() -> None:
     """Messages that are held."""
@@ -28,7 +33,7 @@ def quarantine() -> None:
     "--class",
     "category",
     default="",
-    help="spam, virus, blocked, unscanned or undeliverable.",
+    help="spam, virus, policy, approval, held, ...",
 )
 @click.option("--search", default="", help="Words in subject or addresses.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
@@ -55,23 +60,32 @@ def show(face: Face, id: str) -> None:  # noqa: A002
 @click.argument("id")
 @click.option("--force", is_flag=True, help="Even if it is dangerous; say why.")
 @click.option("--reason", default="", help="Why; it is written down.")
+@_APPROVER
 @verb
-def release(face: Face, id: str, force: bool, reason: str) -> None:  # noqa: A002
+def release(
+    face: Face,
+    id: str,  # noqa: A002
+    force: bool,
+    reason: str,
+    approver: str,
+) -> None:
     """Let a message through, after a fresh look for viruses."""
     with asking(face) as client:
         done = client.post(
-            f"{_HELD.one(id)}/release", {"force": force, "reason": reason}
+            f"{_HELD.one(id)}/release",
+            {"force": force, "reason": reason, "approver": approver},
         )
     face.show(done, [f"Released to {done['recipient']} as {done['released']}."])
 
 
 @quarantine.command()
 @click.argument("id")
+@_APPROVER
 @verb
-def delete(face: Face, id: str) -> None:  # noqa: A002
+def delete(face: Face, id: str, approver: str) -> None:  # noqa: A002
     """Throw a message away."""
     with asking(face) as client:
-        gone = client.delete(_HELD.one(id))
+        gone = client.delete(_HELD.one(id), {"approver": approver})
     face.show(gone, [f"Deleted; {gone['recipient']} will not get it."])
 
 

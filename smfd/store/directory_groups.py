@@ -57,6 +57,10 @@ class Groups:
         """Its members, by address."""
         return self._directory.ask(members_page, name, limit, offset)
 
+    def rules(self, name: str) -> Deferred[tuple[str, ...]]:
+        """The names of the rules that speak of a group."""
+        return self._directory.ask(speaking, name)
+
     def unprotected(self, limit: int = 100, offset: int = 0) -> Deferred[Page[Group]]:
         """Groups that everybody may write to (S54): no rule keeps anybody back."""
         return self._directory.ask(unprotected, limit, offset)
@@ -126,6 +130,13 @@ def members_page(
     return Page(tuple(address for (address,) in rows), total)
 
 
+def speaking(connection: sqlite3.Connection, name: str) -> tuple[str, ...]:
+    """The names of the rules that speak of a group."""
+    return tuple(
+        rule.name for rule in stored(connection) if name in group_names((rule,))
+    )
+
+
 def add(
     connection: sqlite3.Connection,
     doing: Doing,
@@ -182,16 +193,12 @@ def remove(connection: sqlite3.Connection, doing: Doing, name: str) -> Group:
     """Unmake a group that no rule speaks of."""
     found = show(connection, name)
     with transaction(connection, doing, "group remove", found.name, ""):
-        speaking = [
-            rule.name
-            for rule in stored(connection)
-            if found.name in group_names((rule,))
-        ]
-        if speaking:
+        needing = speaking(connection, found.name)
+        if needing:
             raise Refused(
                 "conflict",
-                f"Rules speak of {found.name}: {', '.join(speaking[:5])}.",
-                f"Change them first: policy list --group {found.name} shows them.",
+                f"Rules speak of {found.name}: {', '.join(needing[:5])}.",
+                "Change them first: policy edit.",
             )
         connection.execute("DELETE FROM user_groups WHERE name=?", (found.name,))
     return evolve(found, members=0)

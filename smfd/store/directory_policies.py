@@ -37,6 +37,10 @@ class Policies:
         """All rules in their order, disabled ones too."""
         return self._directory.ask(stored)
 
+    def rule(self, name: str) -> Deferred[tuple[int, Rule]]:
+        """A rule, and its place from 1 on."""
+        return self._directory.ask(one, name)
+
     def add(
         self, document: Document, before: str = "", *, actor: str
     ) -> Deferred[Rule]:
@@ -61,20 +65,17 @@ class Policies:
         """Have these rules and no others; all of them, or nothing changes."""
         return self._directory.act(actor, apply, documents)
 
-    def tried(self, document: Document) -> Deferred[Rulebook]:
-        """The rules in force as if this were the first of them; nothing changes."""
-        return self._directory.ask(tried, document)
-
 
 def _rulebook(connection: sqlite3.Connection, key: str) -> Rulebook:
     found = stored(connection)
     return Rulebook(found, members(connection, found))
 
 
-def tried(connection: sqlite3.Connection, document: Document) -> Rulebook:
-    """The rulebook with one more rule in front."""
-    found = (_read(document), *stored(connection))
-    return Rulebook(found, members(connection, found))
+def one(connection: sqlite3.Connection, name: str) -> tuple[int, Rule]:
+    """A rule that must be there, and its place from 1 on."""
+    found = stored(connection)
+    place = _index(found, name)
+    return place + 1, found[place]
 
 
 def add(

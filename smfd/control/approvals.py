@@ -1,0 +1,37 @@
+"""Who may decide about a message that waits for approval (S52)."""
+
+from typing import Any
+
+from smfd.control.house import Actor, House
+from smfd.model.directory import Refused
+from smfd.policy.ruled import waits_for
+from smfd.store.directory_rules import address
+
+
+async def acting(
+    house: House, actor: Actor, item: dict[str, Any], approver: str
+) -> Actor:
+    """
+    Who decides about a held item: whoever asks, or the approver he names.
+
+    @raise Refused: he does not approve of such messages.
+    """
+    if not approver:
+        return actor
+    name = address(approver)[0]
+    rule = waits_for(item["reason"]) if item["class"] == "approval" else None
+    if rule is None:
+        raise Refused("conflict", f"{item['id']} does not wait for anybody's approval.")
+    approvers = [
+        who
+        for found in await house.policies.rules()
+        if found.name == rule
+        for who in found.approvers
+    ]
+    if name not in approvers:
+        raise Refused(
+            "conflict",
+            f"{name} does not approve of what the policy {rule} holds.",
+            f"{', '.join(approvers)} may." if approvers else "The operator decides.",
+        )
+    return Actor(f"{name} ({actor.name})", "approver")
