@@ -55,24 +55,13 @@ async def test(
     ours = await _is_hosted(house, name)
     known = ours if authenticated is None else authenticated
     way = _Way(house, ours and known)
-    recipients = [one for text in to for one in await way.recipients(text)]
+    found = [one for text in to for one in await way.recipients(text)][:_MOST]
+    letter = _Letter(
+        author, subject, header, size, attachment, attachment_type, client, verdict
+    )
     now = house.clock.seconds()
     time = moment(at, now, ahead=True)
-    mail = Mail(
-        name,
-        tuple(recipients[:_MOST]),
-        now if time is None else time,
-        name if way.own else "",
-        _address(author) if author else name,
-        frozenset({name}) if known and name else frozenset(),
-        _read("network", client).partition("/")[0] if client else "",
-        subject,
-        tuple(map(_field, header)),
-        int(_read("size_over", size)) if size else 0,
-        tuple(attachment),
-        tuple(word.lower() for word in attachment_type),
-        {one.address: verdict for one in recipients} if verdict else {},
-    )
+    mail = letter.mail(name, found, now if time is None else time, known, way.own)
     book = await house.policies.rulebook()
     matching = {rule.name: described(rule) for rule in book.rules}
     return {
@@ -83,6 +72,40 @@ async def test(
             for one, ruling in zip(mail.recipients, book.judge(mail), strict=True)
         ],
     }
+
+
+@frozen
+class _Letter:
+    """What is said of the message itself."""
+
+    author: str
+    subject: str
+    header: Sequence[str]
+    size: str
+    attachment: Sequence[str]
+    attachment_type: Sequence[str]
+    client: str
+    verdict: str
+
+    def mail(
+        self, name: str, to: Sequence[Addressee], time: float, known: bool, own: bool
+    ) -> Mail:
+        """The message as rules see it."""
+        return Mail(
+            name,
+            tuple(to),
+            time,
+            name if own else "",
+            _address(self.author) if self.author else name,
+            frozenset({name}) if known and name else frozenset(),
+            _read("network", self.client).partition("/")[0] if self.client else "",
+            self.subject,
+            tuple(map(_field, self.header)),
+            int(_read("size_over", self.size)) if self.size else 0,
+            tuple(self.attachment),
+            tuple(word.lower() for word in self.attachment_type),
+            {one.address: self.verdict for one in to} if self.verdict else {},
+        )
 
 
 @frozen
