@@ -60,8 +60,6 @@ def plain_mailbox(value: bytes) -> str:
     before, address, behind = found.groups()
     _check_name((before + behind).replace(_FOLDED, ""), address)
     local, _, domain = address.rpartition("@")
-    if "=?" in local:
-        raise Ambiguous("it has an encoded word for an address")
     return f"{local}@{_a_labels(domain)}"
 
 

@@ -59,6 +59,16 @@ class MailboxTests(SynchronousTestCase):
         with contextlib.suppress(Ambiguous):
             plain_mailbox(value)
 
+    def test_long(self) -> None:
+        """A line and a field have so many octets and no more."""
+        mailbox = b" <a@b.example>"
+        two_lines = (b"x" * 680 + b"\r\n ") * 2
+        for before, size in (b"", 998), (two_lines, 2048):
+            value = before + b"x" * (size - len(before + mailbox)) + mailbox
+            self.assertEqual(size, len(value))
+            self.assertEqual("a@b.example", plain_mailbox(value))
+            self.assertRaises(Ambiguous, plain_mailbox, b"x" + value)
+
     def test_linear(self) -> None:
         """A long hostile field is refused like a short one."""
         for piece in (
@@ -85,6 +95,10 @@ class NameTests(SynchronousTestCase):
             ("=?utf-8?q?A=C3=A9?= x", ("A\u00e9 x",)),
             ("=?utf-8?q?a_b?= =?utf-8?b?Yw==?=", ("a bc",)),
             ("=?utf-8?q?=C3?= =?utf-8?q?=A9?=", ("\u00e9", "\u00c3\u00a9")),
+            ("=?utf-8?q?a?=x=?utf-8?q?b?=", ("axb",)),
+            ("=?utf-8?q?a?= =?latin1?q?=E9?=", ("a\u00e9",)),
+            (" =?utf-8?q?a?=", (" a",)),
+            ("=?latin1?q?=E9?= =?utf-8?q?=C3=A9?=", ("\u00e9\u00e9",)),
             ("x =?latin1*fr?Q?=E9?= =?utf-8?b??=y", ("x \u00e9y",)),
         ):
             said = readings(phrase)
@@ -102,6 +116,12 @@ class NameTests(SynchronousTestCase):
                 "=?utf-8?q?=4?=",
             ),
             *("=?utf-8?b?YQ?=", "=?utf-8?b?Y Q==?=", "=?utf-7?q?a?=", "=?x?q?a?="),
-            *("=?utf-8?q?=0D?=", "=?utf-8?q?=29=28?=", "=?utf-8?q?a=2C?=", "a\0"),
+            *(
+                "=?utf-8?q?=0D?=",
+                "=?utf-8?q?=29=28?=",
+                "=?utf-8?q?=28=29=28?=",
+                "=?utf-8?q?a=2C?=",
+                "a\0",
+            ),
         ):
             self.assertRaises(Ambiguous, readings, phrase)

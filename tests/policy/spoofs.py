@@ -57,6 +57,7 @@ _VALUES = (
     b' "Ann\\\\" <ann@home.example>',
     b' "Ann\\\\" <boss@bank.example>, "\\\\" <ann@home.example>',
     b' "Ann" "<ann@home.example>',
+    b' "Ann \\" x" <ann@home.example>',
     "  boss\uff20bank.example <ann@home.example>".encode(),
     ' "boss\ufe6bbank.example" <ann@home.example>'.encode(),
     ' "\uff1cboss\uff20bank.example\uff1e" <ann@home.example>'.encode(),

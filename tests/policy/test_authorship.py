@@ -56,6 +56,10 @@ class SpoofTests(SynchronousTestCase):
             (message(b" b@x.example"), "c@x.example", ("from", "envelope"), "c@x"),
             (message(b" x"), ANN, ("from",), "cannot be taken: it is not one plain"),
             (b"X y: z\r\n" + CONTROLS[0], ANN, ("header",), "a strange name"),
+            (b"x\r\n" + CONTROLS[0], ANN, ("header",), "a line without a colon"),
+            (b" x\r\n" + CONTROLS[0], ANN, ("header",), "begins with white space"),
+            (b"X: y\r\n" * 2001 + CONTROLS[0], ANN, ("header",), "too many fields"),
+            (b"X: y\r\n" * 50_000 + CONTROLS[0], ANN, ("header",), "is too long"),
             (b"Sender: c@x.example\r\n" + CONTROLS[0], ANN, ("sender",), "Sender is"),
         ):
             found = judged(data, parse_mailbox(sender))
@@ -87,6 +91,12 @@ class SpoofTests(SynchronousTestCase):
         """R71: what is Ann's own is taken, in all its spellings."""
         for data in CONTROLS:
             self.assertIsNone(judged(data), data)
+
+    def test_no_body(self) -> None:
+        """A header alone is a message too; half a line is none."""
+        alone = CONTROLS[0].partition(b"\r\n\r\n")[0]
+        self.assertIsNone(judged(alone + b"\r\n"))
+        self.assertIsNotNone(judged(alone))
 
     def test_plausible(self) -> None:
         """R71: so is what mail programs write."""
