@@ -11,6 +11,7 @@ from attrs import frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from smfd.format.notice import letter
 from smfd.format.received import delivered
@@ -25,6 +26,7 @@ from smfd.proto.address import Address
 from smfd.smtpd.custody import Custody
 from smfd.smtpd.recipients import Recipients
 from smfd.store.directory import Directory
+from smfd.store.ledger import LedgerTrouble
 
 #: Seconds for which nobody is told the same again.
 _QUIET = 3600.0
@@ -61,7 +63,14 @@ class Notices:
                 continue
             self.told.put((address, matter), True, self.clock.seconds() + _QUIET)
             d = Deferred.fromCoroutine(self._send(address, subject, text))
-            d.addErrback(lambda f: self._log.failure("a notice was not sent", f))
+            d.addErrback(self._unsent, address)
+
+    def _unsent(self, failure: Failure, address: str) -> None:
+        if failure.check(LedgerTrouble):
+            # It stops just now, or has worse troubles.
+            self._log.warn("{to} is not told: {why}", to=address, why=failure.value)
+        else:
+            self._log.failure("a notice was not sent", failure)
 
     async def _send(self, address: str, subject: str, text: str) -> None:
         local, _, name = address.rpartition("@")

@@ -8,11 +8,15 @@ Standards: RFC 6409 §6.1 (what may be enforced), RFC 5321 §4.2.5.
 """
 
 from collections.abc import Callable, Mapping
+from hashlib import blake2b
 
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
+from smfd.control.quota import Exceeded, Quota
 from smfd.model.directory import Domain
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.record import Record
@@ -88,9 +92,12 @@ class Submitted:
     tracer: SentTracer
     clock: IReactorTime
     identities: Callable[[str], Deferred[frozenset[str]]]
+    quota: Quota
     rules: HouseRules
     notices: Notices
     encrypted: frozenset[str] = frozenset()
+
+    _log = Logger()
 
     def message(
         self, session: Session, envelope: Envelope, body: Body
@@ -109,7 +116,7 @@ class Submitted:
         to = ruled.redirected(envelope)
         if to is not envelope:
             way = await self._addressed(arrival, to)
-        return await self._sent(arrival, way, ruled)
+        return await self._counted(arrival, way, ruled)
 
     async def _in_his_name(self, transaction: Transaction) -> Reply | None:
         """The refusal of what is written in another's name (S19, C15)."""
@@ -120,7 +127,38 @@ class Submitted:
             return None
         return _said(wrong.code, wrong.status, wrong.text, envelope)
 
-    async def _sent(self, arrival: Arrival, way: _Way, ruled: Ruled) -> Reply:
+    async def _counted(self, arrival: Arrival, way: _Way, ruled: Ruled) -> Reply:
+        """Count it first; what is not taken after all does not count (S20, S24)."""
+        session, envelope = arrival.session, arrival.envelope
+        granted = await self.quota.spend(
+            session.account,
+            [str(forward.address) for forward in envelope.recipients],
+            arrival.body.size,
+            _digest(arrival),
+            session.client,
+        )
+        if isinstance(granted, Exceeded):
+            said = _said(granted.code, granted.status, granted.text, envelope)
+            return self.custody.refuse(arrival, way.transaction, None, said)
+        taken = False
+        try:
+            answer = await self._sent(arrival, way, ruled, granted.held)
+            taken = answer.positive
+        finally:
+            if not taken:
+                self.quota.refund(granted).addErrback(self._uncounted, session)
+        return answer
+
+    def _uncounted(self, failure: Failure, session: Session) -> None:
+        self._log.warn(
+            "{account}: a message counts that was not taken: {why}",
+            account=session.account,
+            why=failure.getErrorMessage(),
+        )
+
+    async def _sent(
+        self, arrival: Arrival, way: _Way, ruled: Ruled, held: str
+    ) -> Reply:
         custody, transaction = self.custody, way.transaction.found(*ruled.findings)
         at = transaction.session.account.rpartition("@")[2]
         # C1 and C2: what people of ours get is always scanned.
@@ -128,6 +166,7 @@ class Submitted:
             transaction = await self.chain.run(transaction)
         sending = Sending(
             way.ours,
+            held,
             encrypted=not self.encrypted.isdisjoint((at, "*")),
             ruled=ruled.fates,
         )
@@ -200,6 +239,15 @@ class Submitted:
             if domain is not None:
                 domains[name] = domain
         return _Way(transaction, ends, domains, led_by(ours, ends.shares))
+
+
+def _digest(arrival: Arrival) -> bytes:
+    """Of the body alone: what is sent again and again has a new header each time."""
+    body = arrival.body
+    if body.data is None:
+        # It is a file, and not worth reading: few send the same large one often.
+        return f"{body.size} {body.crc}".encode()
+    return blake2b(body.data[arrival.header.size :], digest_size=16).digest()
 
 
 def _answer(verdict: Verdict, envelope: Envelope) -> Reply:

@@ -7,10 +7,12 @@ from attrs import define, evolve
 from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
+from smfd.control.quota import Quota
 from smfd.format.pseudonym import pseudonym
 from smfd.interfaces import IStage
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding, Result
+from smfd.model.quota import Allowance
 from smfd.model.transaction import Flow, Transaction
 from smfd.net.conclusions import Conclusions
 from smfd.proto.reply import Reply
@@ -19,6 +21,9 @@ from smfd.smtpd.house_rules import HouseRules
 from smfd.smtpd.notices import Notices
 from smfd.smtpd.sent_trace import SentTracer
 from smfd.smtpd.submitted import Submitted
+from smfd.store.counters import Counters
+from smfd.store.directory_holds import Holds
+from smfd.store.directory_limits import Allowances
 from smfd.store.directory_policies import Policies
 from tests.sample import come
 from tests.smtpd.fronts import ANN, BOB, NAME, FrontTestCase, address
@@ -50,9 +55,15 @@ FOUND = Finding("virus", "VIRUS_FOUND", Result.FAIL, reason="Eicar was found")
 class SubmittedTestCase(FrontTestCase):
     """Ann, who logged in, and the world."""
 
-    async def open(self, finding: Finding = CLEAN, **known: Any) -> None:
+    async def open(self, finding: Finding = CLEAN, **limits: int) -> None:
         """The door behind the submission door."""
         await self.build()
+        self.counters = Counters(self.home / "counters.db", REACTOR, REACTOR)
+        self.counters.startService()
+        self.addCleanup(self.counters.stopService)
+        self.holds = Holds.of(self.directory)
+        allowances = Allowances.of(self.directory, Allowance(**limits))
+        self.quota = Quota.of(self.counters, allowances, self.holds, REACTOR)
         acceptance = self.door.acceptance
         self.seen: list[Transaction] = []
         self.own = frozenset({ANN})
@@ -76,9 +87,9 @@ class SubmittedTestCase(FrontTestCase):
             SentTracer(NAME, b"secret"),
             REACTOR,
             lambda account: succeed(self.own),
+            self.quota,
             HouseRules(self.policies),
             notices,
-            **known,
         )
 
     async def hand_in(self, *to: str, data: bytes = LETTER, sender: str = ANN) -> Reply:
@@ -218,6 +229,41 @@ class NameTests(SubmittedTestCase):
         data = LETTER.replace(b"ann@", b"bob@", 1)
         said = await self.hand_in(FAR, data=data, sender=BOB)
         self.assertEqual(250, said.code)
+
+
+class CountTests(SubmittedTestCase):
+    """How much."""
+
+    async def test_too_much(self) -> None:
+        """The one too many is refused for now, and its reply says until when."""
+        await self.open(messages=2)
+        for code in 250, 250, 450:
+            said = await self.hand_in(FAR)
+            self.assertEqual(code, said.code, said)
+        self.assertIn("2 messages in 24 hours; try again in", said.lines[0])
+        self.assertEqual("deferred", (await self.record(said))["verdict"])
+        self.assertEqual([FAR, FAR], await self.out())
+
+    async def test_not_taken(self) -> None:
+        """What was refused does not count."""
+        await self.open(FOUND, messages=1)
+        for _ in range(3):
+            self.assertEqual(550, (await self.hand_in(BOB)).code)
+        self.assertEqual(250, (await self.hand_in(FAR)).code)
+
+    async def test_held(self) -> None:
+        """Of a held account everything is taken, and nothing leaves (D5)."""
+        await self.open()
+        await self.holds.hold(ANN, "somebody stole the password")
+        said = await self.hand_in(FAR, BOB)
+        self.assertEqual(250, said.code)
+        record = await self.record(said)
+        self.assertEqual("held", record["verdict"])
+        self.assertEqual(
+            {"somebody stole the password"}, {f["reason"] for f in record["fates"]}
+        )
+        await self.until(self.held)
+        self.assertEqual(([], []), (await self.out(), self.mailbox(BOB)))
 
 
 class RuleTests(SubmittedTestCase):

@@ -80,6 +80,7 @@ virtual unix - n n - - virtual
 smtp unix - - n - - smtp
 discard unix - - n - - discard
 anvil unix - - n - 1 anvil
+tlsmgr unix - - n 1000? 1 tlsmgr
 postlog unix-dgram n - n - 1 postlogd
 """
 
