@@ -75,7 +75,7 @@ class DescriptionTests(SynchronousTestCase):
     def test_get_never_acts(self) -> None:
         """GET only looks: nothing that changes has a body-less door."""
         looking = {route.act.__name__ for route in ROUTES if route.method == "GET"}
-        self.assertEqual({"page", "show", "search", "status"}, looking)
+        self.assertEqual({"page", "show", "search", "status", "account"}, looking)
         for route in ROUTES:
             if route.method == "GET":
                 self.assertEqual({}, dict(route.body))
