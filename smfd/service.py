@@ -33,7 +33,7 @@ from smfd.delivery.onward import Onward, onward
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
-from smfd.interfaces import IDoor
+from smfd.interfaces import ICounters, IDoor
 from smfd.net.descriptors import raise_limit
 from smfd.net.hangup import Hangup
 from smfd.net.systemd import READY, STOPPING, notify
@@ -150,9 +150,23 @@ def _stock(config: Config, reactor: Any) -> Stock:
     )
 
 
+def _counters(config: Config, reactor: Any) -> ICounters:
+    """Those of this box, or of several."""
+    local, settings = Counters(config.home / COUNTERS, reactor, reactor), config.quota
+    if not settings.redis.server:
+        return local
+    # Only who has Redis pays for what speaks to it.
+    from smfd.net.redis import Redis, Server
+    from smfd.net.redis_counters import RedisCounters
+
+    of = settings.redis
+    server = Server(of.server, of.password, of.database, of.timeout)
+    return RedisCounters(Redis(server, reactor), local, of.boxes)
+
+
 def _quota(config: Config, directory: Directory, reactor: Any) -> Quota:
     return Quota.of(
-        Counters(config.home / COUNTERS, reactor, reactor),
+        _counters(config, reactor),
         Allowances.of(directory, allowance(config.quota)),
         Holds.of(directory),
         reactor,

@@ -2,7 +2,8 @@
 
 from attrs import frozen
 
-from smfd.config.setting import setting
+from smfd.config import value
+from smfd.config.setting import setting, table
 
 _NONE = "; 0 is no limit."
 
@@ -20,6 +21,33 @@ def _sign(text: str, default: int) -> int:
         high=2**40,
     )
     return found
+
+
+@frozen
+class Redis:
+    """
+    Where several servers count together.
+
+    While Redis is away each server counts alone, up to its share of the limits.
+    """
+
+    server: str = setting(
+        "unix:/PATH or tcp:HOST:PORT; empty: each server counts for itself.",
+        "",
+        check=value.redis,
+        example='"unix:/run/redis/redis-server.sock"',
+    )
+    password: str = setting("What Redis asks for, if it does.", "")
+    database: int = setting("The number of the database.", 0, low=0, high=1_000_000)
+    timeout: float = setting(
+        "How long we wait for an answer.", 0.25, unit="seconds", low=0.01, high=10
+    )
+    boxes: int = setting(
+        "How many servers share it: each counts alone to its share of the limits.",
+        2,
+        low=1,
+        high=1000,
+    )
 
 
 @frozen
@@ -47,3 +75,4 @@ class Quota:
     hold_new_recipients: int = _sign("So many first-time recipients", 300)
     hold_networks: int = _sign("So many networks the user never came from before", 20)
     hold_identical: int = _sign("So many messages with a body that went before", 300)
+    redis: Redis = table(Redis)

@@ -126,6 +126,19 @@ def clamd(text: str) -> str:
     return ""
 
 
+def redis(text: str) -> str:
+    """Where a Redis listens, or nothing."""
+    try:
+        if text:
+            split_clamd(text)
+    except ValueError:
+        return (
+            f'"{text}" is no place where Redis could listen; '
+            'write "unix:/run/redis/redis-server.sock" or "tcp:127.0.0.1:6379".'
+        )
+    return ""
+
+
 def hostname(text: str) -> str:
     """A host name in A-labels (RFC 5321 §4.1.2), or nothing."""
     labels = text.rstrip(".").split(".")

@@ -96,12 +96,13 @@ class Counters(Service):
         super().startService()
         self._rounds.start(ROUND, now=False)
 
-    def stopService(self) -> None:
+    def stopService(self) -> "Deferred[None]":
         """Finish what was asked."""
         super().stopService()
         if self._rounds.running:
             self._rounds.stop()
-        self._database.stop()
+        last = self._do(lambda connection, now: None)
+        return last.addBoth(lambda _: self._database.stop())
 
     def spend(self, account: str, draws: Sequence[Draw]) -> Deferred[Taken | Excess]:
         """All of it or nothing."""

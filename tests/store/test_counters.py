@@ -100,6 +100,14 @@ class CountersTests(CountersMixin, TestCase):
             sqlite3.DatabaseError, Counters(path, reactor, Clock()).startService
         )
 
+    async def test_stopped(self) -> None:
+        """Whoever asked before the end has his answer."""
+        counters = await self.build()
+        asked = [counters.spend(ANN, (Draw(MESSAGES, 9),)) for _ in range(20)]
+        await maybeDeferred(counters.stopService)
+        passed = [isinstance(await one, Taken) for one in asked]
+        self.assertEqual(9, sum(passed))
+
     async def test_cannot_write(self) -> None:
         """What cannot be written down fails, for all who waited; then it goes on."""
         counters = await self.build()
