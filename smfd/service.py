@@ -21,11 +21,12 @@ from twisted.logger import Logger
 import smfd
 from smfd.config.schema import Config
 from smfd.console.api import API
+from smfd.control.counters import quota
 from smfd.control.house import Facts, House, Load
 from smfd.control.housekeeping import Housekeeping
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
-from smfd.control.quota import Quota, allowance
+from smfd.control.quota import Quota
 from smfd.control.selftest import SelfTest
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
@@ -33,7 +34,7 @@ from smfd.delivery.onward import Onward, onward
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
-from smfd.interfaces import ICounters, IDoor
+from smfd.interfaces import IDoor
 from smfd.net.descriptors import raise_limit
 from smfd.net.hangup import Hangup
 from smfd.net.systemd import READY, STOPPING, notify
@@ -55,11 +56,7 @@ from smfd.smtpd.repeats import Repeats
 from smfd.smtpd.source_gate import source_gate
 from smfd.smtpd.trace import Tracer
 from smfd.store.annex import Annex
-from smfd.store.counters import FILE as COUNTERS
-from smfd.store.counters import Counters
 from smfd.store.directory import Directory
-from smfd.store.directory_holds import Holds
-from smfd.store.directory_limits import Allowances
 from smfd.store.directory_schema import WrongVersion
 from smfd.store.history_file import FILE as SOURCES
 from smfd.store.history_file import HistoryFile
@@ -146,30 +143,7 @@ def _stock(config: Config, reactor: Any) -> Stock:
         destinations,
         beyond,
         Repeats(reactor),
-        _quota(config, directory, reactor),
-    )
-
-
-def _counters(config: Config, reactor: Any) -> ICounters:
-    """Those of this box, or of several."""
-    local, settings = Counters(config.home / COUNTERS, reactor, reactor), config.quota
-    if not settings.redis.server:
-        return local
-    # Only who has Redis pays for what speaks to it.
-    from smfd.net.redis import Redis, Server
-    from smfd.net.redis_counters import RedisCounters
-
-    of = settings.redis
-    server = Server(of.server, of.password, of.database, of.timeout)
-    return RedisCounters(Redis(server, reactor), local, of.boxes)
-
-
-def _quota(config: Config, directory: Directory, reactor: Any) -> Quota:
-    return Quota.of(
-        _counters(config, reactor),
-        Allowances.of(directory, allowance(config.quota)),
-        Holds.of(directory),
-        reactor,
+        quota(config, directory, reactor),
     )
 
 

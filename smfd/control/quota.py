@@ -13,7 +13,6 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from smfd.config.quota import Quota as Settings
 from smfd.control.times import utc
 from smfd.interfaces import ICounters
 from smfd.model.directory import Refused
@@ -36,23 +35,6 @@ _ANSWERS = {
     quota.RECIPIENTS: (452, "4.5.3", "recipients in 24 hours"),
     quota.NEW_RECIPIENTS: (452, "4.5.3", "first-time recipients in 24 hours"),
 }
-
-
-def allowance(settings: Settings) -> Allowance:
-    """What counts for whom nothing else is said of."""
-    return Allowance(
-        connections=settings.connections,
-        rate=settings.rate,
-        messages=settings.messages,
-        recipients=settings.recipients,
-        new_recipients=settings.new_recipients,
-        message_recipients=settings.message_recipients,
-        message_size=settings.message_size,
-        hold_breaches=settings.hold_breaches,
-        hold_new_recipients=settings.hold_new_recipients,
-        hold_networks=settings.hold_networks,
-        hold_identical=settings.hold_identical,
-    )
 
 
 @frozen

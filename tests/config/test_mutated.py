@@ -48,6 +48,7 @@ def _other(name: str, key: Declared) -> Any:
         "dns.servers": ("127.0.0.1:5300", "::1"),
         "content.rules": ("rules",),
         "recipients.delimiter": "-",
+        "quota.redis.server": "tcp:127.0.0.1:6379",
     }.get(name, "other/place")
 
 
