@@ -107,8 +107,9 @@ class Ruled:
 
     @property
     def text(self) -> str:
-        """What the sender of a rejected message reads."""
-        return next((r.text for r in self.rulings if r.text), REFUSED)
+        """What the sender of a rejected message reads, or ""."""
+        refusing = [r for r in self.rulings if r.action == "reject"]
+        return refusing[0].text or REFUSED if refusing else ""
 
     @property
     def fates(self) -> Mapping[str, Fate]:

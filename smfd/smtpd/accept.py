@@ -6,14 +6,11 @@ Nothing passes unscanned.
 Standards: RFC 5321 §4.2.5, §6.3 (loops).
 """
 
-from collections.abc import Mapping
-
 from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.format.header import Header
-from smfd.model.directory import Domain
 from smfd.model.envelope import Envelope
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
@@ -24,6 +21,7 @@ from smfd.smtpd import answers
 from smfd.smtpd.answers import said as _said
 from smfd.smtpd.custody import Arrival, Custody
 from smfd.smtpd.guarded import Gates
+from smfd.smtpd.policed import Judged, Policed, domains_of
 from smfd.smtpd.recipients import Ends, Recipients
 from smfd.smtpd.trace import Tracer
 from smfd.store.directory import Directory
@@ -40,6 +38,7 @@ class Acceptance:
 
     @ivar recipients: whose mail it is.
     @ivar gates: know where it comes from.
+    @ivar policed: knows the mail policies.
     """
 
     custody: Custody
@@ -50,6 +49,7 @@ class Acceptance:
     tracer: Tracer
     clock: IReactorTime
     gates: Gates = field(factory=Gates)
+    policed: Policed | None = None
 
     def message(
         self, session: Session, envelope: Envelope, body: Body
@@ -66,14 +66,27 @@ class Acceptance:
         if refusal is not None:
             return custody.refuse(arrival, transaction, None, refusal)
         transaction = self.policy.weigh(await self.chain.run(transaction))
-        domains = await self._domains(envelope)
-        verdict = self.policy.decide(transaction, domains, answers.merged(together))
-        said = answers.each(verdict, envelope, together)
-        if not said.positive:
-            return custody.refuse(arrival, transaction, verdict, said)
-        record = await custody.record(arrival, transaction, verdict, said)
-        entry = self.tracer.entry(transaction, verdict, record, domains)
-        return await custody.keep(entry, said)
+        domains = await domains_of(self.directory, envelope)
+        groups = answers.merged(together)
+        judged = Judged(
+            transaction, self.policy.decide(transaction, domains, groups), domains
+        )
+        if self.policed is not None:
+            judged = await self.policed.judge(judged, arrival.envelope, ends, groups)
+        said = answers.each(judged.verdict, envelope, together, judged.ruled.text)
+        if said.positive:
+            await self._keep(arrival, judged, said)
+        else:
+            custody.refuse(arrival, judged.transaction, judged.verdict, said)
+        if self.policed is not None:
+            self.policed.tell(judged)
+        return said
+
+    async def _keep(self, arrival: Arrival, judged: Judged, said: Reply) -> None:
+        transaction, verdict = judged.transaction, judged.verdict
+        record = await self.custody.record(arrival, transaction, verdict, said)
+        entry = self.tracer.entry(transaction, verdict, record, judged.domains)
+        await self.custody.keep(judged.ruled.headed(entry), said)
 
     async def _addressed(self, arrival: Arrival) -> tuple[Transaction, Ends]:
         """To the mailboxes behind the recipients, if there are any."""
@@ -92,15 +105,6 @@ class Acceptance:
             (*self.gates.findings(session, envelope), *ends.findings),
         )
         return transaction, ends
-
-    async def _domains(self, envelope: Envelope) -> Mapping[str, Domain]:
-        names = {forward.address.domain for forward in envelope.recipients}
-        found = {}
-        for name in names:
-            domain = await self.directory.domain(name)
-            if domain is not None:
-                found[name] = domain
-        return found
 
 
 def passed(header: Header) -> list[bytes]:

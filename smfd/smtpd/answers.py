@@ -10,6 +10,9 @@ from smfd.model.envelope import Envelope
 from smfd.model.verdict import Disposition, Fate, Verdict
 from smfd.proto.reply import Reply, replies, reply
 
+#: What is said to those that are refused, where nobody has better words.
+REFUSED = "The message is not accepted here"
+
 
 def said(code: int, status: str, text: str, envelope: Envelope) -> Reply:
     """A reply that names the record."""
@@ -32,18 +35,23 @@ def merged(groups: Sequence[Collection[str]]) -> Sequence[frozenset[str]]:
 
 
 def each(
-    verdict: Verdict, envelope: Envelope, mailboxes: Sequence[Collection[str]]
+    verdict: Verdict,
+    envelope: Envelope,
+    mailboxes: Sequence[Collection[str]],
+    refused: str = "",
 ) -> Reply:
     """
     The reply to each recipient, or one where they are all told the same.
 
     @param verdict: who is answered together is refused together, or not at all.
     @param mailboxes: those of each recipient; none when one reply answers all.
+    @param refused: what is said to those that are refused, if there are words
+        of somebody's own.
     """
     if not mailboxes:
-        return _answer(verdict.fates[0].disposition, envelope)
+        return _answer(verdict.fates[0].disposition, envelope, refused)
     by_name = {fate.recipient: fate for fate in verdict.fates}
-    answers = [_answer(_of(group, by_name), envelope) for group in mailboxes]
+    answers = [_answer(_of(group, by_name), envelope, refused) for group in mailboxes]
     return answers[0] if len(set(answers)) == 1 else replies(answers)
 
 
@@ -53,9 +61,9 @@ def _of(group: Collection[str], fates: Mapping[str, Fate]) -> Disposition:
     return next(known, Disposition.DELIVER)
 
 
-def _answer(disposition: Disposition, envelope: Envelope) -> Reply:
+def _answer(disposition: Disposition, envelope: Envelope, refused: str) -> Reply:
     if disposition is Disposition.REJECT:
-        return said(550, "5.7.1", "The message is not accepted here", envelope)
+        return said(550, "5.7.1", refused or REFUSED, envelope)
     if disposition is Disposition.DEFER:
         text = "The message cannot be checked now, try again later"
         return said(451, "4.7.1", text, envelope)

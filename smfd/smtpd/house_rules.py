@@ -64,6 +64,10 @@ class HouseRules:
     workers: Pool | None = None
     _letters: dict[str, TokenBucket] = field(factory=dict, init=False)
 
+    async def speak(self) -> bool:
+        """Whether there are any."""
+        return bool(await self.policies.rulebook())
+
     async def judge(
         self,
         transaction: Transaction,
