@@ -49,6 +49,7 @@ from smfd.smtpd.guarded import Gates, Guarded
 from smfd.smtpd.lmtp import LMTP
 from smfd.smtpd.mx import MX
 from smfd.smtpd.opening import make_doors
+from smfd.smtpd.policed import Policed
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.recipients import recipients
 from smfd.smtpd.recorder import Recorder
@@ -191,15 +192,19 @@ def _acceptance(
         config.mx.header_size,
         config.mx.header_fields,
     )
+    whose = recipients(config, stock.directory, reactor)
+    ids = partial(_new_id, reactor)
+    policed = Policed.of(custody, whose, config.hostname, ids, scan.workers)
     return Acceptance(
         custody,
         chain(config, scan, reactor),
         policy(config),
         stock.directory,
-        recipients(config, stock.directory, reactor),
+        whose,
         Tracer(config.hostname),
         reactor,
         recorder.gates,
+        policed,
     )
 
 

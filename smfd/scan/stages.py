@@ -33,11 +33,16 @@ from smfd.store.directory import Directory
 
 @frozen
 class Scan:
-    """The stages that are on, the services they need, and who judges sources."""
+    """
+    The stages that are on, the services they need, and who judges sources.
+
+    @ivar workers: look into messages, for others too; None when no stage does.
+    """
 
     stages: dict[str, IStage]
     services: tuple[IService, ...]
     sources: Sources
+    workers: Workers | None = None
 
     @property
     def virus(self) -> IStage | None:
@@ -87,7 +92,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
     working = {"virus", "dkim", "content"}
     services = (workers,) if working & set(chosen) else ()
     judging = sources(config, resolver, directory.is_hosted, reactor)
-    return Scan(chosen, services, judging)
+    return Scan(chosen, services, judging, workers if services else None)
 
 
 def chain(config: Config, scan: Scan, clock: IReactorTime) -> Chain:

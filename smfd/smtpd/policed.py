@@ -1,6 +1,6 @@
 """The mail policies at the front door: for what comes from elsewhere."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from attrs import frozen
 
@@ -9,11 +9,18 @@ from smfd.model.envelope import Envelope
 from smfd.model.rule import Addressee
 from smfd.model.transaction import Transaction
 from smfd.model.verdict import Verdict
+from smfd.net.conclusions import Conclusions
 from smfd.policy.ruled import Ruled
+from smfd.scan.pool import Pool
+from smfd.smtpd.custody import Custody
 from smfd.smtpd.house_rules import UNRULED, HouseRules, led_by
 from smfd.smtpd.notices import Notices
-from smfd.smtpd.recipients import Ends
+from smfd.smtpd.recipients import Ends, Recipients
 from smfd.store.directory import Directory
+from smfd.store.directory_policies import Policies
+
+#: Letters that are remembered, not to be written again.
+TOLD = 10_000
 
 
 @frozen
@@ -42,6 +49,23 @@ class Policed:
     rules: HouseRules
     notices: Notices
     directory: Directory
+
+    @classmethod
+    def of(
+        cls,
+        custody: Custody,
+        recipients: Recipients,
+        hostname: str,
+        ids: Callable[[], str],
+        workers: Pool | None,
+    ) -> "Policed":
+        """With the rules of the directory, and letters of its own."""
+        directory, clock = recipients.directory, recipients.clock
+        told: Conclusions[tuple[str, str], bool]
+        told = Conclusions(clock.seconds, TOLD)
+        notices = Notices(custody, directory, recipients, hostname, ids, clock, told)
+        rules = HouseRules(Policies(directory), workers)
+        return cls(rules, notices, directory)
 
     async def judge(
         self,
