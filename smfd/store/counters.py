@@ -24,7 +24,7 @@ from zope.interface import implementer
 
 from smfd.interfaces import ICounters
 from smfd.policy import quota
-from smfd.policy.quota import METERS, REMEMBERED, Draw, Excess, Kind, Taken
+from smfd.policy.quota import METERS, REMEMBERED, Draw, Excess, Kind, Level, Taken
 from smfd.store.database import Database
 from smfd.store.directory_schema import WrongVersion
 
@@ -36,6 +36,10 @@ ROUND = 3600.0
 
 #: How much is forgotten in one go, and how much is done in one transaction.
 _BATCH = 500
+
+#: A thing that is seen again is written down when less than this share of its
+#: time is left: who writes to the same people again and again costs no write.
+_LATE = 0.97
 
 _VERSION = 1
 _TABLES = """
@@ -186,45 +190,48 @@ def _together(
 def _spend(
     connection: sqlite3.Connection, now: float, account: str, draws: Sequence[Draw]
 ) -> Taken | Excess:
-    taken, levels, excess = [], [], None
+    states = _states(connection, account)
+    taken, levels, fresh, excess = [], [], [], None
     for draw in draws:
-        unseen = _unseen(connection, account, draw, now)
+        seen = _seen(connection, account, draw)
+        unseen = tuple(i for i in draw.items if seen.get(i, 0) <= now)
         count = _count(draw, unseen)
-        state = _state(connection, account, draw)
-        level = quota.take(draw, state, count, now)
+        level = quota.take(draw, states.get(draw.meter.name, ""), count, now)
         if level.wait and (excess is None or level.wait > excess.wait):
             excess = Excess(draw.meter, draw.most, level.wait)
         taken.append(evolve(draw, count=count, items=unseen))
-        levels.append(level)
+        levels.append((draw, level))
+        fresh.append(_fresh(draw, seen, now))
     if excess is not None:
-        for draw, level in zip(draws, levels, strict=True):
-            if level.wait:
-                _put(connection, account, draw, level.state, now)
+        _put(connection, account, [one for one in levels if one[1].wait], now)
         return excess
-    for draw, level in zip(draws, levels, strict=True):
-        _put(connection, account, draw, level.state, now)
-        _see(connection, account, draw, now)
-    return Taken(tuple(taken), tuple(level.used for level in levels))
+    _put(connection, account, levels, now)
+    for draw, items in zip(taken, fresh, strict=True):
+        _see(connection, account, draw, items, now)
+    return Taken(tuple(taken), tuple(level.used for _, level in levels))
 
 
 def _refund(
     connection: sqlite3.Connection, now: float, account: str, taken: Taken
 ) -> None:
-    for draw in taken.draws:
-        state = quota.give_back(draw, _state(connection, account, draw), now)
-        _put(connection, account, draw, state, now)
-        connection.executemany(
-            "DELETE FROM seen WHERE account=? AND meter=? AND item=?",
-            [(account, draw.meter.name, item) for item in draw.items],
-        )
+    states = _states(connection, account)
+    back = [
+        (draw, quota.give_back(draw, states.get(draw.meter.name, ""), now))
+        for draw in taken.draws
+    ]
+    _put(connection, account, [(draw, Level(state, 0)) for draw, state in back], now)
+    connection.executemany(
+        "DELETE FROM seen WHERE account=? AND meter=? AND item=?",
+        [(account, d.meter.name, item) for d in taken.draws for item in d.items],
+    )
 
 
 def _used(connection: sqlite3.Connection, now: float, account: str) -> dict[str, float]:
+    states = _states(connection, account)
     return {
-        meter.name: quota.take(draw, _state(connection, account, draw), 0, now).used
+        meter.name: quota.take(Draw(meter), states.get(meter.name, ""), 0, now).used
         for meter in METERS
         if meter.kind is not Kind.BUCKET
-        for draw in [Draw(meter)]
     }
 
 
@@ -249,35 +256,40 @@ def _forget(connection: sqlite3.Connection, now: float) -> None:
         )
 
 
-def _state(connection: sqlite3.Connection, account: str, draw: Draw) -> str:
-    found = connection.execute(
-        "SELECT state FROM meters WHERE account=? AND meter=?",
-        (account, draw.meter.name),
-    ).fetchone()
-    return found[0] if found else ""
+def _states(connection: sqlite3.Connection, account: str) -> dict[str, str]:
+    return dict(
+        connection.execute(
+            "SELECT meter, state FROM meters WHERE account=?", (account,)
+        )
+    )
 
 
 def _put(
-    connection: sqlite3.Connection, account: str, draw: Draw, state: str, now: float
+    connection: sqlite3.Connection,
+    account: str,
+    levels: Sequence[tuple[Draw, Level]],
+    now: float,
 ) -> None:
-    connection.execute(
+    connection.executemany(
         "INSERT OR REPLACE INTO meters VALUES (?,?,?,?)",
-        (account, draw.meter.name, state, int(now + quota.ends(draw.meter)) + 1),
+        [
+            (account, d.meter.name, level.state, int(now + quota.ends(d.meter)) + 1)
+            for d, level in levels
+        ],
     )
 
 
-def _unseen(
-    connection: sqlite3.Connection, account: str, draw: Draw, now: float
-) -> tuple[str, ...]:
-    """Those of its things that were not seen for long, or ever."""
-    return tuple(
-        item
-        for item in draw.items
-        if not connection.execute(
-            "SELECT 1 FROM seen WHERE account=? AND meter=? AND item=? AND ends>?",
-            (account, draw.meter.name, item, now),
+def _seen(connection: sqlite3.Connection, account: str, draw: Draw) -> dict[str, float]:
+    """Until when each of its things is known, of those that are."""
+    found = {}
+    for item in draw.items:
+        row = connection.execute(
+            "SELECT ends FROM seen WHERE account=? AND meter=? AND item=?",
+            (account, draw.meter.name, item),
         ).fetchone()
-    )
+        if row is not None:
+            found[item] = row[0]
+    return found
 
 
 def _count(draw: Draw, unseen: tuple[str, ...]) -> int:
@@ -287,15 +299,27 @@ def _count(draw: Draw, unseen: tuple[str, ...]) -> int:
     return new if draw.meter.kind is Kind.NEW else len(draw.items) - new
 
 
-def _see(connection: sqlite3.Connection, account: str, draw: Draw, now: float) -> None:
-    if not draw.items:
-        return
+def _fresh(draw: Draw, seen: Mapping[str, float], now: float) -> list[str]:
+    """Things whose end is to be written; it is not for each sight of them."""
+    late = now + draw.meter.kept * _LATE
+    return [item for item in draw.items if seen.get(item, 0) < late]
+
+
+def _see(
+    connection: sqlite3.Connection,
+    account: str,
+    draw: Draw,
+    items: Sequence[str],
+    now: float,
+) -> None:
     name = draw.meter.name
     ends = int(now + draw.meter.kept)
     connection.executemany(
         "INSERT OR REPLACE INTO seen VALUES (?,?,?,?)",
-        [(account, name, item, ends) for item in draw.items],
+        [(account, name, item, ends) for item in items],
     )
+    if not draw.items:
+        return
     (many,) = connection.execute(
         "SELECT count(*) FROM seen WHERE account=? AND meter=?", (account, name)
     ).fetchone()
