@@ -34,7 +34,6 @@ from smfd.delivery.onward import Onward, onward
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
-from smfd.interfaces import IDoor
 from smfd.net.descriptors import raise_limit
 from smfd.net.hangup import Hangup
 from smfd.net.systemd import READY, STOPPING, notify
@@ -56,6 +55,7 @@ from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.repeats import Repeats
 from smfd.smtpd.source_gate import source_gate
 from smfd.smtpd.trace import Tracer
+from smfd.smtpd.users import submission
 from smfd.store.annex import Annex
 from smfd.store.directory import Directory
 from smfd.store.directory_schema import WrongVersion
@@ -153,10 +153,10 @@ def _maillog(config: Config, reactor: Any) -> MailLog:
     return MailLog(None if mail == "-" else config.resolve(mail), reactor)
 
 
-def _doors(
+def _front(
     config: Config, stock: Stock, scan: Scan, reactor: Any, capacity: int
-) -> tuple[IDoor, IDoor]:
-    """The front door and the back door; what lies behind them is the same."""
+) -> tuple[MX, Acceptance]:
+    """The front door, and what lies behind it and the back door."""
     settings = config.mx
     spf = scan.stages.get("spf")
     gates = Gates(
@@ -178,7 +178,7 @@ def _doors(
         settings.connections_per_address,
         networks(settings.exempt),
     )
-    return Guarded(door, gates), _back(config, door)
+    return door, acceptance
 
 
 def _acceptance(
@@ -208,10 +208,9 @@ def _acceptance(
     )
 
 
-def _back(config: Config, front: MX) -> LMTP:
+def _back(config: Config, front: MX, acceptance: Acceptance) -> LMTP:
     """The same house from behind, where no gates stand."""
     recorder = evolve(front.recorder, gates=Gates())
-    acceptance = front.acceptance
     custody = evolve(acceptance.custody, recorder=recorder)
     return LMTP(
         config.hostname,
@@ -243,10 +242,18 @@ def _off(config: Config) -> tuple[str, ...]:
         said.append("DNS is off: no sender can be authenticated but those listed.")
     if not config.tls.certificate:
         said.append("STARTTLS is off: mail arrives in the clear.")
+        said.append("Submission is closed: nobody can log in without TLS.")
     return tuple(said)
 
 
-def _house(config: Config, stock: Stock, scan: Scan, reactor: Any, load: Load) -> House:
+def _house(
+    config: Config,
+    stock: Stock,
+    scan: Scan,
+    reactor: Any,
+    load: Load,
+    passwords: Passwords,
+) -> House:
     virus = scan.stages.get("virus")
     return House(
         home=str(config.home),
@@ -255,7 +262,7 @@ def _house(config: Config, stock: Stock, scan: Scan, reactor: Any, load: Load) -
         reader=stock.reader,
         search=stock.search,
         spool=stock.spool,
-        passwords=Passwords(reactor),
+        passwords=passwords,
         take=stock.runner.take,
         virus=scan.virus,
         clock=reactor,
@@ -324,10 +331,18 @@ def make_service(config: Config, reactor: Any) -> IService:
     hands = stock.annex.desk("clamd", config.virus.connections)
     scan = stages(config, stock.directory, hands, reactor)
     stress = stress_limits(config, raise_limit())
-    front, back = _doors(config, stock, scan, reactor, stress.capacity)
-    ids = partial(_new_id, reactor)
-    doors = make_doors(config, front, back, stress, ids, reactor)
-    house = _house(config, stock, scan, reactor, doors.front.stress)
+    front, acceptance = _front(config, stock, scan, reactor, stress.capacity)
+    passwords = Passwords(reactor, config.login.threads, config.login.waiting)
+    doors = make_doors(
+        config,
+        Guarded(front, front.recorder.gates),
+        _back(config, front, acceptance),
+        submission(config, front, acceptance, scan, stock.quota, passwords),
+        stress,
+        front.ids,
+        reactor,
+    )
+    house = _house(config, stock, scan, reactor, doors.front.stress, passwords)
     reception = doors.reception(config)
     services = (
         *stock.services(),

@@ -45,7 +45,8 @@ class OffTests(SynchronousTestCase):
         """No DNS and no TLS are said too."""
         said = off('[dns]\noffline = true\n[tls]\ncertificate = ""\nkey = ""\n')
         self.assertEqual(
-            ["DNS is off", "STARTTLS is off"], [s[: s.index(":")] for s in said]
+            ["DNS is off", "STARTTLS is off", "Submission is closed"],
+            [s[: s.index(":")] for s in said],
         )
 
 

@@ -10,6 +10,7 @@ def disagreements(config: Config) -> Iterator[tuple[Path, str]]:
     """Where, and a sentence."""
     if not config.mx.listen and not config.mx.listen_tls:
         yield ("mx", "listen"), "Nobody could reach us; name an address."
+    yield from _addresses(config)
     if bool(config.tls.certificate) != bool(config.tls.key):
         yield ("tls",), "Certificate and key belong together; give both or none."
     if not config.tls.certificate and (config.mx.listen_tls or config.tls.sni):
@@ -19,6 +20,23 @@ def disagreements(config: Config) -> Iterator[tuple[Path, str]]:
     yield from _stages(config)
     yield from _deadlines(config)
     yield from _routes(config)
+
+
+def _addresses(config: Config) -> Iterator[tuple[Path, str]]:
+    mx, submission = config.mx, config.submission
+    doors = {
+        ("mx", "listen"): mx.listen,
+        ("mx", "listen_tls"): mx.listen_tls,
+        ("submission", "listen"): submission.listen,
+        ("submission", "listen_tls"): submission.listen_tls,
+        ("lmtp", "listen"): config.lmtp.listen,
+    }
+    seen: set[str] = set()
+    for place, addresses in doors.items():
+        for address in addresses:
+            if address in seen:
+                yield place, f"{address} is another door's; each needs its own."
+        seen.update(addresses)
 
 
 def _stages(config: Config) -> Iterator[tuple[Path, str]]:

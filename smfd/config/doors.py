@@ -41,7 +41,7 @@ class MX:
         "Addresses where TLS begins at once, without STARTTLS.",
         (),
         check=value.listening,
-        example='["0.0.0.0:465", "[::]:465"]',
+        example='["0.0.0.0:2525", "[::]:2525"]',
     )
     proxy: tuple[str, ...] = setting(
         "Networks of proxies that say by the PROXY protocol, version 1 or 2, whose "

@@ -20,6 +20,7 @@ from smfd.config.recipients import Recipients
 from smfd.config.setting import setting, table
 from smfd.config.shipped import shipped
 from smfd.config.source import Source
+from smfd.config.submission import Login, Submission
 
 
 @frozen
@@ -34,6 +35,8 @@ class Config:
     server: Server = table(Server)
     mx: MX = table(MX)
     limits: Limits = table(Limits)
+    submission: Submission = table(Submission)
+    login: Login = table(Login)
     quota: Quota = table(Quota)
     recipients: Recipients = table(Recipients)
     source: Source = table(Source)

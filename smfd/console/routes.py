@@ -4,12 +4,13 @@ The JSON API: one line for each thing that can be asked.
 C{docs/api.yaml} describes it; a test holds the two together.  GET never acts.
 """
 
-from smfd.console.fields import FLAG, NEEDED, NUMBER, PAGE, TEXT, TEXTS, Field
+from smfd.console.fields import FLAG, NEEDED, NUMBER, PAGE, SOME, TEXT, TEXTS, Field
 from smfd.console.router import Route
 from smfd.console.routes_policies import ROUTES as POLICIES
 from smfd.control import (
     accounts,
     aliases,
+    app_passwords,
     audit,
     domains,
     forwards,
@@ -62,7 +63,8 @@ _TRACE = {
     **PAGE,
 }
 _HELD = {"domain": TEXT, "recipient": TEXT, "category": TEXT, **_SEARCH}
-_USER = {"address": NEEDED, "password": TEXT}
+_USER = {"address": NEEDED, "password": TEXT, "hash": TEXT}
+_APP = {"name": NEEDED, "services": SOME, "networks": SOME}
 
 ROUTES = (
     Route("GET", "/v1/status", status.status),
@@ -87,6 +89,9 @@ ROUTES = (
         accounts.set_password,
         body={"password": TEXT},
     ),
+    Route("GET", "/v1/users/{address}/app-passwords", app_passwords.page, query=PAGE),
+    Route("POST", "/v1/users/{address}/app-passwords", app_passwords.add, body=_APP),
+    Route("DELETE", "/v1/users/{address}/app-passwords/{name}", app_passwords.remove),
     Route("GET", "/v1/users/{address}/identities", grants.show, query=PAGE),
     Route(
         "GET",

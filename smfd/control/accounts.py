@@ -1,5 +1,6 @@
 """Mailboxes and their passwords."""
 
+from smfd.control import hashes
 from smfd.control.house import Actor, Document, House
 from smfd.control.listing import of_domains
 from smfd.control.passwords import acceptable, generated
@@ -10,18 +11,38 @@ from smfd.store.directory_rules import address as checked
 
 
 async def add(
-    house: House, actor: Actor, *, address: str, password: str = ""
+    house: House,
+    actor: Actor,
+    *,
+    address: str,
+    password: str = "",
+    hash: str = "",  # noqa: A002
 ) -> Document:
-    """Make a mailbox; without a password one is made, and told this once."""
-    secret = acceptable(password or generated())
+    """
+    Make a mailbox; without a password one is made, and told this once.
+
+    @param hash: of the password, as another server kept it.
+    """
+    secret = "" if hash else acceptable(password or generated())
     name, domain = checked(address)
     if not await house.directory.is_hosted(domain):
         raise Refused(
             "unknown", f"{domain} is not hosted here.", "Add it with: domain add."
         )
-    hashed = await house.passwords.hashed(secret)
+    hashed = await house.passwords.hashed(secret) if secret else _taken_over(hash)
     made = await house.directory.add_account(name, hashed, actor=actor.name)
-    return _shown(made) | ({} if password else {"password": secret})
+    return _shown(made) | ({} if password or hash else {"password": secret})
+
+
+def _taken_over(hashed: str) -> str:
+    plain = hashes.plain(hashed)
+    if not hashes.is_known(plain):
+        raise Refused(
+            "invalid",
+            "No password can be held against that hash.",
+            "Known are crypt(3), {SSHA}, {SSHA256}, {SSHA512} and argon2.",
+        )
+    return plain
 
 
 async def show(house: House, actor: Actor, *, address: str) -> Document:

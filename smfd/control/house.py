@@ -16,6 +16,7 @@ from smfd.model.entry import Entry
 from smfd.scan.source_known import Sources
 from smfd.store.directory import Directory
 from smfd.store.directory_groups import Groups
+from smfd.store.directory_passwords import Keys
 from smfd.store.directory_policies import Policies
 from smfd.store.ledger import Ledger
 from smfd.store.reader import Reader
@@ -86,6 +87,7 @@ class House:
     @ivar load: of the front door.
     @ivar sources: what is known of those who connect.
     @ivar quota: what our users may send, and who is held.
+    @ivar keys: what people log in with.
     @ivar home: the folder that paths in the ledger are relative to.
     """
 
@@ -108,6 +110,7 @@ class House:
     quota: Quota | None = None
     groups: Groups = field(init=False)
     policies: Policies = field(init=False)
+    keys: Keys = field(init=False)
 
     @groups.default
     def _its_groups(self) -> Groups:
@@ -116,6 +119,10 @@ class House:
     @policies.default
     def _its_policies(self) -> Policies:
         return Policies(self.directory)
+
+    @keys.default
+    def _its_keys(self) -> Keys:
+        return Keys(self.directory)
 
     def services(self) -> Iterator[IService]:
         """Those that only the use cases need, not started."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from smfd.ctl.app_password import app_password
 from smfd.ctl.client import asking
 from smfd.ctl.face import Face, verb
 from smfd.ctl.noun import Noun
@@ -176,13 +177,18 @@ def _secret(generated: bool) -> str:
 @user.command("add")
 @click.argument("address")
 @click.option("--password", is_flag=True, help="Ask for it, or read it from a pipe.")
+@click.option(
+    "--hash", "hashed", is_flag=True, help="Read its hash, of another server."
+)
 @verb
-def user_add(face: Face, address: str, password: bool) -> None:
+def user_add(face: Face, address: str, password: bool, hashed: bool) -> None:
     """Make a mailbox; without --password one is made and shown once."""
+    if password and hashed:
+        raise click.UsageError("Say either --password or --hash.")
+    said = _secret(not (password or hashed))
+    body = {"address": address, "hash" if hashed else "password": said}
     with asking(face) as client:
-        made = client.post(
-            _USERS.path, {"address": address, "password": _secret(not password)}
-        )
+        made = client.post(_USERS.path, body)
     face.show(made, [f"{made['address']} has a mailbox.", *_once(made)])
 
 
@@ -191,6 +197,9 @@ _USERS.removes(
     "Take no more mail for a mailbox; what is in it stays on the disk.",
     "{address} takes no more mail.",
 )
+
+
+user.add_command(app_password)
 
 
 @user.command("password")

@@ -65,7 +65,12 @@ class Foundation:
         """What the settings file sets."""
         document: dict[str, Any] = {"server": {"hostname": self.hostname}, **self.extra}
         if self.base:
-            document["mx"] = {"listen": [f"127.0.0.1:{self.ports['mx']}"]}
+            here = {name: [f"127.0.0.1:{port}"] for name, port in self.ports.items()}
+            document["mx"] = {"listen": here["mx"]}
+            document["submission"] = {
+                "listen": here["submission"],
+                "listen_tls": here["submissions"],
+            }
         return document
 
     def lay(self) -> None:

@@ -9,7 +9,7 @@ import click
 from smfd.config.value import hostname as wrong_hostname
 from smfd.ctl import sample
 from smfd.ctl.face import Face, verb
-from smfd.ctl.foundation import HIGHEST_BASE, OPERATOR, PORTS, Foundation
+from smfd.ctl.foundation import HIGHEST_BASE, OPERATOR, Foundation
 from smfd.model.directory import Refused
 from smfd.store.directory_rules import address, domain_name
 
@@ -99,7 +99,9 @@ def _lines(made: Foundation) -> Iterator[str]:
         yield f"  {name:<32} {secret}"
     yield ""
     where = "127.0.0.1 only" if made.base else "all addresses"
-    yield f"SMTP will be on port {PORTS['mx'] + made.base}, {where}."
+    yield f"SMTP will be on port {made.ports['mx']}, {where}."
+    ports = f"{made.ports['submission']} and {made.ports['submissions']} (TLS at once)"
+    yield f"Users will hand in mail on ports {ports}."
     yield ""
     yield "Next:"
     yield f"  {Face(made.config).command} check"

@@ -39,6 +39,10 @@ class TokenBucket:
             self.level = 0.0
         return enough
 
+    def give_back(self, tokens: float = 1.0) -> None:
+        """Return what was taken."""
+        self.level = min(self.size, self.level + tokens)
+
     def wait(self, now: float, tokens: float = 1.0) -> float:
         """Seconds until so many are there."""
         self._flow(now)

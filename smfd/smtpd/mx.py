@@ -9,6 +9,7 @@ Standards: RFC 5321 §3.3, §3.6.2 (no relaying), §4.5.1 (postmaster).
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Protocol
 
 from attrs import define, field
 from twisted.internet import defer
@@ -24,8 +25,8 @@ from smfd.policy.networks import Networks, within
 from smfd.proto.phrase import NOT_OFFERED
 from smfd.proto.reply import Reply, reply
 from smfd.proto.sasl import Login
-from smfd.smtpd.accept import Acceptance
-from smfd.smtpd.recipients import ENDLESS, Standing, Trouble
+from smfd.smtpd.custody import Custody
+from smfd.smtpd.recipients import ENDLESS, Recipients, Standing, Trouble
 from smfd.smtpd.recorder import Recorder
 from smfd.store.spool import Spool
 
@@ -49,6 +50,23 @@ _REFUSALS = {
 PATIENCE = 60.0
 
 
+class Behind(Protocol):
+    """What lies behind a door: it takes whole messages, or says why not."""
+
+    @property
+    def custody(self) -> Custody:
+        """What keeps them."""
+
+    @property
+    def recipients(self) -> Recipients:
+        """Knows whose mail it is."""
+
+    def message(
+        self, session: Session, envelope: Envelope, body: Body
+    ) -> Deferred[Reply]:
+        """Judge one, and make it ours or not."""
+
+
 @implementer(IDoor)
 @define
 class MX:
@@ -62,7 +80,7 @@ class MX:
     hostname: str
     spool: Spool
     recorder: Recorder
-    acceptance: Acceptance
+    acceptance: Behind
     clock: IReactorTime
     ids: Callable[[], str]
     connections: int = 3000
@@ -101,7 +119,7 @@ class MX:
         """Nobody logs in here; the machine does not even ask."""
         return NOT_OFFERED
 
-    def mail(self, session: Session, envelope: Envelope) -> Reply:
+    def mail(self, session: Session, envelope: Envelope) -> Said:
         """Any sender, as long as there is room for his message."""
         # RFC 1870 §6.1: say so before the message is sent.
         trouble = self._trouble(envelope)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from OpenSSL import SSL
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.protocols.tls import TLSMemoryBIOFactory
@@ -19,8 +19,11 @@ from smfd.net.proxied import ProxiedFactory
 from smfd.net.systemd import handed
 from smfd.net.tls import Clients, Pair, ServerTLS, explained
 from smfd.policy.networks import networks
+from smfd.proto.extension import Offer
 from smfd.proto.limits import Budget, Limits
 from smfd.proto.lmtp import LMTPMachine
+from smfd.proto.sasl import MECHANISMS
+from smfd.proto.submission import SubmissionMachine
 from smfd.smtpd.factory import SMTPFactory
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.stress import StressLimits
@@ -36,11 +39,13 @@ class Doors:
 
     @ivar front: the world, by SMTP.
     @ivar back: our own hosts, by LMTP.
+    @ivar users: our own people.
     @ivar tls: None: mail comes in the clear.
     """
 
     front: SMTPFactory
     back: SMTPFactory
+    users: SMTPFactory
     tls: ServerTLS | None
     reactor: Any
 
@@ -54,34 +59,41 @@ class Doors:
         sockets = handed()
         listeners = [
             Listener(addresses, factory, self.reactor, sockets)
-            for addresses, factory in (*self._front(config), (places, self.back))
+            for addresses, factory in (*self._ways(config), (places, self.back))
         ]
-        return Reception(listeners, [self.front, self.back])
+        return Reception(listeners, [self.front, self.back, self.users])
 
-    def _front(self, config: Config) -> Iterator[Way]:
-        """Where the world comes in, and by what it is met."""
-        ways: list[Way] = [(config.mx.listen, self.front)]
+    def _ways(self, config: Config) -> Iterator[Way]:
+        """Where the world and our people come in, and by what they are met."""
+        mx, submission = config.mx, config.submission
+        ways: list[Way] = [(mx.listen, self.front)]
         if self.tls is not None:
-            # Under TLS from the first octet on.
-            secure = TLSMemoryBIOFactory(self.tls, False, self.front, self.reactor)
-            ways.append((config.mx.listen_tls, secure))
-        proxies = networks(config.mx.proxy)
+            ways.append((mx.listen_tls, self._secure(self.tls, self.front)))
+            # Without TLS nobody could log in: then that door is closed.
+            ways.append((submission.listen, self.users))
+            ways.append((submission.listen_tls, self._secure(self.tls, self.users)))
+        proxies = networks(mx.proxy)
         for addresses, factory in ways:
             if proxies:
                 factory = ProxiedFactory(proxies, factory, self.reactor)
             yield addresses, factory
+
+    def _secure(self, tls: ServerTLS, factory: SMTPFactory) -> IProtocolFactory:
+        """Under TLS from the first octet on."""
+        return TLSMemoryBIOFactory(tls, False, factory, self.reactor)
 
 
 def make_doors(
     config: Config,
     front: IDoor,
     back: IDoor,
+    users: IDoor,
     stress: StressLimits,
     ids: Callable[[], str],
     reactor: Any,
 ) -> Doors:
     """
-    Both doors.
+    All doors.
 
     @param ids: makes the ids of sessions and of envelopes.
     @raise SystemExit: a certificate cannot be used.
@@ -97,9 +109,12 @@ def make_doors(
     )
     # Hosts of our own need not make room for each other.
     calm = StressLimits(mode="never")
+    people = evolve(stress, capacity=config.submission.connections)
+    offer = Offer(logins=tuple(MECHANISMS))
     return Doors(
         make(front, stress=stress),
         make(back, stress=calm, machine=LMTPMachine),
+        make(users, stress=people, machine=SubmissionMachine, offer=offer),
         tls,
         reactor,
     )
@@ -149,6 +164,7 @@ def _limits(config: Config) -> Limits:
         message_size=settings.message_size,
         errors=settings.errors,
         junk=settings.junk,
+        logins=config.login.tries,
         command_timeout=settings.command_timeout,
         data_timeout=settings.data_timeout,
         message_timeout=settings.message_timeout,

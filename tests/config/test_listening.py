@@ -40,6 +40,8 @@ class ListeningTests(SynchronousTestCase):
             '[mx]\nlisten = ["systemd:a:b"]': "names no socket",
             "[mx]\nlisten = []": "Nobody could reach us",
             none + '[mx]\nlisten_tls = ["[::1]:465"]': "TLS needs a certificate",
+            '[mx]\nlisten_tls = ["0.0.0.0:465"]': "another door",
+            '[lmtp]\nlisten = ["0.0.0.0:587"]': "another door",
             '[mx]\nproxy = ["10.0.0.1/8"]': "not a network",
         }.items():
             self.assertIn(words, told(text), text)

@@ -36,6 +36,8 @@ def _other(name: str, key: Declared) -> Any:
         "server.hostname": "mx.example.org",
         "mx.listen": ("127.0.0.1:2525", "[::1]:2525"),
         "mx.listen_tls": ("127.0.0.1:2465", "systemd:mx-tls"),
+        "submission.listen": ("127.0.0.1:2587",),
+        "submission.listen_tls": ("127.0.0.1:2466",),
         "mx.proxy": ("10.0.0.0/8",),
         "mx.exempt": ("192.0.2.0/24",),
         "source.exempt": ("192.0.2.0/24",),

@@ -62,6 +62,10 @@ class InitTests(SynchronousTestCase):
             {
                 "server": {"hostname": "mx.a.example"},
                 "mx": {"listen": ["127.0.0.1:20025"]},
+                "submission": {
+                    "listen": ["127.0.0.1:20587"],
+                    "listen_tls": ["127.0.0.1:20465"],
+                },
             },
             tomllib.loads(text),
         )

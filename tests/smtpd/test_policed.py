@@ -9,6 +9,7 @@ from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Body
 from smfd.proto.reply import Replies, Reply
+from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.house_rules import LETTERS
 from smfd.smtpd.policed import Policed
 from smfd.store.directory_groups import Groups
@@ -47,6 +48,7 @@ class PolicedTests(FrontTestCase):
         stages = {f.stage: ScriptedStage(f.stage, (f,)) for f in findings}
         await self.build(stages)
         acceptance = self.door.acceptance
+        assert isinstance(acceptance, Acceptance)
         self.looker = Looker(files)
         policed = Policed.of(
             acceptance.custody, acceptance.recipients, NAME, self.name, self.looker

@@ -25,15 +25,20 @@ PATIENCE = 30.0
 
 
 def free_base() -> int:
-    """A port base whose MX port nobody has."""
+    """A port base whose ports nobody has."""
     for base in range(20_000 + os.getpid() % 7_000 * 3, 60_000, 7):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", base + 25))
-            except OSError:
-                continue
+        if all(_is_free(base + port) for port in (25, 465, 587)):
             return base
     raise RuntimeError("no free port")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 class House:

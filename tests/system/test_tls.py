@@ -68,7 +68,7 @@ def running() -> tuple[House, dict[str, int]]:
         renew(folder, friend, f"{friend}.test")
     with house.config.open("a") as file:
         file.write(SETTINGS.format(lmtp=house.base + 24))
-    opened(house, listen_tls=f'["127.0.0.1:{house.base + 465}"]')
+    opened(house, listen_tls=f'["127.0.0.1:{house.base + 467}"]')
     house.start()
     return house, serials
 
@@ -95,7 +95,7 @@ class TLSTests(SynchronousTestCase):
         self, name: str | None = None, context: ssl.SSLContext | None = None
     ) -> ssl.SSLSocket:
         """TLS from the first octet on."""
-        plain = socket.create_connection(("127.0.0.1", self.house.base + 465), 20)
+        plain = socket.create_connection(("127.0.0.1", self.house.base + 467), 20)
         context = context or self.context()
         secure = context.wrap_socket(plain, server_hostname=name)
         self.addCleanup(secure.close)
@@ -303,7 +303,7 @@ class StrangeTests(TLSTests):
             b"\0" * 100,
             self.HANDSHAKE + b"x" * 600,
         ):
-            port = self.house.base + 465
+            port = self.house.base + 467
             with socket.create_connection(("127.0.0.1", port), 20) as plain:
                 plain.sendall(octets + self.EVIL)
                 with contextlib.suppress(OSError):
@@ -340,7 +340,7 @@ class ScannedTests(TLSTests):
         """No finding above low, by STARTTLS and by TLS from the first octet."""
         looks = (
             self.begin("starttls", "-t", "smtp", f"127.0.0.1:{self.house.port}"),
-            self.begin("implicit", f"127.0.0.1:{self.house.base + 465}"),
+            self.begin("implicit", f"127.0.0.1:{self.house.base + 467}"),
         )
         for running, path in looks:
             running.wait(180)

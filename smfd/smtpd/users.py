@@ -1,0 +1,106 @@
+"""The submission door, as the settings have it."""
+
+from attrs import evolve
+
+from smfd.config.schema import Config
+from smfd.control.login import Logins, Remembered
+from smfd.control.passwords import Passwords
+from smfd.control.quota import Quota
+from smfd.interfaces import IDoor
+from smfd.model.transaction import Flow
+from smfd.policy.guessing import Terms, Throttle
+from smfd.policy.networks import networks
+from smfd.scan.stages import Scan
+from smfd.smtpd.accept import Acceptance
+from smfd.smtpd.counting import limits_gate
+from smfd.smtpd.guarded import Gates, Guarded
+from smfd.smtpd.mx import MX
+from smfd.smtpd.policed import Policed
+from smfd.smtpd.recorder import Recorder
+from smfd.smtpd.sent_trace import SentTracer
+from smfd.smtpd.submission import Submission
+from smfd.smtpd.submitted import Submitted
+from smfd.store.directory_grants import Grants
+from smfd.store.directory_named import KEY
+from smfd.store.directory_passwords import Keys
+from smfd.store.secret import secret
+
+
+def submission(
+    config: Config,
+    front: MX,
+    acceptance: Acceptance,
+    scan: Scan,
+    quota: Quota,
+    passwords: Passwords,
+) -> IDoor:
+    """
+    The door for our own people, in the same house as the front door.
+
+    @raise SystemExit: the secret of the home can neither be read nor made.
+    """
+    gates = Gates((limits_gate(config, front.clock),))
+    recorder = evolve(front.recorder, gates=gates, flow=Flow.OUTBOUND)
+    grants = Grants(acceptance.directory)
+    settings = config.submission
+    door = Submission(
+        front.hostname,
+        front.spool,
+        recorder,
+        _submitted(config, front, acceptance, scan, grants, quota, recorder),
+        front.clock,
+        front.ids,
+        connections=settings.connections,
+        per_address=settings.connections_per_address,
+        exempt=networks(config.mx.exempt),
+        logins=_logins(config, front, acceptance, passwords),
+        identities=grants.identities,
+        quota=quota,
+    )
+    return Guarded(door, gates)
+
+
+def _logins(
+    config: Config, front: MX, acceptance: Acceptance, passwords: Passwords
+) -> Logins:
+    settings = config.login
+    terms = Terms(settings.guesses, settings.network_guesses, settings.remembered)
+    return Logins(
+        Keys(acceptance.directory),
+        passwords,
+        Throttle(terms),
+        Remembered(settings.good_for, settings.remembered),
+        front.clock,
+    )
+
+
+def _submitted(
+    config: Config,
+    front: MX,
+    acceptance: Acceptance,
+    scan: Scan,
+    grants: Grants,
+    quota: Quota,
+    recorder: Recorder,
+) -> Submitted:
+    try:
+        own = secret(config.home / KEY)
+    except OSError as trouble:
+        raise SystemExit(f"smfd: cannot start: {trouble}") from None
+    custody = evolve(acceptance.custody, recorder=recorder)
+    policed = Policed.of(
+        custody, acceptance.recipients, front.hostname, front.ids, scan.workers
+    )
+    return Submitted(
+        custody,
+        acceptance.chain,
+        acceptance.directory,
+        acceptance.recipients,
+        SentTracer(front.hostname, own),
+        front.clock,
+        grants.identities,
+        quota,
+        policed.rules,
+        policed.notices,
+        frozenset(name.lower() for name in config.virus.pass_encrypted),
+    )

@@ -1,0 +1,170 @@
+"""Users send through the whole server: login, identity, and what others learn."""
+
+import atexit
+import smtplib
+import ssl
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.system.house import House
+from tests.system.talk import Talk
+
+ANN, BOB = "ann@example.test", "bob@example.test"
+LETTER = f"From: {ANN}\r\nTo: {BOB}\r\nSubject: Hello\r\n\r\nHi.\r\n"
+
+
+@cache
+def running() -> House:
+    """A house with two users."""
+    house = House((ANN, BOB), '[virus]\nengine = "builtin"\n')
+    atexit.register(house.remove)
+    house.start()
+    return house
+
+
+def believing() -> ssl.SSLContext:
+    """A client that believes every certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class SubmissionTests(SynchronousTestCase):
+    """One house for all of them."""
+
+    def setUp(self) -> None:
+        """One daemon for all of them."""
+        self.house = running()
+        self.word = self.house.made["users"][ANN]
+
+    @contextmanager
+    def client(self, user: str = ANN, password: str = "") -> Iterator[smtplib.SMTP]:
+        """Somebody who logs in by STARTTLS."""
+        port = self.house.base + 587
+        with smtplib.SMTP("127.0.0.1", port, "client.test", 20) as client:
+            client.starttls(context=believing())
+            client.login(user, password or self.word)
+            yield client
+
+    def arrived(self, user: str, words: bytes) -> bytes:
+        """The message in a mailbox that has these words in it."""
+        local, _, domain = user.partition("@")
+        folder = self.house.home / "mail" / domain / local / "new"
+
+        def find() -> bytes | None:
+            found = (path.read_bytes() for path in folder.glob("*"))
+            return next((one for one in found if words in one), None)
+
+        one = self.house.until(find)
+        assert isinstance(one, bytes)
+        return one
+
+    def test_local(self) -> None:
+        """Ann writes to Bob: he gets it at once, and who sent it is on it (S17)."""
+        with self.client() as client:
+            client.sendmail(ANN, [BOB], LETTER.replace("Hello", "First letter"))
+        found = self.arrived(BOB, b"First letter")
+        self.assertIn(b"ESMTPSA", found)
+        self.assertNotIn(b"127.0.0.1", found)
+        self.assertIn(b"\r\nMessage-ID:", found)
+
+    def test_tls_at_once(self) -> None:
+        """Port 465 speaks TLS from the first octet (RFC 8314)."""
+        port = self.house.base + 465
+        with smtplib.SMTP_SSL(
+            "127.0.0.1", port, "client.test", timeout=20, context=believing()
+        ) as client:
+            client.login(ANN, self.word)
+            client.sendmail(ANN, [BOB], LETTER.replace("Hello", "By port 465"))
+        self.arrived(BOB, b"By port 465")
+
+    def test_swaks(self) -> None:
+        """A real client logs in by PLAIN and by LOGIN."""
+        for mechanism in "PLAIN", "LOGIN":
+            said = subprocess.run(
+                ["swaks", "--server", f"127.0.0.1:{self.house.base + 587}", "-tls"]
+                + ["--auth", mechanism, "--auth-user", ANN, "--auth-password"]
+                + [self.word, "--from", ANN, "--to", BOB]
+                + ["--h-Subject", f"swaks {mechanism}"],
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
+            self.assertEqual(0, said.returncode, said.stdout + said.stderr)
+            self.arrived(BOB, f"swaks {mechanism}".encode())
+
+    def test_clear(self) -> None:
+        """In the clear nobody logs in and nobody sends (R79)."""
+        with Talk(self.house.base + 587) as talk:
+            self.assertNotIn(b"AUTH", talk.ask(b"EHLO x.test"))
+            self.assertIn(b"538 5.7.11", talk.ask(b"AUTH PLAIN AGEAYg=="))
+            self.assertIn(b"530 5.7.0", talk.ask(b"MAIL FROM:<ann@example.test>"))
+        with Talk(self.house.port) as talk:
+            self.assertNotIn(b"AUTH", talk.ask(b"EHLO x.test"))
+            self.assertIn(b"502", talk.ask(b"AUTH PLAIN AGEAYg=="))
+
+    def test_own_name(self) -> None:
+        """Ann sends as herself, with a tag too, and as nobody else (S19, C15)."""
+        with self.client() as client:
+            for sender in ANN, "Ann+tag@Example.TEST":
+                self.assertEqual(250, client.mail(sender)[0])
+                client.rset()
+            for sender in BOB, "", "ann@other.test", "postmaster@example.test":
+                code, text = client.mail(sender)
+                self.assertEqual((550, b"5.7.1"), (code, text[:5]), sender)
+                self.assertIn(b"id=", text)
+
+    def test_forged_from(self) -> None:
+        """What is in Bob's name inside is refused at the end (S19)."""
+        with self.client() as client:
+            self.assertRaises(
+                smtplib.SMTPDataError,
+                client.sendmail,
+                ANN,
+                [BOB],
+                LETTER.replace(ANN, BOB),
+            )
+
+    def test_wrong(self) -> None:
+        """A wrong password and an unknown user are told the same (R75)."""
+        said = set()
+        for user in ANN, "zoe@example.test":
+            said.add(self.refused(user, "a guess").partition(" id=")[0])
+        self.assertEqual(1, len(said))
+        self.assertEqual("535 5.7.8", said.pop()[:9])
+
+    def test_canary(self) -> None:
+        """A password that was typed, in whatever field, is nowhere (R77)."""
+        canary = "canary-x7q9"
+        for user, word in (ANN, canary), (canary, canary), (f"{canary}@a.test", "x"):
+            self.refused(user, word)
+        self.house.until(lambda: "login=wrong" in self.mail_log())
+        files = [p for p in self.house.folder.rglob("*") if p.is_file()]
+        self.assertGreater(len(files), 5)
+        hits = [path.name for path in files if canary.encode() in path.read_bytes()]
+        self.assertEqual([], hits)
+        self.assertIn("sasl_username=unknown", self.mail_log())
+
+    def refused(self, user: str, password: str) -> str:
+        """What is said to somebody who must not get in."""
+        try:
+            with self.client(user, password):
+                self.fail("he got in")
+        except smtplib.SMTPAuthenticationError as no:
+            return f"{no.smtp_code} {no.smtp_error!r}".replace("b'", "")
+
+    def mail_log(self) -> str:
+        """All lines."""
+        return (self.house.home / "log" / "mail.log").read_text()
+
+    def test_logged(self) -> None:
+        """Who logged in from where can be found."""
+        with self.client():
+            pass
+        line = f"login=ok, sasl_username={ANN}"
+        self.house.until(lambda: line in self.mail_log())
