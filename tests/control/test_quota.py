@@ -210,6 +210,14 @@ class HoldTests(QuotaTestCase):
         assert held is not None
         self.assertEqual("it asked for too much 3 times in 24 hours", held.reason)
 
+    async def test_logins(self) -> None:
+        """Too many logins are too much, too."""
+        await self.build(connections=1, hold_breaches=1)
+        self.assertIsNone(await self.quota.login(ANN))
+        self.assertIsNone(await self.quota.holds.held(ANN))
+        self.assertIsNotNone(await self.quota.login(ANN))
+        self.assertIsNotNone(await self.quota.holds.held(ANN))
+
     async def test_gone(self) -> None:
         """An account that is removed is held no more, nor are its limits kept."""
         await self.build(hold_new_recipients=1)

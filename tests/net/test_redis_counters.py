@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as installed
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import (
+    Deferred,
+    TimeoutError,  # noqa: A004
+    gatherResults,
+    maybeDeferred,
+)
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
@@ -191,6 +196,21 @@ class AwayTests(RedisTestCase):
         used = await box.used(ANN)
         # Those that it took while it hung may count twice, never none.
         self.assertTrue(6 <= used["messages"] <= 2 + 20 + 3 + 1, used)
+
+    async def test_rest(self) -> None:
+        """Once it did not answer, nobody tries for a second, and waits not at all."""
+        server = self.serve()
+        redis = Redis(Server(server.place, seconds=0.2), reactor)
+        self.addCleanup(redis.close)
+        self.assertEqual(b"x", await redis.run("return 'x'", []))
+        server.pause()
+        await self.assertFailure(redis.run("return 'x'", []), TimeoutError)
+        refused = redis.run("return 'x'", [])
+        self.assertTrue(refused.called)
+        await self.assertFailure(refused, Away)
+        server.resume()
+        await self.rested()
+        self.assertEqual(b"x", await redis.run("return 'x'", []))
 
     async def test_refund(self) -> None:
         """What is given back, or counted anew, while it is away reaches it later."""
