@@ -103,7 +103,12 @@ def probe_disk(config: Config) -> Iterator[Report]:
 def probe_ports(config: Config) -> Iterator[Report]:
     """Every address can be listened on, or we do already."""
     running = _answers(config.resolve(config.control.socket))
-    for text in (*config.mx.listen, *config.mx.listen_tls, *config.lmtp.listen):
+    submission = config.submission
+    people = (*submission.listen, *submission.listen_tls)
+    world = (*config.mx.listen, *config.mx.listen_tls)
+    # Without TLS that door is closed.
+    doors = (*world, *(people if config.tls.certificate else ()), *config.lmtp.listen)
+    for text in doors:
         # A UNIX socket is ours to make, and systemd's are there before us.
         if not text.startswith((SYSTEMD, UNIX)):
             yield _port(text, *split_address(text), running)

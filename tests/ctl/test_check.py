@@ -63,7 +63,9 @@ class CheckTests(SynchronousTestCase):
         """Run it; the reports by name, and the exit code."""
         (self.home / "smfd.toml").write_text(
             '[server]\nhostname = "mx.example.org"\n'
-            f'[mx]\nlisten = ["{listen}"]\n[content]\nrules = ["."]\n{more}'
+            f'[mx]\nlisten = ["{listen}"]\n'
+            "[submission]\nlisten = []\nlisten_tls = []\n"
+            f'[content]\nrules = ["."]\n{more}'
         )
         config = str(self.home / "smfd.toml")
         result = CliRunner().invoke(main, ["--config", config, "check", "--json"])
