@@ -132,7 +132,8 @@ def _listed(data: bytes) -> tuple[tuple[str, ...], set[str]]:
             entries = archive.infolist()[:_FILES]
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, EOFError):
         return (), {"broken"}
-    names = tuple(entry.filename[:300] for entry in entries)
+    # The end of a name is what a double click goes by.
+    names = tuple(entry.filename[-300:] for entry in entries)
     marks = set()
     if any(entry.flag_bits & 1 for entry in entries):
         marks.add("encrypted")

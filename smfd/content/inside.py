@@ -5,6 +5,7 @@ from typing import Any
 
 from smfd.content.attachments import read_attachment
 from smfd.format.parts import Part, read_parts
+from smfd.format.words import clean
 
 #: Attachments that are looked into, and how many names and characters are told.
 _ATTACHED = 100
@@ -24,10 +25,19 @@ def look_inside(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]:
     attached = (part for part in read_parts(message).leaves() if _is_attached(part))
     for _, part in zip(range(_ATTACHED), attached, strict=False):
         found = read_attachment(part)
-        files.update(dict.fromkeys((*found.names, *found.files)))
+        files.update(dict.fromkeys(map(_name, (*found.names, *found.files))))
         types.update(dict.fromkeys(filter(None, (found.type, found.magic))))
-    names = [name[-_LONGEST:] for name in files][:_NAMES]
+    names = [name for name in files if name][:_NAMES]
     return {"files": names, "types": [word[:_LONGEST] for word in types]}
+
+
+def _name(written: str) -> str:
+    """
+    The name that a file has once it is saved: without folders, and without the
+    dots and spaces behind it that some systems drop.
+    """
+    name = clean(written[-_LONGEST:]).rstrip(" .")
+    return name.rpartition("/")[2].rpartition("\\")[2].strip()
 
 
 def _is_attached(part: Part) -> bool:

@@ -153,6 +153,7 @@ class HouseTestCase(TestCase):
         *,
         to: Sequence[str] = ("ann@home.example",),
         account: str = "",
+        reason: str = "",
         data: bytes = b"From: <x@a.example>\r\nSubject: Pills\r\n\r\nBuy\r\n",
         **fields: Any,
     ) -> str:
@@ -163,7 +164,7 @@ class HouseTestCase(TestCase):
             "quarantine": Disposition.QUARANTINE,
             "maildir": Disposition.DELIVER,
         }[destination]
-        reason = f"it is {category}"
+        reason = reason or f"it is {category}"
         record = Record(
             id=name,
             kind="message",

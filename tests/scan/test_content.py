@@ -124,6 +124,8 @@ class RealTests(TestCase):
         body = Body(len(locked), locked)
         *_, last = await ContentStage(self.workers, True).scan(transaction(body))
         self.assertEqual(last.symbol, "VIRUS_ENCRYPTED")
+        said = await self.workers.submit("inside", body, {})
+        self.assertEqual(said, {"files": ["a.com"], "types": ["a/b", "zip"]})
         unknown = self.workers.submit("no such job", Body(1, b"x"), {})
         await self.assertFailure(unknown, JobFailed)
 

@@ -1,0 +1,86 @@
+"""What is attached to a message: names and types, for mail policies."""
+
+import io
+import zipfile
+from email.message import EmailMessage
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.content.inside import look_inside
+
+
+def archive(*names: str) -> bytes:
+    """A zip archive with these files."""
+    octets = io.BytesIO()
+    with zipfile.ZipFile(octets, "w") as made:
+        for name in names:
+            made.writestr(name, b"x")
+    return octets.getvalue()
+
+
+def letter(*attached: tuple[str, str, bytes]) -> bytes:
+    """A message with attachments: name, type, octets."""
+    made = EmailMessage()
+    made["From"], made["Subject"] = "a@b.example", "files"
+    made.set_content("See below.")
+    for name, kind, octets in attached:
+        main, _, sub = kind.partition("/")
+        made.add_attachment(octets, maintype=main, subtype=sub, filename=name)
+    return bytes(made)
+
+
+class InsideTests(SynchronousTestCase):
+    """Every name that something goes by."""
+
+    def test_names(self) -> None:
+        """Attachments, and what attached archives list; text has no name."""
+        self.assertEqual({"files": [], "types": []}, look_inside(letter(), {}))
+        said = look_inside(
+            letter(
+                ("Plän.pdf", "application/octet-stream", b"%PDF-1.7"),
+                ("all.zip", "application/zip", archive("in/run.exe", "a.txt")),
+                ("all.zip", "application/zip", archive("b.txt")),
+            ),
+            {},
+        )
+        self.assertEqual(
+            ["Plän.pdf", "all.zip", "run.exe", "a.txt", "b.txt"], said["files"]
+        )
+        self.assertEqual(
+            ["application/octet-stream", "pdf", "application/zip", "zip"], said["types"]
+        )
+
+    def test_named_text(self) -> None:
+        """Text with a file's name is a file."""
+        message = letter().replace(
+            b"Content-Type: text/plain;", b'Content-Type: text/plain; name="a.vbs";'
+        )
+        self.assertEqual(["a.vbs"], look_inside(message, {})["files"])
+
+    def test_saved(self) -> None:
+        """A file is called what it is called when it is saved."""
+        names = "a.exe. .", "C:\\x\\b.exe", "../c.exe", "d\u202etxt.exe", "dir/"
+        said = look_inside(letter(("z.zip", "a/b", archive(*names))), {})
+        self.assertEqual(
+            ["z.zip", "a.exe", "b.exe", "c.exe", "dtxt.exe"], said["files"]
+        )
+
+    def test_bounded(self) -> None:
+        """A thousand attachments and long names cost no more than they may."""
+        many = [(f"{n}.txt", "a/b", b"") for n in range(300)]
+        self.assertEqual(100, len(look_inside(letter(*many), {})["files"]))
+        names = [f"{n}{'x' * 400}.exe" for n in range(900)]
+        zips = [(f"{n}.zip", "a/zip", archive(*names)) for n in range(4)]
+        found = look_inside(letter(*zips), {})["files"]
+        self.assertLessEqual(len(found), 2000)
+        self.assertLessEqual(max(map(len, found)), 300)
+        self.assertTrue(found[1].endswith(".exe"))
+
+    @given(st.binary(max_size=300))
+    def test_any(self, octets: bytes) -> None:
+        """Whatever the octets, an answer comes."""
+        head = b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n"
+        look_inside(octets, {})
+        look_inside(head + octets, {})

@@ -1,0 +1,86 @@
+"""Messages that wait for somebody's approval, and those who may decide."""
+
+from smfd.control import audit, held, policies
+from smfd.control.house import House
+from smfd.control.release import release
+from smfd.policy.ruled import waits_for
+from tests.control.building import OPERATOR, HouseTestCase
+
+ANN, BOB = "ann@home.example", "bob@home.example"
+RULE = {"name": "ask", "to": ANN, "action": "hold", "approvers": [BOB]}
+REASON = "waits for approval, says the policy ask"
+
+
+class ApprovalTests(HouseTestCase):
+    """Bob approves of what Ann gets."""
+
+    async def waiting(self) -> tuple[House, str]:
+        """A message that waits for Bob."""
+        house = await self.build()
+        await policies.add(house, OPERATOR, rule=RULE)
+        name = await self.receive(category="approval", reason=REASON)
+        return house, f"{name}-1"
+
+    async def test_released(self) -> None:
+        """He lets it go; it is delivered, and it is on record that he did."""
+        house, item = await self.waiting()
+        self.assertEqual([], self.inbox())
+        await release(house, OPERATOR, id=item, approver="BOB@home.example")
+        await self.settled()
+        self.assertEqual(1, len(self.inbox()))
+        shown = await house.reader.record(item.partition("-")[0])
+        assert shown is not None
+        self.assertEqual(
+            [f"{BOB} (uid:tester)"], [act["actor"] for act in shown["acts"]]
+        )
+        await self.assert_refused(
+            "unknown", release(house, OPERATOR, id=item, approver=BOB)
+        )
+
+    async def test_thrown_away(self) -> None:
+        """Or he throws it away."""
+        house, item = await self.waiting()
+        await held.delete(house, OPERATOR, id=item, approver=BOB)
+        self.assertEqual(
+            ([], 0), (self.inbox(), (await held.page(house, OPERATOR))["total"])
+        )
+
+    async def test_others(self) -> None:
+        """Nobody else approves; nor he of other messages, nor by force."""
+        house, item = await self.waiting()
+        for kind, asked in (
+            ("conflict", release(house, OPERATOR, id=item, approver=ANN)),
+            ("conflict", held.delete(house, OPERATOR, id=item, approver=ANN)),
+            ("invalid", release(house, OPERATOR, id=item, approver="bob")),
+            (
+                "conflict",
+                release(house, OPERATOR, id=item, approver=BOB, force=True, reason="x"),
+            ),
+        ):
+            await self.assert_refused(kind, asked)
+        spam = await self.receive(category="spam", reason=REASON)
+        asked = release(house, OPERATOR, id=f"{spam}-1", approver=BOB)
+        await self.assert_refused("conflict", asked)
+        self.assertEqual([], self.inbox())
+        # Whoever approves is whoever the rule names today.
+        await policies.change(house, OPERATOR, name="ask", rule={"approvers": ANN})
+        await self.assert_refused(
+            "conflict", release(house, OPERATOR, id=item, approver=BOB)
+        )
+        await policies.remove(house, OPERATOR, name="ask")
+        await self.assert_refused(
+            "conflict", release(house, OPERATOR, id=item, approver=ANN)
+        )
+        await release(house, OPERATOR, id=item)
+        await self.settled()
+        self.assertEqual(1, len(self.inbox()))
+        acts = await audit.page(house, OPERATOR, subject="ask")
+        self.assertEqual(
+            ["policy remove", "policy edit", "policy add"],
+            [act["act"] for act in acts["items"]],
+        )
+
+    def test_reason(self) -> None:
+        """The rule is told by the reason, and by no other."""
+        self.assertEqual("ask", waits_for(REASON))
+        self.assertIsNone(waits_for("it is spam"))
