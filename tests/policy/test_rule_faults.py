@@ -107,4 +107,9 @@ class FaultTests(SynchronousTestCase):
             self.kinds(lead(f"group:{BOARD}", BOB), lead(BOB, HELP), lead(HELP, BOSS)),
         )
         self.assertEqual([], self.kinds(lead(BOSS, BOB), lead(BOB, HELP)))
+        # One that leads into a circle is not part of it.
+        self.assertEqual(
+            ["b loop", "c loop"],
+            self.kinds(lead(BOSS, BOB), lead(BOB, HELP), lead(HELP, BOB)),
+        )
         self.assertEqual([], self.kinds(lead("home.example", BOB)))

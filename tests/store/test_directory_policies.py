@@ -96,11 +96,11 @@ class GroupTests(PoliciesTestCase):
             await self.groups.join(BOARD, (name,), **BY)
         await self.groups.add("all@two.example", (ANN,), **BY)
         await self.rule("all", to="group:all@two.example")
+        await directory.remove_account("eve@two.example", **BY)
         await self.assert_refused(
             "conflict", directory.remove_domain("two.example", **BY)
         )
         await self.policies.remove("all", **BY)
-        await directory.remove_account("eve@two.example", **BY)
         await directory.remove_domain("two.example", **BY)
         members = (await self.groups.members(BOARD)).items
         self.assertEqual((ANN, "eve@xtwo.example"), members)
