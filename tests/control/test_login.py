@@ -1,6 +1,7 @@
 """Tests of how people log in: hashes, app passwords, and how often."""
 
 import hashlib
+import threading
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,8 @@ class HashTests(SynchronousTestCase):
             "$6$",
         ):
             self.assertFalse(hashes.matches(stored, stored), stored)
-        self.assertFalse(hashes.matches("{SSHA}" + b64encode(b"x" * 20).decode(), ""))
+        bare = b64encode(hashlib.sha1(b"word").digest()).decode()
+        self.assertFalse(hashes.matches(f"{{SSHA}}{bare}", "word"))
 
     def test_prefix(self) -> None:
         """Dovecot's names for what says itself what it is are left out."""
@@ -330,6 +332,25 @@ class LoginTests(TestCase):
         self.passwords._most = most
         # It cost nobody a guess.
         self.assertEqual(ANN, await self.login("correct horse"))
+
+    async def test_beside_the_reactor(self) -> None:
+        """Every hash is another thread's work, and as much as ours must be (R78)."""
+        await self.build()
+        threads = set()
+        plain = hashes.matches
+
+        def matches(stored: str, password: str) -> bool:
+            threads.add(threading.current_thread())
+            return plain(stored, password)
+
+        self.patch(hashes, "matches", matches)
+        await self.login("x", "zoe@home.example")
+        self.assertEqual(1, len(threads))
+        self.assertNotIn(threading.main_thread(), threads)
+        # RFC 9106 §4, the second choice: 64 MiB, three times.
+        ours = Passwords(reactor)._hasher
+        self.assertEqual((3, 65536), (ours.time_cost, ours.memory_cost))
+        self.assertEqual("ID", ours.type.name)
 
     async def test_nothing_shown(self) -> None:
         """What is kept of a password is shown nowhere (R77)."""

@@ -1,9 +1,12 @@
 """Users send through the whole server: login, identity, and what others learn."""
 
 import atexit
+import itertools
 import smtplib
+import socket
 import ssl
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,7 +23,9 @@ LETTER = f"From: {ANN}\r\nTo: {BOB}\r\nSubject: Hello\r\n\r\nHi.\r\n"
 @cache
 def running() -> House:
     """A house with two users."""
-    house = House((ANN, BOB), '[virus]\nengine = "builtin"\n')
+    # The abuses are more than anybody may guess in a minute.
+    settings = '[virus]\nengine = "builtin"\n[login]\nguesses = 1000\nnetwork_guesses = 10000\n'
+    house = House((ANN, BOB), settings)
     atexit.register(house.remove)
     house.start()
     return house
@@ -32,6 +37,47 @@ def believing() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def abuses(word: str) -> Iterator[tuple[bytes, ...]]:
+    """What is tried by whoever is not let in, C{word} being Ann's password."""
+
+    def coded(text: str | bytes) -> bytes:
+        return b64encode(text.encode() if isinstance(text, str) else text)
+
+    responses: tuple[str | bytes, ...] = (
+        f"{BOB}\0{ANN}\0{word}", f"root\0{ANN}\0{word}", f"\0{ANN}\0{word}\0",
+        f"\0{ANN}\0{word}\0x", f"\0{ANN}\0\0{word}", f"\0{ANN}\0{word[:-1]}",
+        f"\0{ANN}\0{word}x", f"\0{ANN}\0{word.upper()}", f"\0{ANN}\0 {word}",
+        f"\0{ANN}\0{word}\n", f"\0{ANN}\0", f"\0\0{word}", f"{ANN}\0{word}",
+        f"\0ann\0{word}", f"\0{ANN}%00\0{word}", f"\0ann+x@example.test\0{word}",
+        f"\0{BOB}\0{word}", f"\0*\0{word}", f"\0' OR 1=1 --\0{word}",
+        f"\0{ANN}\0{word}{'x' * 9000}", "", "\0\0", b"\0\xff\0\xff",
+        f"\0{ANN}\0app1-{word}", f"\0{'a' * 9000}\0{word}",
+    )  # fmt: skip
+    for response in responses:
+        yield (b"AUTH PLAIN " + (coded(response) or b"="),)
+        if response:
+            yield b"AUTH PLAIN", coded(response)
+    good = coded(f"\0{ANN}\0{word}")
+    names = itertools.product((b"LOGIN", b"login"), (BOB, "ann", f"{ANN}\0x", word))
+    for name, user in names:
+        yield b"AUTH " + name, coded(user), coded(word)
+    yield from (
+        (b"AUTH",),
+        (b"AUTH CRAM-MD5",),
+        (b"AUTH SCRAM-SHA-256 " + good,),
+        (b"AUTH PLAIN " + good[:-2],),
+        (b"AUTH PLAIN " + good + b" x",),
+        (b"AUTH PLAIN  " + good,),
+        (b"AUTH PLAIN *",),
+        (b"AUTH PLAIN", b"*"),
+        (b"AUTH LOGIN", b"*"),
+        (b"AUTH LOGIN " + coded(ANN), b"*"),
+        (b"AUTH LOGIN " + coded(ANN), word.encode()),
+        (b"AUTH LOGIN " + coded(ANN), f"MAIL FROM:<{ANN}>".encode()),
+        (b"AUTH PLAIN", b"A" * 20000),
+    )
 
 
 class SubmissionTests(SynchronousTestCase):
@@ -137,6 +183,25 @@ class SubmissionTests(SynchronousTestCase):
             said.add(self.refused(user, "a guess").partition(" id=")[0])
         self.assertEqual(1, len(said))
         self.assertEqual("535 5.7.8", said.pop()[:9])
+
+    def test_abuses(self) -> None:
+        """Whatever AUTH is used for, it lets nobody in and stays in step (R74)."""
+        word = self.word
+        for said in abuses(word):
+            with self.subTest(said), self.secure() as talk:
+                last = b""
+                for line in said:
+                    last = talk.ask(line)
+                self.assertRegex(last, rb"(?s)^[45]\d\d ", said)
+                self.assertIn(b"530 5.7.0", talk.ask(f"MAIL FROM:<{ANN}>".encode()))
+                self.assertIn(b"250 2.0.0", talk.ask(b"NOOP"))
+        with self.client() as client:
+            self.assertEqual(250, client.mail(ANN)[0])
+
+    def secure(self) -> Talk:
+        """A conversation by hand, under TLS."""
+        plain = socket.create_connection(("127.0.0.1", self.house.base + 465), 20)
+        return Talk.over(believing().wrap_socket(plain))
 
     def test_canary(self) -> None:
         """A password that was typed, in whatever field, is nowhere (R77)."""
