@@ -24,7 +24,8 @@ LETTER = f"From: {ANN}\r\nTo: {BOB}\r\nSubject: Hello\r\n\r\nHi.\r\n"
 def running() -> House:
     """A house with two users."""
     # The abuses are more than anybody may guess in a minute.
-    settings = '[virus]\nengine = "builtin"\n[login]\nguesses = 1000\nnetwork_guesses = 10000\n'
+    guesses = "guesses = 1000\nnetwork_guesses = 10000\n"
+    settings = f'[virus]\nengine = "builtin"\n[login]\n{guesses}'
     house = House((ANN, BOB), settings)
     atexit.register(house.remove)
     house.start()
