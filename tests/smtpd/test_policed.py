@@ -4,6 +4,7 @@ from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import deferLater
 
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding, Result
@@ -17,6 +18,7 @@ from smfd.store.directory_policies import Policies
 from tests.sample import come
 from tests.scan.test_chain import ScriptedStage
 from tests.smtpd.fronts import ANN, BOB, LETTER, NAME, SENDER, FrontTestCase, address
+from tests.store.making import REACTOR
 
 BY: Any = {"actor": "uid:test"}
 POST, BOARD = "postmaster@home.example", "board@home.example"
@@ -133,7 +135,9 @@ class PolicedTests(FrontTestCase):
         await self.until(lambda: self.mailbox(POST))
         (letter,) = self.mailbox(POST)
         self.assertIn(f"quarantine release {name}-2 --approver".encode(), letter)
-        held = await self.house.reader.held(category="approval")
+        # The file is there before the ledger says so.
+        while not (held := await self.house.reader.held(category="approval"))["items"]:
+            await deferLater(REACTOR, 0.01)
         self.assertEqual([f"{name}-2"], [item["id"] for item in held["items"]])
         self.assertEqual([], self.mailbox(ANN))
 
