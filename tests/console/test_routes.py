@@ -145,6 +145,28 @@ class FieldTests(SynchronousTestCase):
         for body in b'{"all":"a"}', b'{"all":[1]}', b'{"all":[["a"]]}', many:
             self.assertRaises(Refused, from_json, fields, body)
 
+    def test_objects(self) -> None:
+        """An object of plain members, and a list of such."""
+        fields = {"one": Field("object"), "all": Field("array", items="object")}
+        self.assertEqual(
+            {"one": {"a": ["b"], "c": None, "d": True}, "all": [{"a": "b"}]},
+            from_json(
+                fields, b'{"one":{"a":["b"],"c":null,"d":true},"all":[{"a":"b"}]}'
+            ),
+        )
+        many = ",".join(f'"{n}":""' for n in range(101)).encode()
+        for body in (
+            b'{"one":[]}',
+            b'{"one":{"a":1}}',
+            b'{"one":{"a":{"b":"c"}}}',
+            b'{"one":{"a":"\\ud800"}}',
+            b'{"one":{"\\ud800":"a"}}',
+            b'{"one":{' + many + b"}}",
+            b'{"all":["a"]}',
+            b'{"all":[' + b",".join([b"{}"] * 1001) + b"]}",
+        ):
+            self.assertRaises(Refused, from_json, fields, body)
+
     def test_mistakes(self) -> None:
         """Anything else is refused with a sentence."""
         for body in (

@@ -231,6 +231,15 @@ class PolicyTests(CtlTestCase):
             self.assertEqual(
                 [answer], [f"{i['direction']} {i['action']} {i['rule']}" for i in found]
             )
+        team = "team@home.example"
+        await self.done("alias", "add", team, ANN, BOB)
+        found = (await self.done("policy", "test", "--from", POST, "--to", team))[
+            "items"
+        ]
+        self.assertEqual(
+            [(ANN, [team], "board"), (BOB, [team], "last")],
+            [(i["recipient"], i["named"], i["rule"]) for i in found],
+        )
         await self.done(
             *("policy", "edit", "board", "--time", "mon-fri 08:00-18:00"),
             *("--attachment", "*.zip", "--size-over", "1M", "--header", "X-A: b"),

@@ -142,11 +142,12 @@ class AppliedTests(SynchronousTestCase):
             self.applied(both, lead, Ruling(BOB, "allow", LAST)),
         )
         self.assertEqual([(CID, "deliver", "clean")], self.applied(both, lead, other))
+        last = Ruling(CID, "allow", LAST)
         there = verdict((ANN, "clean"), (CID, "spam"))
-        self.assertEqual(
-            [(CID, "quarantine", "spam")],
-            self.applied(there, lead, Ruling(CID, "allow", LAST)),
-        )
+        held = [(CID, "quarantine", "spam")]
+        self.assertEqual(held, self.applied(there, lead, last))
+        there = verdict((CID, "spam"), (ANN, "clean"))
+        self.assertEqual(held, self.applied(there, last, lead))
         self.assertEqual(
             [(ANN, "quarantine", "virus")], self.applied(verdict((ANN, "virus")), lead)
         )
