@@ -107,6 +107,8 @@ def _address(draft: _Draft, column: str, text: str) -> None:
     if not wanted:
         return
     if wanted == "<>":
+        if column != "senders":
+            raise Unsearchable("Only a sender can be nobody: <>.")
         draft.confirm("r.sender = ''")
     elif wanted.endswith("*"):
         beginning = wanted.rstrip("*")

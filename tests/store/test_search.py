@@ -241,6 +241,7 @@ class WantedTests(SearchTestCase):
         """A search that cannot be has a sentence."""
         for wanted in (
             Criteria(subject="!!!"),
+            Criteria(recipient="<>"),
             Criteria(subject="w " * 21),
             Criteria(sender="x" * 501),
         ):
