@@ -304,7 +304,9 @@ class RestartTests(SynchronousTestCase):
         other = House(settings=OFFLINE)
         self.addCleanup(other.remove)
         other.home, other.config = house.home, house.home / "other.toml"
-        text = house.config.read_text().replace(str(house.port), str(other.port))
+        text = house.config.read_text()
+        for port in 25, 465, 587:
+            text = text.replace(str(house.base + port), str(other.base + port))
         other.config.write_text(text)
         with self.assertRaises(RuntimeError) as caught:
             other.start()
