@@ -205,6 +205,8 @@ class ICounters(Interface):
     may be sent for now.
     """
 
+    trouble: str = Attribute("What is wrong, a sentence for people; or nothing.")
+
     def spend(account: str, draws: Sequence[Draw]) -> "Deferred[Taken | Excess]":
         """Draw all of it or nothing; no two draws see the same state."""
 

@@ -6,6 +6,7 @@ from smfd.control.house import Actor, Document, House
 from smfd.control.quota import Quota
 from smfd.model.directory import Refused
 from smfd.model.quota import shown
+from smfd.store.directory_limits import GROUP
 
 #: What is said instead of a number.
 _NONE, _INHERIT = "none", "inherit"
@@ -63,7 +64,7 @@ def _read(word: str) -> tuple[str, int | None]:
 
 
 async def _document(house: House, scope: str, said: dict[str, int]) -> Document:
-    if "@" not in scope:
+    if "@" not in scope or scope.startswith(GROUP):
         return {"scope": scope, "says": said}
     return {"scope": scope, "says": said, **await standing(house, scope)}
 

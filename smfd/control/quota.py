@@ -4,11 +4,12 @@ What our users may send: asked before a message is taken, noted when it is.
 Standards: RFC 5321 §4.2.2 (450, 452, 550, 552), RFC 3463 §3.6 and §3.8.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from math import ceil
 
-from attrs import frozen
+from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -78,6 +79,24 @@ class _Spent:
         return self.at <= now < self.at + self.exceeded.wait
 
 
+@define
+class Breaches:
+    """The accounts that wanted too much; the last thousand."""
+
+    _times: OrderedDict[str, float] = field(factory=OrderedDict, init=False)
+
+    def note(self, account: str, now: float) -> None:
+        """It did just now."""
+        self._times[account] = now
+        self._times.move_to_end(account)
+        if len(self._times) > 1000:
+            self._times.popitem(last=False)
+
+    def of_late(self, now: float) -> list[str]:
+        """Those of the last 24 hours, the latest first."""
+        return [a for a, at in reversed(self._times.items()) if at > now - quota.DAY]
+
+
 @frozen
 class Quota:
     """
@@ -86,6 +105,7 @@ class Quota:
     What fails here is ours: nobody knows what was sent, and it is answered 4yz.
 
     @ivar spent: accounts that were stopped, so that they are stopped early.
+    @ivar breaches: who wanted too much of late, since we run.
     """
 
     counters: ICounters
@@ -93,6 +113,7 @@ class Quota:
     holds: Holds
     clock: IReactorTime
     spent: Cache[_Spent]
+    breaches: "Breaches"
 
     _log = Logger()
 
@@ -105,9 +126,8 @@ class Quota:
         clock: IReactorTime,
     ) -> "Quota":
         """The quota by what is kept of it."""
-        return cls(
-            counters, allowances, holds, clock, allowances.directory.cache(10_000)
-        )
+        spent = allowances.directory.cache(10_000)
+        return cls(counters, allowances, holds, clock, spent, Breaches())
 
     def login(self, account: str) -> Deferred[Exceeded | None]:
         """Somebody logged in; why he may not, if he did so too often (S20)."""
@@ -181,20 +201,22 @@ class Quota:
     async def _stopped(self, account: str, excess: Excess) -> Exceeded:
         now = self.clock.seconds()
         exceeded = _exceeded(account, excess, now)
-        self._log.warn("{account}: {why}", account=account, why=exceeded.text)
-        await self._breach(account)
+        if await self._breach(account):
+            self.breaches.note(account, now)
+            self._log.warn("ALARM: {why}", why=exceeded.text)
         if excess.meter in (quota.RATE, quota.MESSAGES):
             self.spent.keep(account, _Spent(exceeded, now), self.spent.age)
         return exceeded
 
-    async def _breach(self, account: str) -> None:
-        """Note that it wanted too much; too often, and it is held."""
+    async def _breach(self, account: str) -> bool:
+        """Note that it wanted too much; too often, and it is held; if it is news."""
         items = (str(int(self.clock.seconds() // _BREACH)),)
         found = await self.counters.spend(account, (Draw(quota.BREACHES, items=items),))
         assert isinstance(found, Taken)
         why = _suspicious(found, await self.allowances.allowance(account))
         if why and await self.holds.held(account) is None:
             await self._hold(account, why)
+        return bool(found.draws[0].count)
 
     async def _hold(self, account: str, why: str) -> Hold | None:
         try:

@@ -56,6 +56,7 @@ async def status(house: House, actor: Actor) -> Document:
             *([BLIND] if _tested(house) == "failed" else []),
             *facts.off,
             *chain(*found),
+            *_limited(house),
             *_stressed(house),
             *_ledger(house),
             *_corrupt(counts.get("corrupt", 0)),
@@ -108,6 +109,17 @@ def _held(house: House) -> Deferred[list[str]]:
     if house.quota is None:
         return succeed([])
     return house.quota.holds.page(limit=10).addCallback(_holds)
+
+
+def _limited(house: House) -> list[str]:
+    """Who reached a limit of late, and whether we count alone."""
+    if house.quota is None:
+        return []
+    trouble = house.quota.counters.trouble
+    names = house.quota.breaches.of_late(house.clock.seconds())
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    said = f"Limits reached in 24 hours: {', '.join(names[:10])}{more}."
+    return [*([trouble] if trouble else []), *([said] if names else [])]
 
 
 def _holds(found: Page[Hold]) -> list[str]:

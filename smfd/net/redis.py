@@ -80,6 +80,7 @@ class Redis:
     Runs scripts there.
 
     @ivar reactor: connects, and is the clock.
+    @ivar away: it did not answer when it was asked last.
     """
 
     server: Server
@@ -88,7 +89,7 @@ class Redis:
     _coming: "Deferred[Any] | None" = field(default=None, init=False)
     _waiting: "list[Deferred[None]]" = field(factory=list, init=False)
     _rested: float = field(default=0.0, init=False)
-    _away: bool = field(default=False, init=False)
+    away: bool = field(default=False, init=False)
 
     _log = Logger()
 
@@ -155,8 +156,8 @@ class Redis:
             self._ready = None
 
     def _here(self, said: bytes) -> bytes:
-        if self._away:
-            self._away = False
+        if self.away:
+            self.away = False
             self._log.warn("Redis at {place} is back", place=self.server.place)
         return said
 
@@ -164,8 +165,8 @@ class Redis:
         """Late answers belong to nobody: the connection goes."""
         self.close()
         self._rested = self.reactor.seconds() + REST
-        if not self._away:
-            self._away = True
+        if not self.away:
+            self.away = True
             self._log.warn(
                 "ALARM: Redis at {place} is away: {why}",
                 place=self.server.place,

@@ -55,6 +55,13 @@ class RedisCounters(Service):
         self._boxes = boxes
         self._owed: deque[_Act] = deque(maxlen=OWED)
 
+    @property
+    def trouble(self) -> str:
+        """Whether each server counts alone."""
+        if not self._redis.away:
+            return ""
+        return f"Redis is away: users may send 1/{self._boxes} of their limits here."
+
     def startService(self) -> None:
         """Open what is at home; Redis may come later."""
         super().startService()

@@ -77,6 +77,7 @@ class Counters(Service):
     """Counts for one box, and forgets nothing when it is restarted."""
 
     name = "counters"
+    trouble = ""
     _log = Logger()
 
     def __init__(

@@ -50,11 +50,11 @@ def of_account(connection: sqlite3.Connection, account: str) -> tuple[Said, ...]
 def checked(connection: sqlite3.Connection, scope: str) -> str:
     """A scope as it is stored; it must exist."""
     if scope.lower().startswith(GROUP):
-        name = scope[len(GROUP) :].strip().lower()
+        name = rules.address(scope[len(GROUP) :])[0]
         if not connection.execute(
             "SELECT 1 FROM user_groups WHERE name=?", (name,)
         ).fetchone():
-            raise Refused("unknown", f"There is no group {name[:80]}.")
+            raise Refused("unknown", f"There is no group {name}.")
         return GROUP + name
     if "@" in scope:
         return mailbox(connection, rules.address(scope)[0]).address

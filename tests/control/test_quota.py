@@ -6,6 +6,7 @@ from typing import Any
 from twisted.internet import reactor as installed
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import Clock
+from twisted.logger import formatEvent, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from smfd.control.quota import Exceeded, Granted, Quota
@@ -209,6 +210,25 @@ class HoldTests(QuotaTestCase):
         held = await self.quota.holds.held(ANN)
         assert held is not None
         self.assertEqual("it asked for too much 3 times in 24 hours", held.reason)
+
+    async def test_alarm(self) -> None:
+        """Who reaches a limit is named once in the log, and for a day elsewhere."""
+        await self.build(messages=1)
+        said: list[str] = []
+
+        def observe(event: Any) -> None:
+            said.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        for _ in range(5):
+            await self.send()
+        alarms = [one for one in said if one.startswith("ALARM")]
+        self.assertEqual(1, len(alarms), said)
+        self.assertIn("1 messages in 24 hours", alarms[0])
+        now = self.clock.seconds()
+        self.assertEqual([ANN], self.quota.breaches.of_late(now))
+        self.assertEqual([], self.quota.breaches.of_late(now + 86400))
 
     async def test_logins(self) -> None:
         """Too many logins are too much, too."""

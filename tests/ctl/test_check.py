@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.control.bootstrap import found
 from smfd.ctl import main
+from tests.redis import RedisServer
 
 
 def certificate(name: str, days: int) -> tuple[bytes, bytes]:
@@ -181,6 +182,22 @@ class CheckTests(SynchronousTestCase):
             lambda port: self.check(clamd_at(port).replace('"tcp:127.0.0.1:', text)),
         )
         self.assertState(found["virus"], "warning", "/nowhere/clamd")
+
+    def test_redis(self) -> None:
+        """A real Redis answers, wants a password, or is not there."""
+        if not RedisServer.installed():
+            self.skipTest("redis-server is not installed")
+        self.assertNotIn("redis", self.check(""))
+        with RedisServer("s3cret") as redis:
+            settings = f'[quota.redis]\nserver = "{redis.place}"\n'
+            found = self.check(settings + 'password = "s3cret"\n')
+            self.assertState(found["redis"], "ok", "answers at unix:")
+            found = self.check(settings)
+            self.assertState(found["redis"], "error", "NOAUTH")
+            found = self.check(settings + 'password = "wrong"\n')
+            self.assertState(found["redis"], "error", "WRONGPASS")
+        found = self.check(settings)
+        self.assertState(found["redis"], "error", "1/2 of their limits")
 
     def with_server(self, answer: bytes, check: Callable[[int], Any]) -> Any:
         """What a check says while a server gives everybody one answer."""

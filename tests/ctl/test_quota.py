@@ -46,6 +46,25 @@ class LimitsTests(CtlTestCase):
         acts = (await self.house.directory.acts(ANN)).items
         self.assertEqual("messages=inherited", acts[0].detail)
 
+    async def test_group(self) -> None:
+        """A group's limit counts for its members, as long as they are."""
+        await self.open()
+        await self.done("group", "add", "press@home.example", ANN)
+        scope = "group:press@home.example"
+        await self.done("user", "limits", "home.example", "messages=7", "rate=1")
+        found = await self.done("user", "limits", scope.upper().lower(), "messages=9")
+        self.assertEqual({"scope": scope, "says": {"messages": 9}}, found)
+        for who, counts in ((ANN, 9), (BOB, 7)):
+            found = await self.done("user", "limits", who)
+            self.assertEqual(counts, found["limits"]["messages"])
+            self.assertEqual(1, found["limits"]["rate"])
+        await self.done("group", "leave", "press@home.example", ANN)
+        found = await self.done("user", "limits", ANN)
+        self.assertEqual(7, found["limits"]["messages"])
+        await self.done("group", "remove", "press@home.example")
+        await self.done("group", "add", "press@home.example", ANN)
+        self.assertEqual({}, (await self.done("user", "limits", scope))["says"])
+
     async def test_refused(self) -> None:
         """What is no limit, or nobody's, is said to be so."""
         await self.open()
@@ -53,9 +72,10 @@ class LimitsTests(CtlTestCase):
             (ANN, "much=5", "There is no limit 'much'."),
             (ANN, "messages=-1", "'messages=-1' is no limit."),
             (ANN, "messages", "'messages' is no limit."),
+            ("group:x@home.example", "messages=1", "There is no group x@home.example."),
             ("no@home.example", "messages=1", "There is no mailbox no@home.example."),
             ("b.example", "messages=1", "b.example is not hosted here."),
-            ("group:board", "messages=1", "There is no group board."),
+            ("group:board", "messages=1", "'board' is not an address."),
         ):
             said = await self.run_ctl("user", "limits", scope, limit)
             self.assertEqual(1, said.code, said)
@@ -79,9 +99,14 @@ class HeldTests(CtlTestCase):
         await self.receive(category="spam", account=ANN, to=(BOB,))
         return quota
 
+    async def warnings(self) -> list[str]:
+        """What status warns of."""
+        found: list[str] = (await status(self.house, OPERATOR))["warnings"]
+        return found
+
     async def test_look(self) -> None:
         """Held users are listed and warned of; one is shown with a sample."""
-        await self.caught()
+        quota = await self.caught()
         page = await self.done("user", "held", "list")
         self.assertEqual(
             [(ANN, "smfd", "too many addresses")],
@@ -89,13 +114,19 @@ class HeldTests(CtlTestCase):
         )
         found = await self.done("user", "held", "show", ANN)
         self.assertEqual((3, 1), (found["held"], found["used"]["messages"]))
+        self.assertNotIn("Limits reached", " ".join(await self.warnings()))
+        quota.breaches.note(BOB, self.house.clock.seconds())
+        self.assertIn(f"Limits reached in 24 hours: {BOB}.", await self.warnings())
         item = await self.done("quarantine", "show", found["sample"][0])
         self.assertEqual((BOB, "held"), (item["recipient"], item["class"]))
         said = await self.run_ctl("user", "held", "show", ANN)
         self.assertIn(f"user held release {ANN}", said.out)
-        warnings = (await status(self.house, OPERATOR))["warnings"]
         self.assertTrue(
-            [one for one in warnings if one.startswith(f"All mail of {ANN} is held")]
+            [
+                one
+                for one in await self.warnings()
+                if one.startswith(f"All mail of {ANN} is held")
+            ]
         )
 
     async def test_release(self) -> None:

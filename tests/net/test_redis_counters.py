@@ -230,7 +230,9 @@ class AwayTests(RedisTestCase):
         server = self.serve()
         server.kill()
         box = self.box(boxes=4)
+        self.assertEqual("", box.trouble)
         self.assertEqual(5, await self.many(box, 20, 20))
+        self.assertIn("1/4 of their limits", box.trouble)
         used = await box.used(ANN)
         self.assertEqual(5, used["messages"])
 
