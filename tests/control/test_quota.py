@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet import reactor as installed
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import Clock
-from twisted.logger import formatEvent, globalLogPublisher
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from smfd.control.quota import Exceeded, Granted, Quota
@@ -214,15 +214,10 @@ class HoldTests(QuotaTestCase):
     async def test_alarm(self) -> None:
         """Who reaches a limit is named once in the log, and for a day elsewhere."""
         await self.build(messages=1)
-        said: list[str] = []
-
-        def observe(event: Any) -> None:
-            said.append(formatEvent(event))
-
-        globalLogPublisher.addObserver(observe)
-        self.addCleanup(globalLogPublisher.removeObserver, observe)
-        for _ in range(5):
-            await self.send()
+        with capturedLogs() as events:
+            for _ in range(5):
+                await self.send()
+        said = [formatEvent(event) for event in events]
         alarms = [one for one in said if one.startswith("ALARM")]
         self.assertEqual(1, len(alarms), said)
         self.assertIn("1 messages in 24 hours", alarms[0])
