@@ -260,6 +260,5 @@ def _one(name: str) -> str:
 def _said(rule: Mapping[str, Any]) -> str:
     off = "" if rule["enabled"] else " (disabled)"
     return (
-        f"{rule['position']}. {rule['name']}{off}: {rule['action']}"
-        f" of {rule['matches']}"
+        f"{rule['position']}. {rule['name']}{off}: {rule['action']} ({rule['matches']})"
     )

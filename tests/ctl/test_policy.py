@@ -73,7 +73,7 @@ class PolicyTests(CtlTestCase):
         await self.done("group", "add", DESK, BOB)
         said = await self.run_ctl(*SEED, "--text", "Write to the desk")
         self.assertEqual(
-            f"1. board: reject of to group:{BOARD}, not from group:{DESK}\n",
+            f"1. board: reject (to group:{BOARD}, not from group:{DESK})\n",
             said.out,
             said.err,
         )
