@@ -17,8 +17,9 @@ def look_inside(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     Name what is attached, and what attached archives list.
 
-    @return: C{files}: names; C{types}: as declared, and as the first octets
-        say.  Each once, in order.
+    @return: C{files}: names; C{types}: as declared, as the first octets say,
+        and the marks of L{Attachment <smfd.content.attachments.Attachment>}.
+        Each once, in order.
     """
     files: dict[str, None] = {}
     types: dict[str, None] = {}
@@ -26,7 +27,8 @@ def look_inside(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]:
     for _, part in zip(range(_ATTACHED), attached, strict=False):
         found = read_attachment(part)
         files.update(dict.fromkeys(map(_name, (*found.names, *found.files))))
-        types.update(dict.fromkeys(filter(None, (found.type, found.magic))))
+        words = (found.type, found.magic, *sorted(found.marks))
+        types.update(dict.fromkeys(filter(None, words)))
     names = [name for name in files if name][:_NAMES]
     return {"files": names, "types": [word[:_LONGEST] for word in types]}
 

@@ -30,7 +30,10 @@ _CONDITIONS = {
     "size_over": ("SIZE", "Larger than 500K, 10M, ..."),
     "recipients_over": ("NUMBER", "More recipients than that."),
     "attachment": ("NAME", "The whole name of a file, like *.exe."),
-    "attachment_type": ("TYPE", "Like application/zip, or zip by its octets."),
+    "attachment_type": (
+        "TYPE",
+        "application/zip, zip by its octets, encrypted, ...",
+    ),
 }
 
 Command = Callable[..., None]

@@ -117,8 +117,8 @@ class Mail:
     @ivar client: an IP address, or "".
     @ivar header: fields as (name in lower case, value for people).
     @ivar files: names of what is attached, and of what attached archives list.
-    @ivar types: of what is attached: as declared, C{application/zip}, and as
-        its first octets say, C{zip}.
+    @ivar types: of what is attached: as declared, C{application/zip}, as its
+        first octets say, C{zip}, and what there is to say of it, C{encrypted}.
     @ivar verdict: what was thought of it before, one of
         L{CATEGORIES <smfd.model.verdict.CATEGORIES>}, by recipient.
     """

@@ -11,12 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from smfd.content.inside import look_inside
 
 
-def archive(*names: str) -> bytes:
+def archive(*names: str, octets_each: int = 1) -> bytes:
     """A zip archive with these files."""
     octets = io.BytesIO()
     with zipfile.ZipFile(octets, "w") as made:
         for name in names:
-            made.writestr(name, b"x")
+            made.writestr(name, b"x" * octets_each)
     return octets.getvalue()
 
 
@@ -49,8 +49,23 @@ class InsideTests(SynchronousTestCase):
             ["Plän.pdf", "all.zip", "run.exe", "a.txt", "b.txt"], said["files"]
         )
         self.assertEqual(
-            ["application/octet-stream", "pdf", "application/zip", "zip"], said["types"]
+            [
+                *("application/octet-stream", "pdf"),
+                *("application/zip", "zip", "container", "program-inside"),
+            ],
+            said["types"],
         )
+
+    def test_marks(self) -> None:
+        """What cannot be listed, or hides what it is, is known by a word."""
+        for name, octets, word in (
+            ("a.zip", archive("a.exe") + b"\0" * 100_000, "broken"),
+            ("a.zip", archive(*map(str, range(1001))), "long-list"),
+            ("a.txt", b"MZ\x90", "hidden-program"),
+            ("a.pdf.exe", b"x", "double"),
+        ):
+            said = look_inside(letter((name, "a/b", octets)), {})
+            self.assertIn(word, said["types"], name)
 
     def test_named_text(self) -> None:
         """Text with a file's name is a file."""

@@ -125,7 +125,13 @@ class RealTests(TestCase):
         *_, last = await ContentStage(self.workers, True).scan(transaction(body))
         self.assertEqual(last.symbol, "VIRUS_ENCRYPTED")
         said = await self.workers.submit("inside", body, {})
-        self.assertEqual(said, {"files": ["a.com"], "types": ["a/b", "zip"]})
+        self.assertEqual(
+            said,
+            {
+                "files": ["a.com"],
+                "types": ["a/b", "zip", "encrypted", "program-inside"],
+            },
+        )
         unknown = self.workers.submit("no such job", Body(1, b"x"), {})
         await self.assertFailure(unknown, JobFailed)
 
