@@ -238,7 +238,11 @@ class ConditionTests(SynchronousTestCase):
             ({"header": "List-Id"}, "X-List-Id"),
             ({"size_over": "4M"}, "5M"),
             ({"recipients_over": "0"}, "1"),
-            ({"attachment": "*.exe"}, "exe"),
+            ({"attachment": ["*.scr", "*.exe"]}, ["exe", "?.exe", "*.ex"]),
+            ({"attachment": "plan.pdf"}, "lan.pdf"),
+            ({"attachment": "inner.*"}, "inner.*y"),
+            ({"attachment": "*ner.e?e"}, "*ner.?"),
+            ({"attachment": "*"}, "*["),
             ({"attachment_type": ["application/pdf"]}, "application"),
         ):
             self.check(message, fits, other)
