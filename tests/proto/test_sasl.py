@@ -139,6 +139,18 @@ class SubmissionTests(SynchronousTestCase):
         self.assertEqual([538, 530], codes(GOOD, MAIL, secure=False))
         self.assertIn(b"530 5.7.0 Must issue a STARTTLS", said.sent)
 
+    def test_injected(self) -> None:
+        """What was sent behind STARTTLS in the clear is not heard under TLS (R44)."""
+        said = talk(b"STARTTLS\r\n", GOOD, MAIL, secure=False)
+        self.assertTrue(
+            said.sent.endswith(b"554 5.5.1 Nothing may follow STARTTLS\r\n")
+        )
+        self.assertTrue(said.machine.closed)
+        said = talk(b"STARTTLS\r\n", secure=False)
+        said.hear([MAIL, HELLO, GOOD, MAIL])
+        codes = [int(reply[:3]) for reply in cut_replies(bytes(said.sent))]
+        self.assertEqual([220, 503, 250, 235, 250], codes[2:])
+
     def test_taken(self) -> None:
         """Mail is taken from who has logged in, and from nobody else."""
         rest = b"RCPT TO:<b@b.example>\r\nDATA\r\nx: y\r\n\r\nz\r\n.\r\n"
