@@ -171,6 +171,21 @@ class PolicedTests(FrontTestCase):
         await self.until(lambda: len(self.mailbox(BOB)) == 2)
         self.assertEqual([], self.mailbox(ANN))
 
+    async def test_redirect_onward(self) -> None:
+        """Who gets it may be of another domain, and of another kind of domain."""
+        await self.open()
+        hop: Any = {"kind": "relay", "next_hop": "smtp://127.0.0.1:9", "verify": "list"}
+        await self.directory.add_domain("two.example", **hop, **BY)
+        await self.directory.list_recipients(["eve@two.example"], **BY)
+        await self.rule("away", to=ANN, action="redirect", redirect="eve@two.example")
+        record = await self.record(await self.send())
+        found = await self.house.reader.record(record["id"])
+        assert found is not None
+        (to,) = found["recipients"]
+        self.assertEqual(
+            ("eve@two.example", "relay"), (to["address"], to["destination"])
+        )
+
     async def test_notify(self) -> None:
         """Somebody is told, even of what is refused."""
         await self.open()
