@@ -38,6 +38,10 @@ class Wire:
         self._out = b""
         self._gone = False
         transport.registerProducer(self, True)
+        if self.secure and ITCPTransport.providedBy(transport):
+            # Session tickets go out first, and the greeting must not wait until
+            # the client's kernel, in no hurry, has acknowledged them.
+            transport.setTcpNoDelay(True)
 
     def peer(self) -> tuple[str, int]:
         """The client's address, in its one form, and port; "" by a UNIX socket."""

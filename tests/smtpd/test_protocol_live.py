@@ -29,6 +29,7 @@ from smfd.proto.extension import Offer
 from smfd.proto.limits import Limits
 from smfd.proto.server import ServerMachine
 from smfd.smtpd.factory import SMTPFactory
+from smfd.smtpd.protocol import SMTPProtocol
 from tests.dialogs.dialog import Dialog, cut_replies, dialogs, mismatch
 from tests.smtpd.doors import PlainDoor
 
@@ -308,6 +309,16 @@ class TLSTests(LiveTestCase):
         await client.lost
         self.assertEqual(3, len(cut_replies(client.heard)))
         self.assertTrue(self.door.sessions[0].tls.startswith("TLSv1.3"))
+        await self.leave(client)
+
+    async def test_at_once(self) -> None:
+        """The greeting does not wait for a client to acknowledge session tickets."""
+        client = await self.connect(self.listen(implicit=True), secure=True)
+        await client.replies(1)
+        (served,) = self.factory.connections._open
+        assert isinstance(served, SMTPProtocol)
+        transport: Any = served.transport
+        self.assertTrue(transport.getTcpNoDelay())
         await self.leave(client)
 
     async def test_not_even_tls(self) -> None:
