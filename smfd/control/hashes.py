@@ -19,7 +19,17 @@ from functools import lru_cache
 _PREFIX = re.compile(
     r"\{(?:CRYPT|BLF-CRYPT|SHA256-CRYPT|SHA512-CRYPT|MD5-CRYPT|ARGON2I?D?)\}", re.I
 )
-_CRYPT = re.compile(r"\$(?:1|2[aby]|5|6|y)\$[./A-Za-z0-9$=,]{1,200}")
+#: As far as one is no day's work: a hash comes from elsewhere, and so does its cost.
+_CRYPT = re.compile(
+    r"\$1\$[./A-Za-z0-9]{1,8}\$[./A-Za-z0-9]{22}"
+    r"|\$2[aby]\$(?:0[4-9]|1[0-5])\$[./A-Za-z0-9]{53}"
+    r"|\$[56]\$(?:rounds=[0-9]{1,6}\$)?[./A-Za-z0-9]{1,16}\$[./A-Za-z0-9]{43,86}"
+    r"|\$y\$j[9A-F][A-Z]\$[./A-Za-z0-9]{1,86}\$[./A-Za-z0-9]{43}"
+)
+_ARGON = re.compile(
+    r"\$argon2(?:id|i|d)\$v=[0-9]{1,3}\$m=[0-9]{1,6},t=[0-9]{1,2},p=[0-9]{1,2}"
+    r"\$[A-Za-z0-9+/]{8,200}\$[A-Za-z0-9+/]{8,200}"
+)
 _SALTED = re.compile(r"\{(SSHA|SSHA256|SSHA512)\}([A-Za-z0-9+/]{1,400}={0,2})", re.I)
 _DIGESTS = {"SSHA": "sha1", "SSHA256": "sha256", "SSHA512": "sha512"}
 
@@ -41,10 +51,9 @@ def is_argon(stored: str) -> bool:
 
 
 def is_known(stored: str) -> bool:
-    """Whether a password can be held against it."""
-    return is_argon(stored) or bool(
-        _CRYPT.fullmatch(stored) or _SALTED.fullmatch(stored)
-    )
+    """Whether a password can be held against it, and in a moment."""
+    kinds = _ARGON, _CRYPT, _SALTED
+    return any(kind.fullmatch(stored) for kind in kinds)
 
 
 def matches(stored: str, password: str) -> bool:

@@ -89,6 +89,21 @@ class HashTests(SynchronousTestCase):
         bare = b64encode(hashlib.sha1(b"word").digest()).decode()
         self.assertFalse(hashes.matches(f"{{SSHA}}{bare}", "word"))
 
+    def test_dear(self) -> None:
+        """A hash whose check would take an hour, or all memory, is not taken over."""
+        end = "x" * 53
+        for stored in (
+            f"$2b$31${end}", f"$y$jzT$salt${end[:43]}",
+            f"$6$rounds=999999999$salt${end}",
+            f"$argon2id$v=19$m=4194304,t=3,p=4$c2FsdHNhbHQ${end}",
+        ):  # fmt: skip
+            self.assertFalse(hashes.is_known(stored), stored)
+        ours = f"$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ${end}"
+        self.assertTrue(hashes.is_known(ours))
+        made = crypted("correct horse", "$y$j9T$abcdefghijklmnopqrstu/")
+        self.assertTrue(hashes.is_known(made), made)
+        self.assertTrue(hashes.matches(made, "correct horse"))
+
     def test_prefix(self) -> None:
         """Dovecot's names for what says itself what it is are left out."""
         self.assertEqual("$2y$x", hashes.plain("{BLF-CRYPT}$2y$x"))
