@@ -116,6 +116,10 @@ class Submitted:
         to = ruled.redirected(envelope)
         if to is not envelope:
             way = await self._addressed(arrival, to)
+            refusal = unacceptable(arrival.header, to, way.ends)
+            if refusal is not None:
+                # Who gets it instead cannot be had; nobody is left out silently.
+                return self.custody.refuse(arrival, way.transaction, None, refusal)
         return await self._counted(arrival, way, ruled)
 
     async def _in_his_name(self, transaction: Transaction) -> Reply | None:

@@ -306,6 +306,16 @@ class RuleTests(SubmittedTestCase):
         await self.until(lambda: self.mailbox(ANN))
         self.assertEqual([], self.mailbox(BOB))
 
+    async def test_redirect_in_vain(self) -> None:
+        """Where he cannot be had who gets it instead, nothing is taken at all."""
+        await self.open()
+        await self.rule("away", "redirect", redirect=ANN)
+        data = b"Delivered-To: " + ANN.encode() + b"\r\n" + LETTER
+        for to in (BOB,), (BOB, FAR):
+            said = await self.hand_in(*to, data=data)
+            self.assertEqual((554, "5.4.6"), (said.code, said.status))
+        self.assertEqual(([], []), (await self.out(), self.mailbox(BOB)))
+
     async def test_header_and_notice(self) -> None:
         """A line on top of his copy alone, and somebody is told."""
         await self.open()
