@@ -79,7 +79,7 @@ class Acceptance:
         else:
             custody.refuse(arrival, judged.transaction, judged.verdict, said)
         if self.policed is not None:
-            self.policed.tell(judged)
+            custody.afterwards(self.policed.tell, judged)
         return said
 
     async def _keep(self, arrival: Arrival, judged: Judged, said: Reply) -> None:

@@ -137,13 +137,20 @@ class Custody:
     async def commit(self, entry: Entry) -> None:
         """Make it ours."""
         await self.ledger.commit(entry)
-        # It is ours from here on, whatever fails: no fault may throw the body
-        # away, or have the client send it again.
+        self.afterwards(self.runner.take, entry)
+        self.afterwards(self.recorder.log, entry.record)
+
+    def afterwards(self, act: Callable[..., object], *args: object) -> None:
+        """
+        Do what comes behind the decision.
+
+        It is ours from then on, or never will be, whatever fails: no fault may
+        throw the body away, or have the client send it again.
+        """
         try:
-            self.runner.take(entry)
-            self.recorder.log(entry.record)
+            act(*args)
         except Exception:
-            self._log.failure("{id}: a fault behind the commit", id=entry.id)
+            self._log.failure("a fault behind the decision")
 
     def refuse(
         self,

@@ -132,7 +132,7 @@ class Submitted:
         return _said(wrong.code, wrong.status, wrong.text, envelope)
 
     async def _counted(self, arrival: Arrival, way: _Way, ruled: Ruled) -> Reply:
-        """Count it first; what is not taken after all does not count (S20, S24)."""
+        """Count it first; what is not kept after all does not count (S20, S24)."""
         session, envelope = arrival.session, arrival.envelope
         granted = await self.quota.spend(
             session.account,
@@ -144,12 +144,12 @@ class Submitted:
         if isinstance(granted, Exceeded):
             said = _said(granted.code, granted.status, granted.text, envelope)
             return self.custody.refuse(arrival, way.transaction, None, said)
-        taken = False
+        kept = False
         try:
-            answer = await self._sent(arrival, way, ruled, granted.held)
-            taken = answer.positive
+            answer, kept = await self._sent(arrival, way, ruled, granted.held)
         finally:
-            if not taken:
+            # Of what is refused a copy may be kept (C2), and takes room: it counts.
+            if not kept:
                 self.quota.refund(granted).addErrback(self._uncounted, session)
         return answer
 
@@ -162,7 +162,8 @@ class Submitted:
 
     async def _sent(
         self, arrival: Arrival, way: _Way, ruled: Ruled, held: str
-    ) -> Reply:
+    ) -> tuple[Reply, bool]:
+        """What is answered, and whether some of it is kept."""
         custody, transaction = self.custody, way.transaction.found(*ruled.findings)
         at = transaction.session.account.rpartition("@")[2]
         # C1 and C2: what people of ours get is always scanned.
@@ -177,14 +178,17 @@ class Submitted:
         verdict = decide_sent(transaction, sending)
         answer = _answer(verdict, transaction.envelope)
         if not any(f.disposition in KEPT for f in verdict.fates):
-            self.rules.tell(ruled, transaction, verdict, self.notices)
-            return custody.refuse(arrival, transaction, verdict, answer)
+            said = custody.refuse(arrival, transaction, verdict, answer)
+            custody.afterwards(
+                self.rules.tell, ruled, transaction, verdict, self.notices
+            )
+            return said, False
         record = await custody.record(arrival, transaction, verdict, answer)
         entry = self.tracer.entry(transaction, verdict, record, way.domains, ruled.tops)
         await custody.keep(entry, answer)
-        self._tell(record)
-        self.rules.tell(ruled, transaction, verdict, self.notices)
-        return answer
+        custody.afterwards(self._tell, record)
+        custody.afterwards(self.rules.tell, ruled, transaction, verdict, self.notices)
+        return answer, True
 
     def _tell(self, record: Record) -> None:
         """C1: whoever sent a virus hears of it, and who looks after him."""

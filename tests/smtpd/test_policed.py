@@ -186,6 +186,17 @@ class PolicedTests(FrontTestCase):
             ("eve@two.example", "relay"), (to["address"], to["destination"])
         )
 
+    async def test_untold(self) -> None:
+        """Who cannot be told is not: the message is ours, once, all the same."""
+        await self.open()
+        await self.rule("tell", to=ANN, action="allow", notify=[POST])
+        acceptance: Any = self.door.acceptance
+        policed = evolve(acceptance.policed, notices=None)
+        self.door = evolve(self.door, acceptance=evolve(acceptance, policed=policed))
+        self.assertEqual(250, (await self.by_lmtp(ANN)).code)
+        await self.until(lambda: self.mailbox(ANN))
+        self.assertEqual(1, len(self.flushLoggedErrors(AttributeError)))
+
     async def test_notify(self) -> None:
         """Somebody is told, even of what is refused."""
         await self.open()

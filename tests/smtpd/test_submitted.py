@@ -48,6 +48,8 @@ class Virus:
         return succeed([self.finding])
 
 
+#: Not even able to be told.
+NOBODY: Any = None
 CLEAN = Finding("virus", "VIRUS_CLEAN", Result.PASS)
 FOUND = Finding("virus", "VIRUS_FOUND", Result.FAIL, reason="Eicar was found")
 
@@ -251,6 +253,12 @@ class CountTests(SubmittedTestCase):
             self.assertEqual(550, (await self.hand_in(BOB)).code)
         self.assertEqual(250, (await self.hand_in(FAR)).code)
 
+    async def test_copy_counts(self) -> None:
+        """Of what was refused a copy is kept: nobody fills the disk for nothing."""
+        await self.open(FOUND, messages=1)
+        self.assertEqual(550, (await self.hand_in(BOB, FAR)).code)
+        self.assertEqual(450, (await self.hand_in(BOB, FAR)).code)
+
     async def test_held(self) -> None:
         """Of a held account everything is taken, and nothing leaves (D5)."""
         await self.open()
@@ -327,6 +335,15 @@ class RuleTests(SubmittedTestCase):
         self.assertNotIn(b"X-House", self.mailbox("postmaster@home.example")[0])
         await self.until(lambda: self.mailbox(ANN))
         self.assertIn(b"Rule: mark", self.mailbox(ANN)[0])
+
+    async def test_untold(self) -> None:
+        """Who cannot be told is not: the message is ours, once, all the same."""
+        await self.open()
+        await self.rule("mark", "add-header", add_header="X-House: yes", notify=[ANN])
+        self.submitted = evolve(self.submitted, notices=NOBODY)
+        self.assertEqual(250, (await self.hand_in(BOB)).code)
+        await self.until(lambda: self.mailbox(BOB))
+        self.assertEqual(1, len(self.flushLoggedErrors(AttributeError)))
 
     async def test_virus_first(self) -> None:
         """No rule lets a virus through, and nobody is asked to approve of one."""
