@@ -34,7 +34,7 @@ class Server:
     """
 
     place: str
-    password: str = ""
+    password: str = field(default="", repr=False)
     database: int = 0
     seconds: float = 0.25
 

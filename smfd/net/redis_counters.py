@@ -9,8 +9,8 @@ Redis when it is back.
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 from twisted.application.service import IService, Service
@@ -18,12 +18,17 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from zope.interface import implementer
 
 from smfd.interfaces import ICounters
-from smfd.net.redis import Redis
+from smfd.net.redis import Away, Redis
 from smfd.net.redis_script import SCRIPT
-from smfd.policy.quota import FOREVER, METERS, Draw, Excess, Kind, Taken
+from smfd.policy.quota import FOREVER, METERS, MINUTE, Draw, Excess, Kind, Taken
+
+T = TypeVar("T")
 
 #: How many acts are remembered while Redis is away; the oldest are forgotten.
 OWED = 10_000
+
+#: How many of them anybody waits for; as long as there are more, Redis is away.
+PAID = 20
 
 _WINDOWS = tuple(Draw(meter) for meter in METERS if meter.kind is not Kind.BUCKET)
 _ALL = tuple(Draw(meter) for meter in METERS)
@@ -75,19 +80,19 @@ class RedisCounters(Service):
 
     def spend(self, account: str, draws: Sequence[Draw]) -> Deferred[Taken | Excess]:
         """All of it or nothing, on all boxes."""
-        return Deferred.fromCoroutine(self._spend(account, tuple(draws)))
+        return _to_the_end(self._spend(account, tuple(draws)))
 
     def refund(self, account: str, taken: Taken) -> Deferred[None]:
         """As if it had not been drawn."""
-        return Deferred.fromCoroutine(self._refund(account, taken))
+        return _to_the_end(self._refund(account, taken))
 
     def used(self, account: str) -> "Deferred[Mapping[str, float]]":
         """What the windows have, by meter; of this box, when Redis is away."""
-        return Deferred.fromCoroutine(self._used(account))
+        return _to_the_end(self._used(account))
 
     def reset(self, account: str) -> Deferred[None]:
         """Begin anew, here and there."""
-        return Deferred.fromCoroutine(self._reset(account))
+        return _to_the_end(self._reset(account))
 
     async def _spend(self, account: str, draws: tuple[Draw, ...]) -> Taken | Excess:
         try:
@@ -109,7 +114,11 @@ class RedisCounters(Service):
         found: Taken | Excess = await self._local.spend(account, mine)
         if isinstance(found, Taken):
             self._owed.append(_Act("spend", account, _unlimited(draws)))
-        return found
+            return found
+        # What is more than a share is not too much for ever: Redis comes back.
+        wanted = next(draw for draw in draws if draw.meter == found.meter)
+        fits = max(wanted.count, len(wanted.items)) <= wanted.most
+        return evolve(found, wait=MINUTE) if fits and found.wait == FOREVER else found
 
     async def _refund(self, account: str, taken: Taken) -> None:
         await self._tell("refund", account, taken.draws)
@@ -141,13 +150,17 @@ class RedisCounters(Service):
 
     async def _pay(self) -> None:
         """Tell Redis first what it has not heard of, in the order it was done."""
-        while self._owed:
+        for _ in range(PAID):
+            if not self._owed:
+                return
             act = self._owed.popleft()
             try:
                 await self._run(act)
             except Exception:
                 self._owed.appendleft(act)
                 raise
+        if self._owed:
+            raise Away("it has not heard of everything yet")
 
     async def _run(self, act: _Act) -> Any:
         keys = [
@@ -160,6 +173,13 @@ class RedisCounters(Service):
 
     def _share(self, most: float) -> float:
         return most if most == FOREVER else max(1, most // self._boxes)
+
+
+def _to_the_end(doing: "Coroutine[Deferred[Any], Any, T]") -> Deferred[T]:
+    """It is done whoever hangs up meanwhile: that is no failure of Redis."""
+    done: Deferred[T] = Deferred()
+    Deferred.fromCoroutine(doing).chainDeferred(done)
+    return done
 
 
 def _unlimited(draws: Sequence[Draw]) -> tuple[Draw, ...]:

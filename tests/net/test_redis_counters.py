@@ -6,6 +6,7 @@ from typing import Any
 
 from twisted.internet import reactor as installed
 from twisted.internet.defer import (
+    CancelledError,
     Deferred,
     TimeoutError,  # noqa: A004
     gatherResults,
@@ -15,12 +16,14 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from smfd.net.redis import REST, Away, Redis, Server
-from smfd.net.redis_counters import RedisCounters
+from smfd.net.redis_counters import PAID, RedisCounters
 from smfd.policy.quota import (
     DAY,
     FOREVER,
     MESSAGES,
+    MINUTE,
     NEW_RECIPIENTS,
+    RECIPIENTS,
     Draw,
     Excess,
     Taken,
@@ -235,6 +238,48 @@ class AwayTests(RedisTestCase):
         self.assertIn("1/4 of their limits", box.trouble)
         used = await box.used(ANN)
         self.assertEqual(5, used["messages"])
+
+    async def test_hung_up(self) -> None:
+        """A client that hangs up in the midst of it is no failure of Redis."""
+        self.serve()
+        box = self.box(boxes=2)
+        await self.many(box, 1, 100)
+        for _ in range(3):
+            asked = self.spend(box, 100)
+            asked.cancel()
+            await self.assertFailure(asked, CancelledError)
+        self.assertEqual("", box.trouble)
+        self.assertEqual(4, (await box.used(ANN))["messages"])
+
+    async def test_more_than_a_share(self) -> None:
+        """More than the share of one box, but not too much: later, and not never."""
+        server = self.serve()
+        server.kill()
+        box = self.box(boxes=4)
+        for draw in (
+            Draw(RECIPIENTS, 40, 11),
+            Draw(NEW_RECIPIENTS, 40, items=tuple(map(str, range(11)))),
+        ):
+            found = await box.spend(ANN, (draw,))
+            assert isinstance(found, Excess)
+            self.assertEqual(MINUTE, found.wait)
+        found = await box.spend(ANN, (Draw(RECIPIENTS, 40, 41),))
+        assert isinstance(found, Excess)
+        self.assertEqual(FOREVER, found.wait)
+
+    async def test_much_owed(self) -> None:
+        """It is back, and is told bit by bit what it missed: nobody waits for all."""
+        server = self.serve()
+        server.kill()
+        box = self.box()
+        self.assertEqual(50, await self.many(box, 50, 1000))
+        server.start()
+        await self.rested()
+        for known in PAID, 2 * PAID, 50 + 3:
+            await self.spend(box, 1000)
+            told = (await self.say("GET", f"smfd:{{{ANN}}}:messages")).decode()
+            counts = [int(slot.partition(":")[2]) for slot in told.split()]
+            self.assertEqual(known, sum(counts))
 
     async def test_flapping(self) -> None:
         """It comes and goes under load, and forgets all: the limit holds for a box."""
