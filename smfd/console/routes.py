@@ -87,7 +87,7 @@ ROUTES = (
         "POST",
         "/v1/users/{address}/password",
         accounts.set_password,
-        body={"password": TEXT},
+        body={"password": TEXT, "revoke_apps": FLAG},
     ),
     Route("GET", "/v1/users/{address}/app-passwords", app_passwords.page, query=PAGE),
     Route("POST", "/v1/users/{address}/app-passwords", app_passwords.add, body=_APP),

@@ -59,14 +59,23 @@ async def remove(house: House, actor: Actor, *, address: str) -> Document:
 
 
 async def set_password(
-    house: House, actor: Actor, *, address: str, password: str = ""
+    house: House,
+    actor: Actor,
+    *,
+    address: str,
+    password: str = "",
+    revoke_apps: bool = False,
 ) -> Document:
-    """Replace the password; without one it is made, and told this once."""
+    """
+    Replace the password; without one it is made, and told this once.
+
+    @param revoke_apps: its app passwords are good for nothing any more.
+    """
     secret = acceptable(password or generated())
     account = await _existing(house, address)
     hashed = await house.passwords.hashed(secret)
     changed = await house.directory.set_password(
-        account.address, hashed, actor=actor.name
+        account.address, hashed, revoke_apps, actor=actor.name
     )
     return _shown(changed) | ({} if password else {"password": secret})
 

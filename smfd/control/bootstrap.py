@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 
 from smfd.model.directory import ListEntry
 from smfd.store import directory_entries, directory_rows, directory_rules
+from smfd.store.directory_known import known
 from smfd.store.directory_rows import Doing
 from smfd.store.directory_schema import writer
 
@@ -48,7 +49,7 @@ def found(
         for user, password in users.items():
             hashed = hasher.hash(password) if password else ""
             name = directory_rules.address(user)[0]
-            if directory_rows.account(connection, name) is None:
+            if known(connection, name, "") is None:
                 directory_rows.add_account(connection, doing, name, hashed)
             else:
                 # The postmaster came with the domain.

@@ -205,13 +205,13 @@ user.add_command(app_password)
 @user.command("password")
 @click.argument("address")
 @click.option("--generate", is_flag=True, help="Make one, and show it once.")
+@click.option("--revoke-apps", is_flag=True, help="End all its app passwords, too.")
 @verb
-def user_password(face: Face, address: str, generate: bool) -> None:
+def user_password(face: Face, address: str, generate: bool, revoke_apps: bool) -> None:
     """Replace a password; it is asked for, or read from a pipe."""
+    body = {"password": _secret(generate), "revoke_apps": revoke_apps}
     with asking(face) as client:
-        changed = client.post(
-            f"{_USERS.one(address)}/password", {"password": _secret(generate)}
-        )
+        changed = client.post(f"{_USERS.one(address)}/password", body)
     face.show(changed, [f"{changed['address']} has a new password.", *_once(changed)])
 
 

@@ -81,7 +81,7 @@ def _shown(found: dict[str, Any], command: str) -> Iterator[str]:
     for item in found["sample"]:
         yield f"Look at one:     {command} quarantine show {item}"
     yield f"It is all right: {command} user held release {address}"
-    yield f"It is a thief:   {command} user password {address} --generate"
+    yield f"It is a thief:   {command} user password {address} --generate --revoke-apps"
     yield f"                 {command} user held purge {address}"
     yield f"                 {command} user held reset {address}"
 

@@ -239,10 +239,10 @@ class Directory(Service):
         return self.act(actor, directory_rows.remove_account, address)
 
     def set_password(
-        self, address: str, password: str, *, actor: str
+        self, address: str, password: str, revoke: bool = False, *, actor: str
     ) -> Deferred[Account]:
-        """Replace the hash of a mailbox."""
-        return self.act(actor, directory_rows.set_password, address, password)
+        """Replace the hash of a mailbox; C{revoke} ends its app passwords too."""
+        return self.act(actor, directory_rows.set_password, address, password, revoke)
 
     def put_alias(
         self, address: str, targets: Sequence[str], *, actor: str

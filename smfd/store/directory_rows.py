@@ -90,22 +90,6 @@ def domain(connection: sqlite3.Connection, name: str) -> Domain | None:
     return domain_of(row) if row else None
 
 
-def account(connection: sqlite3.Connection, address: str) -> Account | None:
-    """
-    The mailbox that takes mail for an address in lower case.
-
-    C{user+tag@domain} is taken by C{user@domain} when there is no other.
-    """
-    local, _, name = address.rpartition("@")
-    base = local.partition("+")[0]
-    row = connection.execute(
-        "SELECT address, password, created FROM accounts"
-        " WHERE address IN (?, ?) ORDER BY length(address) DESC LIMIT 1",
-        (address, f"{base}@{name}"),
-    ).fetchone()
-    return Account(*row) if row else None
-
-
 def entries(connection: sqlite3.Connection, scope: str) -> tuple[ListEntry, ...]:
     """Every entry of a scope, expired ones too."""
     rows = connection.execute(
@@ -275,11 +259,20 @@ def remove_account(
 
 
 def set_password(
-    connection: sqlite3.Connection, doing: Doing, address: str, password: str
+    connection: sqlite3.Connection,
+    doing: Doing,
+    address: str,
+    password: str,
+    revoke: bool = False,
 ) -> Account:
-    """Replace the hash; "" shuts the mailbox."""
+    """Replace the hash; "" shuts the mailbox.  See L{Directory.set_password}."""
     found = _mailbox(connection, address)
-    with transaction(connection, doing, "user password", found.address, ""):
+    detail = "app passwords revoked" if revoke else ""
+    with transaction(connection, doing, "user password", found.address, detail):
+        if revoke:
+            connection.execute(
+                "DELETE FROM app_passwords WHERE account=?", (found.address,)
+            )
         connection.execute(
             "UPDATE accounts SET password=? WHERE address=?",
             (password, found.address),

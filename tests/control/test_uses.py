@@ -15,6 +15,7 @@ from smfd.control.times import moment, utc
 from smfd.model.directory import ListEntry, Refused
 from smfd.model.record import Record
 from smfd.store import directory_rows
+from smfd.store.directory_known import known
 from smfd.store.directory_schema import reader
 from tests.control.building import OPERATOR, HouseTestCase
 
@@ -251,9 +252,9 @@ class BootstrapTests(SynchronousTestCase):
             ("ann@home.example", "secret"),
             ("postmaster@home.example", "other"),
         ):
-            account = directory_rows.account(connection, address)
-            assert account is not None
-            self.assertTrue(PasswordHasher().verify(account.password, password))
+            found = known(connection, address, "")
+            assert found is not None and found.account is not None
+            self.assertTrue(PasswordHasher().verify(found.account.password, password))
         self.assertEqual(1, len(directory_rows.entries(connection, "ann@home.example")))
         self.assertIsNotNone(directory_rows.domain(connection, "b.example"))
         for name in "mail", "quarantine", "spool", "run":

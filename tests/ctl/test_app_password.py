@@ -75,6 +75,19 @@ class AppPasswordTests(CtlTestCase):
         await self.done("user", "add", ANN)
         self.assertNotEqual(ANN, await self.login(made["password"]))
 
+    async def test_revoked(self) -> None:
+        """After a theft one command ends all that the thief could have."""
+        await self.open()
+        made = await self.done("user", "app-password", "add", ANN, "phone")
+        words = ("user", "password", ANN, "--generate")
+        await self.done(*words)
+        self.assertEqual(ANN, await self.login(made["password"]))
+        changed = await self.done(*words, "--revoke-apps")
+        self.assertNotEqual(ANN, await self.login(made["password"]))
+        self.assertEqual(ANN, await self.login(changed["password"]))
+        acts = await self.done("audit", "--subject", ANN)
+        self.assertEqual("app passwords revoked", acts["items"][0]["detail"])
+
 
 class TakenOverTests(CtlTestCase):
     """Mailboxes that come from another server."""
