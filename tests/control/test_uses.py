@@ -252,9 +252,9 @@ class BootstrapTests(SynchronousTestCase):
             ("ann@home.example", "secret"),
             ("postmaster@home.example", "other"),
         ):
-            found = known(connection, address, "")
-            assert found is not None and found.account is not None
-            self.assertTrue(PasswordHasher().verify(found.account.password, password))
+            there = known(connection, address, "")
+            assert there is not None and there.account is not None
+            self.assertTrue(PasswordHasher().verify(there.account.password, password))
         self.assertEqual(1, len(directory_rows.entries(connection, "ann@home.example")))
         self.assertIsNotNone(directory_rows.domain(connection, "b.example"))
         for name in "mail", "quarantine", "spool", "run":
