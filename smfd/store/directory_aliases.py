@@ -9,11 +9,11 @@ from smfd.store import directory_rules as rules
 from smfd.store.directory_known import alias, known
 from smfd.store.directory_rows import (
     Doing,
-    check_unneeded,
     hosted,
     mailbox,
     transaction,
 )
+from smfd.store.directory_stored import check_unneeded
 
 #: How many addresses one alias leads to, and how many are listed at a time.
 MOST = 1000

@@ -5,6 +5,7 @@ import sqlite3
 from smfd.model.directory import Account, Alias, Domain, Known
 from smfd.policy.address_book import candidates
 from smfd.store.directory_rows import alias_of, domain
+from smfd.store.directory_stored import is_listed
 
 
 def known(connection: sqlite3.Connection, address: str, delimiter: str) -> Known | None:
@@ -42,18 +43,9 @@ def _stored(connection: sqlite3.Connection, at: Domain, address: str) -> Known |
     leads = alias(connection, address)
     if leads is not None:
         return Known(address, at, leads.targets, leads.keep, account)
-    if account is not None or _is_listed(connection, at, address):
+    if account is not None or is_listed(connection, at, address):
         return Known(address, at, account=account)
     return None
-
-
-def _is_listed(connection: sqlite3.Connection, at: Domain, address: str) -> bool:
-    if at.verify != "list":
-        return False
-    row = connection.execute(
-        "SELECT 1 FROM recipients WHERE address=?", (address,)
-    ).fetchone()
-    return row is not None
 
 
 def _guessed(at: Domain, address: str) -> Known | None:

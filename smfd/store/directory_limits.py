@@ -54,7 +54,9 @@ def checked(connection: sqlite3.Connection, scope: str) -> str:
         if not connection.execute(
             "SELECT 1 FROM user_groups WHERE name=?", (name,)
         ).fetchone():
-            raise Refused("unknown", f"There is no group {name}.")
+            raise Refused(
+                "unknown", f"There is no group {name}.", "Make it with: group add."
+            )
         return GROUP + name
     if "@" in scope:
         return mailbox(connection, rules.address(scope)[0]).address

@@ -16,6 +16,11 @@ from attrs import evolve, frozen
 from smfd.model.directory import Account, Alias, Domain, ListEntry, Refused
 from smfd.policy.route import parse_hop
 from smfd.store import directory_rules as rules
+from smfd.store.directory_stored import (
+    check_unneeded,
+    check_unneeded_domain,
+    is_stored,
+)
 from smfd.store.policy_rows import check_unruled
 
 #: The columns of a domain, as L{domain_of} reads them.
@@ -120,7 +125,6 @@ def add_domain(
     plain = Domain(rules.domain_name(name))
     made = rules.domain(plain, changes)
     with transaction(connection, doing, "domain add", made.name, _said(made)):
-        _check_catch_all(connection, made)
         try:
             connection.execute(
                 f"INSERT INTO domains ({DOMAIN}) VALUES (?,?,?,?,?,?,?,?,?)",
@@ -133,6 +137,8 @@ def add_domain(
             "INSERT INTO accounts VALUES (?,?,?,?)",
             (f"{rules.POSTMASTER}@{made.name}", made.name, "", doing.now),
         )
+        if made.catch_all:
+            _check_catch_all(connection, made)
     return made
 
 
@@ -145,7 +151,8 @@ def set_domain(
     """Change what is named."""
     found = rules.domain(hosted(connection, rules.domain_name(name)), changes)
     with transaction(connection, doing, "domain set", found.name, _said(found)):
-        _check_catch_all(connection, found)
+        if changes.get("catch_all"):
+            _check_catch_all(connection, found)
         connection.execute(
             "UPDATE domains SET kind=?, threshold=?, allow_unauthenticated=?,"
             " next_hop=?, tls=?, verify=?, catch_all=?, scan_outbound=? WHERE name=?",
@@ -155,9 +162,10 @@ def set_domain(
 
 
 def _check_catch_all(connection: sqlite3.Connection, wanted: Domain) -> None:
-    at = wanted.catch_all.rpartition("@")[2]
-    if at and at != wanted.name:
-        hosted(connection, at)
+    address = wanted.catch_all
+    at = hosted(connection, address.rpartition("@")[2])
+    if at.verify in ("directory", "list") and not is_stored(connection, at, address):
+        raise Refused("unknown", f"{address} does not exist.", "Add it with: user add.")
 
 
 def _values(made: Domain) -> tuple[object, ...]:
@@ -192,7 +200,7 @@ def remove_domain(
                 "Remove them first, or force it; their mail stays on the disk.",
             )
         if not force:
-            _check_unneeded_domain(connection, found.name)
+            check_unneeded_domain(connection, found.name)
             check_unruled(connection, found.name)
         connection.execute(
             "DELETE FROM entries WHERE scope=? OR scope IN"
@@ -290,44 +298,15 @@ def hosted(connection: sqlite3.Connection, name: str) -> Domain:
     return found
 
 
-def check_unneeded(connection: sqlite3.Connection, address: str) -> None:
-    """Refuse when mail for others goes there."""
-    (leading,) = connection.execute(
-        "SELECT (SELECT count(*) FROM aliases WHERE instr(' '||targets||' ', ?))"
-        " + (SELECT count(*) FROM domains WHERE catch_all=?)",
-        (f" {address} ", address),
-    ).fetchone()
-    if leading:
-        raise Refused(
-            "conflict",
-            f"Aliases, forwards or domains whose mail goes to {address}: {leading}.",
-            "Lead them elsewhere first.",
-        )
-
-
-def _check_unneeded_domain(connection: sqlite3.Connection, name: str) -> None:
-    """Refuse when mail for other domains goes there."""
-    (leading,) = connection.execute(
-        "SELECT (SELECT count(*) FROM aliases"
-        " WHERE domain<>? AND instr(targets||' ', ?))"
-        " + (SELECT count(*) FROM domains WHERE name<>? AND instr(catch_all||' ', ?))",
-        (name, f"@{name} ", name, f"@{name} "),
-    ).fetchone()
-    if leading:
-        raise Refused(
-            "conflict",
-            f"Aliases, forwards or domains whose mail goes to {name}: {leading}.",
-            "Lead them elsewhere first, or force it.",
-        )
-
-
 def mailbox(connection: sqlite3.Connection, address: str) -> Account:
     """A mailbox that must be there, by its stored address."""
     row = connection.execute(
         "SELECT address, password, created FROM accounts WHERE address=?", (address,)
     ).fetchone()
     if row is None:
-        raise Refused("unknown", f"There is no mailbox {address}.")
+        raise Refused(
+            "unknown", f"There is no mailbox {address}.", "user list names them."
+        )
     return Account(*row)
 
 

@@ -83,7 +83,7 @@ class PlaceTests(CtlTestCase):
         self.assertEqual((None, None), (moved["next_hop"], moved["tls"]))
         said = await self.run_ctl("domain", "add", "b.example", "--kind", "relay")
         self.assertEqual(1, said.code)
-        self.assertIn("is no next hop: write smtp://", said.err)
+        self.assertIn("It needs a next hop: write smtp://", said.err)
 
     async def test_risks(self) -> None:
         """What is risky is said at once, in the list of warnings, and by check."""
@@ -99,6 +99,10 @@ class PlaceTests(CtlTestCase):
             self.assertIn(text, " ".join(warnings))
         checked = await self.run_ctl("check")
         self.assertIn("WARNING  domain: far.example: recipients are not", checked.out)
+        said = await self.run_ctl("user", "remove", "ann@home.example")
+        self.assertIn("goes to ann@home.example: home.example.", said.err)
+        said = await self.run_ctl(*catch, "nobody@home.example")
+        self.assertIn("nobody@home.example does not exist.", said.err)
         self.assertIsNone((await self.done(*catch, "off"))["catch_all"])
         self.assertNotIn(
             "gets the mail", " ".join((await self.done("status"))["warnings"])

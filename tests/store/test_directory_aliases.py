@@ -211,10 +211,19 @@ class KindTests(DirectoryTestCase):
         ):
             asked = directory.add_domain("new.example", **wrong, **BY)
             await self.assert_refused("invalid", asked)
-        await self.assert_refused(
-            "unknown", directory.set_domain("home.example", catch_all="x@else.ex", **BY)
-        )
+        for nobody in "nobody@home.example", "x@else.ex":
+            asked = directory.set_domain("home.example", catch_all=nobody, **BY)
+            await self.assert_refused("unknown", asked)
         self.assertEqual(before, await directory.domains())
+
+    async def test_caught(self) -> None:
+        """A new domain's catch-all may be its own postmaster, and nobody unknown."""
+        directory = await self.build()
+        caught = "postmaster@new.example"
+        await directory.add_domain("new.example", catch_all=caught, **BY)
+        asked = directory.add_domain("b.example", catch_all="x@b.example", **BY)
+        await self.assert_refused("unknown", asked)
+        self.assertIsNone(await directory.domain("b.example"))
 
     async def test_risky(self) -> None:
         """Domains that take mail for nobody are found."""
