@@ -71,7 +71,9 @@ class Quota:
     # RFC 5321 §4.5.3.1.8 asks for 100.
     message_recipients: int = _count("Recipients of one message", 200)
     message_size: int = _count("Octets of one message", 0, "octets")
-    hold_breaches: int = _sign("So many times too much", 12)
+    hold_breaches: int = _sign(
+        "So many times too much, of which ten minutes count one,", 12
+    )
     hold_new_recipients: int = _sign("So many first-time recipients", 300)
     hold_networks: int = _sign("So many networks the user never came from before", 20)
     hold_identical: int = _sign("So many messages with a body that went before", 300)

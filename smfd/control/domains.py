@@ -81,7 +81,9 @@ async def change(
     if scan_outbound is not None:
         changes["scan_outbound"] = scan_outbound
     if not changes:
-        raise Refused("invalid", "Nothing to change was named.")
+        raise Refused(
+            "invalid", "Nothing to change was named.", "See domain set --help."
+        )
     changed = await house.directory.set_domain(name, actor=actor.name, **changes)
     return _shown(house, changed)
 

@@ -205,4 +205,6 @@ def _forced(actor: Actor, force: bool, reason: str) -> bool:
 
 
 def _dangerous(sentence: str) -> Refused:
-    return Refused("conflict", sentence, "The operator can force it, with a reason.")
+    return Refused(
+        "conflict", sentence, 'The operator can force it: --force --reason "...".'
+    )

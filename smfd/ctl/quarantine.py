@@ -16,6 +16,9 @@ _HELD = Noun(
 )
 
 
+#: What leaves by force only.
+_DANGEROUS = ("virus", "unscanned")
+
 _APPROVER = click.option(
     "--approver", default="", help="Who has to approve of it, and decides."
 )
@@ -103,4 +106,5 @@ def _item(item: dict[str, Any], command: str) -> Iterator[str]:
     yield f"size       {item.get('size')}"
     yield ""
     yield f"Why:        {command} trace show {item['id'].rpartition('-')[0]}"
-    yield f"Let it in:  {command} quarantine release {item['id']}"
+    force = ' --force --reason "..."' if item["class"] in _DANGEROUS else ""
+    yield f"Let it in:  {command} quarantine release {item['id']}{force}"

@@ -78,6 +78,8 @@ def _shown(found: dict[str, Any], command: str) -> Iterator[str]:
     else:
         yield f"{address} is not held."
     yield f"Messages held, by recipient: {found['held']}"
+    if not found["since"] and not found["held"]:
+        return
     for item in found["sample"]:
         yield f"Look at one:     {command} quarantine show {item}"
     yield f"It is all right: {command} user held release {address}"

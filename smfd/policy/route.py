@@ -30,8 +30,9 @@ def parse_hop(text: str, tls: str = "opportunistic") -> NextHop:
         return _socket(written.removeprefix("lmtp:unix:"), tls)
     found = _URL.fullmatch(written)
     if found is None:
+        wrong = f"{written[:80]!r} is no next hop" if written else "It needs a next hop"
         raise ValueError(
-            f"{written[:80]!r} is no next hop: write smtp://192.0.2.1:25,"
+            f"{wrong}: write smtp://192.0.2.1:25,"
             " lmtp://127.0.0.1:24 or lmtp:unix:/run/dovecot/lmtp."
         )
     protocol, host, port = found.groups()

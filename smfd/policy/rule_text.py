@@ -40,6 +40,13 @@ _NEEDS = {
     "add-header": "add_header",
     "notify": "notify",
 }
+#: What that is.
+_WHAT = {
+    "approvers": "who may let it through",
+    "redirect": "who gets it instead",
+    "add_header": "the line to put on top",
+    "notify": "who is told",
+}
 #: What no other action may have.
 _ONLY = {"hold": "approvers", "redirect": "redirect", "reject": "text"}
 #: What is called otherwise in a rule.
@@ -148,7 +155,7 @@ def _action(document: Mapping[str, Any]) -> str:
 def _check_action(rule: Rule) -> None:
     for action, key in _NEEDS.items():
         if rule.action == action and not getattr(rule, _KEPT.get(key, key)):
-            raise ValueError(f"The action {action} needs {key}.")
+            raise ValueError(f"The action {action} needs {key}: {_WHAT[key]}.")
     for action, key in _ONLY.items():
         if rule.action != action and getattr(rule, key):
             raise ValueError(f"Only the action {action} has {key}.")

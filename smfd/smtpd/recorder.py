@@ -126,6 +126,7 @@ class Recorder:
             record.id,
             client=record.client,
             helo=record.helo,
+            sasl_username=record.account,
             **{"from": f"<{record.sender}>" if addressed else ""},
             to=" ".join(f"<{r}>" for r in record.recipients),
             status=record.verdict,

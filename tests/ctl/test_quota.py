@@ -121,6 +121,9 @@ class HeldTests(CtlTestCase):
         self.assertEqual((BOB, "held"), (item["recipient"], item["class"]))
         said = await self.run_ctl("user", "held", "show", ANN)
         self.assertIn(f"user held release {ANN}", said.out)
+        said = await self.run_ctl("user", "held", "show", "postmaster@home.example")
+        # Nobody is advised to change the password of somebody who is well.
+        self.assertNotIn("thief", said.out)
         self.assertTrue(
             [
                 one

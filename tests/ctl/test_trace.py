@@ -105,7 +105,9 @@ class QuarantineTests(CtlTestCase):
         item = f"{await self.receive(category='virus')}-1"
         said = await self.run_ctl("quarantine", "release", item)
         self.assertEqual(1, said.code)
-        self.assertIn("The operator can force it", said.err)
+        self.assertIn("The operator can force it: --force --reason", said.err)
+        said = await self.run_ctl("quarantine", "show", item)
+        self.assertIn(f'release {item} --force --reason "..."', said.out)
         said = await self.run_ctl("quarantine", "release", item, "--force")
         self.assertEqual(1, said.code)
         await self.done("quarantine", "release", item, "--force", "--reason", "lab")

@@ -371,7 +371,7 @@ class TextTests(SynchronousTestCase):
             ({"to": ["x.example"] * 1001}, "more than 1000"),
             ({"action": "reject", "text": "a\r\nb"}, "printable ASCII"),
             ({"text": "why"}, "Only the action reject has"),
-            ({"action": "hold"}, "needs approvers"),
+            ({"action": "hold"}, "needs approvers: who may let it through"),
             ({"action": "hold", "approvers": "home.example"}, "is not an address"),
             ({"approvers": HELP}, "Only the action hold"),
             ({"action": "redirect"}, "needs redirect"),

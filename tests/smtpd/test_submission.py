@@ -191,6 +191,8 @@ class SubmissionTests(FrontTestCase):
             self.assertEqual(250, await self.mail(ann, sender), sender)
         for sender in BOB, "both@home.example", "ann@far.example", "a@home.example", "":
             self.assertEqual(550, await self.mail(ann, sender), sender)
+        # Who tried is what a postmaster looks for.
+        self.assertIn(f"sasl_username={ANN}, from=<{BOB}>, status=", self.logged())
         said = await come(self.users.mail(ann, Envelope(self.name(), None)))
         self.assertIn("has a sender", said.lines[0])
 
