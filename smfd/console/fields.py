@@ -73,7 +73,6 @@ TEXTS = Field("array", required=True)
 SOME = Field("array")
 TABLE = Field("object", required=True)
 TABLES = Field("array", required=True, items="object")
-SOME = Field("array")
 FLAG = Field("boolean")
 NUMBER = Field("number")
 PAGE: Mapping[str, Field] = {

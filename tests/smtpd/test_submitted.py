@@ -253,6 +253,16 @@ class CountTests(SubmittedTestCase):
             self.assertEqual(550, (await self.hand_in(BOB)).code)
         self.assertEqual(250, (await self.hand_in(FAR)).code)
 
+    async def test_list(self) -> None:
+        """Who writes to a list writes to one, however many are on it."""
+        await self.open(message_recipients=1, hold_new_recipients=2)
+        await self.directory.put_alias("all@home.example", (ANN, BOB), actor="uid:test")
+        said = await self.hand_in("all@home.example")
+        self.assertEqual(250, said.code, said)
+        used = await self.counters.used(ANN)
+        self.assertEqual((1, 1), (used["recipients"], used["new_recipients"]))
+        self.assertIsNone(await self.holds.held(ANN))
+
     async def test_copy_counts(self) -> None:
         """Of what was refused a copy is kept: nobody fills the disk for nothing."""
         await self.open(FOUND, messages=1)
