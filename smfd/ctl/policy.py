@@ -240,10 +240,15 @@ def test(face: Face, /, size: str | None, **said: Any) -> None:
 
 def _decisions(found: Mapping[str, Any]) -> Iterator[str]:
     for one in found["items"]:
-        how = " ".join(filter(None, (one["text"], one["redirect"], *one["approvers"])))
+        words = (one["text"], one["redirect"], *one["approvers"])
+        how = " ".join(filter(None, words))
+        more = f", with {one['add_header']!r} on top" if one["add_header"] else ""
+        if one["notify"]:
+            more += f", and writes to {' '.join(one['notify'])}"
         yield (
             f"{one['recipient']} ({one['direction']}): {one['action']}"
-            f"{f' {how}' if how else ''}, by the rule {one['rule']}: {one['matches']}"
+            f"{f' {how}' if how else ''}{more},"
+            f" by the rule {one['rule']}: {one['matches']}"
         )
 
 

@@ -55,13 +55,20 @@ def account(face: Face, name: str) -> None:
     face.show(found, (found["account"],))
 
 
+def _about(item: dict[str, Any]) -> str:
+    """What a message is about; what never was one has a client and a reply."""
+    if item["kind"] != "refusal":
+        return str(item["subject"])
+    return f"[{item['client']}] {item['reply'].partition(' id=')[0]}"
+
+
 def _found(found: dict[str, Any]) -> Iterator[str]:
-    names = ("time", "id", "verdict", "score", "sender", "recipients", "subject")
+    names = ("time", "id", "verdict", "score", "sender")
     rows = []
     for item in found["items"]:
         recipients = item["recipients"]
         more = f" +{len(recipients) - 1}" if len(recipients) > 1 else ""
         first = f"{recipients[0]}{more}" if recipients else ""
-        rows.append([item[n] if n != "recipients" else first for n in names])
-    yield from table(names, rows)
+        rows.append([*(item[n] for n in names), first, _about(item)])
+    yield from table((*names, "recipients", "subject, or reply"), rows)
     yield f"Complete up to {found['complete_up_to']}."

@@ -99,13 +99,13 @@ def unlist_recipient(connection: sqlite3.Connection, doing: Doing, address: str)
 def _put(connection: sqlite3.Connection, doing: Doing, made: Alias, act: str) -> Alias:
     for target in made.targets:
         at = target.rpartition("@")[2]
-        # What leaves the house needs a way out, and there is none yet.
+        # What leaves the house needs bounces, and there are none yet.
         try:
             hosted(connection, at)
         except Refused:
             raise Refused(
                 "invalid",
-                f"{target} is not hosted here, and mail cannot be sent out yet.",
+                f"{target} is not hosted here; nothing is forwarded to the world yet.",
                 "Lead it to addresses of hosted domains only.",
             ) from None
     with transaction(connection, doing, act, made.address, _said(made)):

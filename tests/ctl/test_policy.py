@@ -231,6 +231,16 @@ class PolicyTests(CtlTestCase):
             self.assertEqual(
                 [answer], [f"{i['direction']} {i['action']} {i['rule']}" for i in found]
             )
+        await self.done(
+            *("policy", "add", "mark", "--to", BOB, "--action", "add-header"),
+            *("--add-header", "X-A: b", "--notify", ANN),
+        )
+        said = await self.run_ctl("policy", "test", "--from", POST, "--to", BOB)
+        self.assertIn(
+            f"allow, with 'X-A: b' on top, and writes to {ANN}, by the rule mark",
+            said.out,
+        )
+        await self.done("policy", "remove", "mark")
         team = "team@home.example"
         await self.done("alias", "add", team, ANN, BOB)
         found = (await self.done("policy", "test", "--from", POST, "--to", team))[

@@ -1,6 +1,7 @@
 """Tests for L{smfd.ctl.trace}, L{smfd.ctl.quarantine}, L{smfd.ctl.status}."""
 
 from smfd.format.pseudonym import pseudonym
+from smfd.model.record import Record
 from smfd.store.directory_named import KEY
 from smfd.store.secret import secret
 from tests.ctl.asking import CtlTestCase
@@ -23,6 +24,32 @@ class TraceTests(CtlTestCase):
         said = await self.run_ctl("trace", "search")
         self.assertIn(name, said.out)
         self.assertIn("Complete up to 2", said.out)
+        self.assertIn("  Pills\n", said.out)
+
+    async def test_refusal(self) -> None:
+        """What never was a message is listed by who came, and what was said."""
+        await self.open()
+        reply = "535 5.7.8 The user or the password is wrong"
+        name = self.house.ids()
+        self.house.ledger.note(
+            Record(
+                id=name,
+                kind="refusal",
+                time=self.house.clock.seconds(),
+                flow="outbound",
+                client="192.0.2.1",
+                helo="a.example",
+                tls="",
+                sender="",
+                recipients=(),
+                verdict="refused",
+                reply=f"{reply} id={name}",
+            )
+        )
+        # Whatever is committed next takes the note along.
+        await self.receive()
+        said = await self.run_ctl("trace", "search")
+        self.assertIn(f"  [192.0.2.1] {reply}\n", said.out)
 
     async def test_show(self) -> None:
         """Findings with evidence, score and time; each fate, and where it is."""
