@@ -16,6 +16,35 @@ class Connection(Protocol):
         """Close at once, for the reason given."""
 
 
+#: Handshakes of one address at once; an honest one takes a moment.
+AT_ONCE = 50
+
+
+class Handshakes:
+    """Who begins with TLS and is not there yet: no door counts him before."""
+
+    def __init__(self, most: int = AT_ONCE) -> None:
+        """
+        @param most: of one address.
+        """
+        self._most = most
+        self._of: dict[str, set[Connection]] = {}
+
+    def begun(self, client: str, connection: Connection) -> bool:
+        """Somebody begins; whether he may."""
+        of = self._of.setdefault(client, set())
+        of.add(connection)
+        return len(of) <= self._most
+
+    def over(self, client: str, connection: Connection) -> None:
+        """He is there, or gone; to say so again changes nothing."""
+        of = self._of.get(client)
+        if of is not None:
+            of.discard(connection)
+            if not of:
+                del self._of[client]
+
+
 class Connections:
     """All that are open now."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from attrs import frozen
+from attrs import field, frozen
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator, IReactorTime
 from twisted.logger import Logger
 
@@ -16,7 +16,7 @@ from smfd.proto.lmtp import LMTPMachine
 from smfd.proto.phrase import NO_RECIPIENT
 from smfd.proto.reply import Reply
 from smfd.proto.server import ServerMachine
-from smfd.smtpd.connections import Connection, Connections
+from smfd.smtpd.connections import Connection, Connections, Handshakes
 from smfd.smtpd.deadline import Deadlines
 from smfd.smtpd.intake import Intake
 from smfd.smtpd.stress import Stress
@@ -34,6 +34,7 @@ class Post:
     @ivar connections: those that are open now.
     @ivar deadlines: theirs.
     @ivar stress: whether they are too many.
+    @ivar handshakes: those that come before any greeting.
     """
 
     door: IDoor
@@ -47,6 +48,7 @@ class Post:
     deadlines: Deadlines
     stress: Stress
     machine: type[ServerMachine] = ServerMachine
+    handshakes: Handshakes = field(factory=Handshakes)
 
     _log = Logger()
 

@@ -80,12 +80,15 @@ class SMTPProtocol(Protocol):
         if self._wire.secure:
             self._machine.secure = True
             self._pace.handshake()
+            if not post.handshakes.begun(self._session.client, self):
+                self.abort("too many handshakes")
         else:
             self._run()
 
     def handshakeCompleted(self) -> None:
         """TLS is up."""
         wire = self._wire
+        self._post.handshakes.over(self._session.client, self)
         self._session = evolve(
             self._session, tls=wire.tls(), certificate=wire.certificate()
         )
@@ -113,6 +116,7 @@ class SMTPProtocol(Protocol):
         """Leave nothing behind, and tell the door once."""
         self._over = True
         self._post.gone(self)
+        self._post.handshakes.over(self._session.client, self)
         self._machine.close()
         self._wire.lost()
         self._deadline.stop()

@@ -28,6 +28,7 @@ from smfd.net.tls import Pair, ServerTLS, make_self_signed
 from smfd.proto.extension import Offer
 from smfd.proto.limits import Limits
 from smfd.proto.server import ServerMachine
+from smfd.smtpd.connections import AT_ONCE
 from smfd.smtpd.factory import SMTPFactory
 from smfd.smtpd.protocol import SMTPProtocol
 from tests.dialogs.dialog import Dialog, cut_replies, dialogs, mismatch
@@ -310,6 +311,30 @@ class TLSTests(LiveTestCase):
         self.assertEqual(3, len(cut_replies(client.heard)))
         self.assertTrue(self.door.sessions[0].tls.startswith("TLSv1.3"))
         await self.leave(client)
+
+    async def test_many_handshakes(self) -> None:
+        """Nobody fills the house with handshakes that he does not finish."""
+        port = self.listen(implicit=True)
+        for _ in range(2):
+            silent = [await self.connect(port) for _ in range(AT_ONCE)]
+            one_more = await self.connect(port)
+            await one_more.lost
+            self.assertFalse(any(client.closed for client in silent))
+            await self.all_leave(silent)
+        clients = []
+        for _ in range(AT_ONCE + 1):
+            clients.append(await self.connect(port, secure=True))
+            await clients[-1].replies(1)
+            self.assertTrue(clients[-1].heard)
+        await self.all_leave(clients)
+
+    async def all_leave(self, clients: list[Client]) -> None:
+        """They hang up, and the server has noticed."""
+        for client in clients:
+            assert client.transport is not None
+            client.transport.loseConnection()
+        while self.factory.connections:
+            await deferLater(reactor, 0.005, lambda: None)
 
     async def test_at_once(self) -> None:
         """The greeting does not wait for a client to acknowledge session tickets."""
