@@ -160,6 +160,7 @@ class _Release:
             size=body.size,
             findings=(finding,),
             fates=(fate,),
+            account=seen.get("account", ""),
         )
 
 

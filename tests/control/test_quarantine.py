@@ -36,6 +36,15 @@ class ReleaseTests(HouseTestCase):
         self.assertEqual("ann@home.example", done["recipient"])
         self.assertEqual(1, self.scanner.seen)
 
+    async def test_account(self) -> None:
+        """It still says which of our users sent it (S53)."""
+        house = await self.build()
+        name = await self.receive(account="ann@home.example")
+        done = await release(house, OPERATOR, id=f"{name}-1")
+        await self.settled()
+        new = await tracking.show(house, OPERATOR, id=done["released"])
+        self.assertEqual("ann@home.example", new["record"]["account"])
+
     async def test_record(self) -> None:
         """Both records tell of it: who, why, and where it went."""
         house = await self.build()
