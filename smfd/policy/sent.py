@@ -81,10 +81,11 @@ def _infected(name: str, found: Finding, sending: Sending) -> Fate:
 
 
 def _free(name: str, sending: Sending) -> Fate:
-    if sending.held:
-        return Fate(name, Disposition.QUARANTINE, "held", sending.held)
     ruled = sending.ruled.get(name)
     if ruled is not None:
+        # Also of a held account: once it is let go, nobody asks the rules again.
         return evolve(ruled, recipient=name)
+    if sending.held:
+        return Fate(name, Disposition.QUARANTINE, "held", sending.held)
     where = "a mailbox here" if name in sending.ours else "the world"
     return Fate(name, Disposition.DELIVER, "clean", f"from one of our users to {where}")

@@ -78,6 +78,15 @@ class SentTests(SynchronousTestCase):
         passed = sent((LOCKED,), (FAR,), encrypted=True)
         self.assertEqual(["deliver clean"], words(passed))
 
+    def test_held_and_ruled(self) -> None:
+        """To let a held account go is not to let its mail past the policies."""
+        waits = Fate(ANN, Disposition.QUARANTINE, "approval", "waits for approval")
+        verdict = sent((CLEAN,), (ANN, FAR), held="stolen", ruled={ANN: waits})
+        self.assertEqual(["quarantine approval", "quarantine held"], words(verdict))
+        refused = Fate(ANN, Disposition.REJECT, "policy", "no")
+        verdict = sent((CLEAN,), (ANN,), held="stolen", ruled={ANN: refused})
+        self.assertEqual(["reject policy"], words(verdict))
+
     def test_held(self) -> None:
         """A held account's mail is taken and held, but for its viruses (D5)."""
         verdict = sent((CLEAN,), (ANN, FAR), held="too many recipients")
