@@ -36,7 +36,9 @@ class LoginRefused:
     """
     Nobody is logged in.
 
-    @ivar kind: "wrong"; or "throttled" or "busy", and he may come again.
+    @ivar kind: "wrong"; "restricted", which he is told as "wrong": an app password
+        that is right, and not for this service or network; or "throttled" or
+        "busy", and he may come again.
     @ivar account: whose door it was, when there is such an account.
     @ivar seconds: when to come again.
     """
@@ -138,21 +140,22 @@ class Logins:
         attempt = await self._begin(name or user[:320].lower(), client)
         if isinstance(attempt, LoginRefused):
             return attempt
-        right = spared = False
+        fits = spared = False
         try:
             found = await self.keys.of(name) if name else None
             tried = _tried(found, password)
             right = await self._is_right(tried, attempt.at_home)
-            right = right and self._fits(tried, client, service)
-            return (
-                tried.account if right else LoginRefused("wrong", WRONG, tried.account)
-            )
+            fits = right and self._fits(tried, client, service)
+            if fits:
+                return tried.account
+            kind = "restricted" if right else "wrong"
+            return LoginRefused(kind, WRONG, tried.account)
         except Busy:
             spared = True
             return BUSY
         finally:
             # Whoever hangs up meanwhile has guessed all the same.
-            self._end(attempt, right, spared)
+            self._end(attempt, fits, spared)
 
     async def _begin(self, account: str, client: str) -> Attempt | LoginRefused:
         while True:

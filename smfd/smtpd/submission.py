@@ -141,7 +141,7 @@ def _excess(excess: Exceeded | None) -> Reply | None:
 
 
 def _refusal(refused: LoginRefused) -> Reply:
-    if refused.kind == "wrong":
+    if refused.kind in ("wrong", "restricted"):
         return reply(535, "5.7.8", refused.text)
     # RFC 4954 §6: a temporary authentication failure.
     return reply(454, "4.7.0", refused.text)

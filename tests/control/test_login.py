@@ -264,9 +264,10 @@ class LoginTests(TestCase):
         desk = await self.app("desk", "submission", networks=("192.0.2.0/24",))
         self.assertEqual(ANN, await self.login(phone))
         self.assertEqual(ANN, await self.login(phone, service="imap"))
-        self.assertEqual("wrong", await self.login(phone, service="console"))
+        # The log says why; he is told what others are.
+        self.assertEqual("restricted", await self.login(phone, service="console"))
         self.assertEqual(ANN, await self.login(desk))
-        self.assertEqual("wrong", await self.login(desk, client=FAR))
+        self.assertEqual("restricted", await self.login(desk, client=FAR))
         self.assertEqual("wrong", await self.login(phone.replace("phone", "desk")))
         self.assertEqual("wrong", await self.login("secret phone"))
         self.assertEqual(ANN, await self.login("correct horse"))

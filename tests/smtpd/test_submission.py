@@ -9,6 +9,7 @@ from smfd.control.login import Logins, Remembered
 from smfd.control.passwords import Passwords
 from smfd.control.quota import Quota
 from smfd.interfaces import IIncoming
+from smfd.model.credentials import AppPassword
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.quota import Allowance
 from smfd.model.session import Session
@@ -145,6 +146,17 @@ class SubmissionTests(FrontTestCase):
             said = await self.refusal(user, word)
             text = "535 5.7.8 The user or the password is wrong"
             self.assertEqual(text, said, (user, word))
+
+    async def test_restricted(self) -> None:
+        """An app password for other things is refused like any; the log says why."""
+        await self.open()
+        wanted = AppPassword(
+            0, ANN, "phone", ("imap",), (), password=QUICK.hash("secret")
+        )
+        made = await Keys(self.directory).add(wanted, actor="uid:test")
+        said = await self.refusal(ANN, f"app{made.id}-secret")
+        self.assertEqual("535 5.7.8 The user or the password is wrong", said)
+        self.assertIn(f"login=restricted, sasl_username={ANN}", self.logged())
 
     async def test_act_as(self) -> None:
         """Nobody acts as another; to name oneself twice is harmless (R74)."""
