@@ -51,7 +51,8 @@ _WHAT = {
 _ONLY = {"hold": "approvers", "redirect": "redirect", "reject": "text"}
 #: What is called otherwise in a rule.
 _KEPT = {"add_header": "header"}
-_KEYS = (
+#: All that a rule may have, as it is written.
+KEYS = (
     *("name", "enabled", "note", *_CONDITIONS, "action", "text", "redirect"),
     *("approvers", "add_header", "notify"),
 )
@@ -64,8 +65,8 @@ def read_rule(document: Mapping[str, Any]) -> Rule:
     @raise ValueError: with a sentence that says what is wrong.
     """
     for key in document:
-        if key not in _KEYS:
-            near = get_close_matches(str(key), _KEYS, 1)
+        if key not in KEYS:
+            near = get_close_matches(str(key), KEYS, 1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ValueError(f"A rule has no {str(key)[:40]!r}.{hint}")
     rule = Rule(

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from smfd.model.directory import Refused
 from smfd.model.rule import LAST, Rule
 from smfd.policy.rule import Rulebook, group_names
-from smfd.policy.rule_text import read_rule, write_rule
+from smfd.policy.rule_text import KEYS, read_rule, write_rule
 from smfd.store.directory import Directory
 from smfd.store.directory_known import known
 from smfd.store.directory_rows import Doing, hosted, transaction
@@ -107,7 +107,9 @@ def edit(
         found = list(stored(connection))
         place = _index(found, name)
         merged = {**write_rule(found[place]), **document}
-        changed = _read({k: v for k, v in merged.items() if v is not None})
+        # What is forgotten must be a key: a slip of the pen is no success.
+        kept = {k: v for k, v in merged.items() if v is not None or k not in KEYS}
+        changed = _read(kept)
         if any(rule.name == changed.name for n, rule in enumerate(found) if n != place):
             raise Refused("conflict", f"There is a rule {changed.name} already.")
         found[place] = changed

@@ -95,6 +95,11 @@ class PolicyTests(CtlTestCase):
         )
         edit = ("policy", "edit", "zip")
         await self.done(*edit, "--disable", "--size-over", "1M", "--drop", "attachment")
+        slip = await self.run_ctl(*edit, "--drop", "approver")
+        self.assertEqual(
+            (1, "Rule 'zip': A rule has no 'approver'. Did you mean approvers?\n"),
+            (slip.code, slip.err),
+        )
         said = await self.run_ctl("policy", "list")
         self.assertRegex(
             said.out, r"\n1 +zip +hold +direction inbound, size over 1048576"
