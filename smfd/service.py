@@ -22,7 +22,7 @@ import smfd
 from smfd.config.schema import Config
 from smfd.console.api import API
 from smfd.control.counters import quota
-from smfd.control.house import Facts, House, Load
+from smfd.control.house import Facts, House
 from smfd.control.housekeeping import Housekeeping
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
@@ -47,7 +47,7 @@ from smfd.smtpd.custody import Custody
 from smfd.smtpd.guarded import Gates, Guarded
 from smfd.smtpd.lmtp import LMTP
 from smfd.smtpd.mx import MX
-from smfd.smtpd.opening import make_doors
+from smfd.smtpd.opening import Doors, make_doors
 from smfd.smtpd.policed import Policed
 from smfd.smtpd.reception import Reception
 from smfd.smtpd.recipients import recipients
@@ -251,7 +251,7 @@ def _house(
     stock: Stock,
     scan: Scan,
     reactor: Any,
-    load: Load,
+    doors: Doors,
     passwords: Passwords,
 ) -> House:
     virus = scan.stages.get("virus")
@@ -277,7 +277,8 @@ def _house(
         ),
         pulse=Pulse(reactor),
         self_test=SelfTest(virus, reactor) if isinstance(virus, VirusStage) else None,
-        load=load,
+        load=doors.front.stress,
+        log_out=doors.users.connections.log_out,
         sources=scan.sources,
         quota=stock.quota,
     )
@@ -342,7 +343,7 @@ def make_service(config: Config, reactor: Any) -> IService:
         front.ids,
         reactor,
     )
-    house = _house(config, stock, scan, reactor, doors.front.stress, passwords)
+    house = _house(config, stock, scan, reactor, doors, passwords)
     reception = doors.reception(config)
     services = (
         *stock.services(),

@@ -55,7 +55,9 @@ async def show(house: House, actor: Actor, *, address: str) -> Document:
 
 async def remove(house: House, actor: Actor, *, address: str) -> Document:
     """Take no more mail for it; what is in it stays on the disk."""
-    return _shown(await house.directory.remove_account(address, actor=actor.name))
+    removed = await house.directory.remove_account(address, actor=actor.name)
+    house.log_out(removed.address)
+    return _shown(removed)
 
 
 async def set_password(
@@ -77,6 +79,8 @@ async def set_password(
     changed = await house.directory.set_password(
         account.address, hashed, revoke_apps, actor=actor.name
     )
+    # Whoever is in with what was good before is not to stay.
+    house.log_out(account.address)
     return _shown(changed) | ({} if password else {"password": secret})
 
 

@@ -45,7 +45,10 @@ async def page(
 
 async def remove(house: House, actor: Actor, *, address: str, name: str) -> Document:
     """It is good for nothing from now on; C{name} may be its number."""
-    return _shown(await house.keys.remove(address, name, actor=actor.name))
+    removed = await house.keys.remove(address, name, actor=actor.name)
+    # Nobody knows by which of them a session came in.
+    house.log_out(removed.account)
+    return _shown(removed)
 
 
 def _named(name: str) -> str:

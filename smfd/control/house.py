@@ -88,6 +88,7 @@ class House:
     @ivar sources: what is known of those who connect.
     @ivar quota: what our users may send, and who is held.
     @ivar keys: what people log in with.
+    @ivar log_out: ends the sessions of an account; how many there were.
     @ivar home: the folder that paths in the ledger are relative to.
     """
 
@@ -106,6 +107,7 @@ class House:
     pulse: Pulse | None = None
     self_test: SelfTest | None = None
     load: Load | None = None
+    log_out: Callable[[str], int] = lambda account: 0
     sources: Sources | None = None
     quota: Quota | None = None
     groups: Groups = field(init=False)

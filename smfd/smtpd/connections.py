@@ -5,12 +5,18 @@ from typing import Protocol
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 
+from smfd.model.session import Session
+from smfd.proto.reply import Reply
+from smfd.smtpd import phrase
+
 
 class Connection(Protocol):
     """One of them."""
 
-    def retire(self) -> None:
-        """Say good-bye as soon as no message is under way."""
+    session: Session
+
+    def retire(self, last: Reply = phrase.CLOSING) -> None:
+        """Say this, and good-bye, as soon as no message is under way."""
 
     def abort(self, why: str) -> None:
         """Close at once, for the reason given."""
@@ -69,6 +75,13 @@ class Connections:
         if self._empty is not None and not self._open:
             self._empty.callback(None)
             self._empty = None
+
+    def log_out(self, account: str) -> int:
+        """Ask those to leave who logged in as somebody; how many they are."""
+        theirs = [one for one in self._open if one.session.account == account]
+        for connection in theirs:
+            connection.retire(phrase.LOGGED_OUT)
+        return len(theirs)
 
     def drain(self, seconds: float) -> "Deferred[None]":
         """

@@ -118,7 +118,9 @@ class HouseRules:
             self._send(notices, told[rule].approvers, rule, name, subject, text)
         for ruling in _notifying(ruled.rulings):
             subject = f"A message met the rule {ruling.rule}"
-            text = f"{about}What was done: {_done(ruling, verdict.fates)}\n"
+            whom = [one.recipient for one in ruled.rulings if one.rule == ruling.rule]
+            done = _done(ruling, verdict.fates)
+            text = f"{about}For: {', '.join(whom[:10])}\nWhat was done: {done}\n"
             name = transaction.id
             self._send(notices, ruling.notify, ruling.rule, name, subject, text)
 
@@ -177,11 +179,9 @@ def _done(ruling: Ruling, fates: Sequence[Fate]) -> str:
 def _about(transaction: Transaction) -> str:
     """What a message is, for people, a line each."""
     envelope, header = transaction.envelope, transaction.header
-    to = [str(forward.address) for forward in envelope.recipients]
-    more = f" and {len(to) - 10} more" if len(to) > 10 else ""
+    # Not all whom it is for: blind copies are nobody's business.
     lines = (
         ("From", transaction.session.account or envelope.sender or "<>"),
-        ("For", ", ".join(to[:10]) + more),
         ("Subject", decode_words(header.first("subject"), 1000)),
         ("Number", transaction.id),
     )

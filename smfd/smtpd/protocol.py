@@ -48,7 +48,7 @@ class SMTPProtocol(Protocol):
 
     _log = Logger()
 
-    _session: Session
+    session: Session
     _wire: Wire
     _pace: Pace
     _parting: Parting
@@ -59,7 +59,7 @@ class SMTPProtocol(Protocol):
     _ended = False  # the client sends nothing more
     _over = False
     _running = False
-    _retiring = False
+    _retiring: Reply | None = None
 
     def __init__(self, post: Post) -> None:
         self._post = post
@@ -76,11 +76,11 @@ class SMTPProtocol(Protocol):
         self._deadline = post.deadlines.start(self._late)
         self._pace = Pace(self._deadline, post.stress)
         self._parting = Parting(self._machine, self._wire, self._intake, self._deadline)
-        self._session = post.session(*self._wire.peer())
+        self.session = post.session(*self._wire.peer())
         if self._wire.secure:
             self._machine.secure = True
             self._pace.handshake()
-            if not post.handshakes.begun(self._session.client, self):
+            if not post.handshakes.begun(self.session.client, self):
                 self.abort("too many handshakes")
         else:
             self._run()
@@ -88,9 +88,9 @@ class SMTPProtocol(Protocol):
     def handshakeCompleted(self) -> None:
         """TLS is up."""
         wire = self._wire
-        self._post.handshakes.over(self._session.client, self)
-        self._session = evolve(
-            self._session, tls=wire.tls(), certificate=wire.certificate()
+        self._post.handshakes.over(self.session.client, self)
+        self.session = evolve(
+            self.session, tls=wire.tls(), certificate=wire.certificate()
         )
         if not self._known:
             self._run()
@@ -116,7 +116,7 @@ class SMTPProtocol(Protocol):
         """Leave nothing behind, and tell the door once."""
         self._over = True
         self._post.gone(self)
-        self._post.handshakes.over(self._session.client, self)
+        self._post.handshakes.over(self.session.client, self)
         self._machine.close()
         self._wire.lost()
         self._deadline.stop()
@@ -126,13 +126,13 @@ class SMTPProtocol(Protocol):
         self._intake.drop()
         if self._known:
             self._known = False
-            self._post.closed(self._session, self._parting.why)
+            self._post.closed(self.session, self._parting.why)
 
     # The conversation.
 
-    def retire(self) -> None:
-        """Say good-bye as soon as no message is under way."""
-        self._retiring = True
+    def retire(self, last: Reply = phrase.CLOSING) -> None:
+        """Say this, and good-bye, as soon as no message is under way."""
+        self._retiring = last
         self._unblocked()
 
     def _run(self) -> None:
@@ -144,7 +144,7 @@ class SMTPProtocol(Protocol):
         try:
             moved = self._converse()
         except Exception:
-            self._log.failure("session {id}: it failed", id=self._session.id)
+            self._log.failure("session {id}: it failed", id=self.session.id)
             self.abort("fault")
         finally:
             self._running = False
@@ -161,9 +161,9 @@ class SMTPProtocol(Protocol):
         machine, wire, moved = self._machine, self._wire, False
         while self._pending is None and not wire.blocked:
             if self._retiring and not (machine.reading or machine.receiving):
-                self._parting.dismiss(
-                    phrase.CLOSING, "shutdown", self._shaking_hands, polite=True
-                )
+                last, shaking = self._retiring, self._shaking_hands
+                why = "shutdown" if last is phrase.CLOSING else "logged out"
+                self._parting.dismiss(last, why, shaking, polite=True)
             event = machine.next_event()
             if event is None:
                 break
@@ -226,7 +226,7 @@ class SMTPProtocol(Protocol):
         self._pending = None
         if self._over and failure.check(CancelledError):
             return
-        self._log.failure("session {id}: the door failed", failure, id=self._session.id)
+        self._log.failure("session {id}: the door failed", failure, id=self.session.id)
         if not self._over:
             otherwise(failure)
             if not self._running:
@@ -237,14 +237,14 @@ class SMTPProtocol(Protocol):
         self._say(phrase.FAULT if self._greeted else phrase.FAULT_AT_ONCE)
 
     def _broken(self, failure: Failure) -> None:
-        self._log.failure("session {id}: it failed", failure, id=self._session.id)
+        self._log.failure("session {id}: it failed", failure, id=self.session.id)
         self.abort("fault")
 
     # One event each.
 
     def _opened(self, event: Event) -> None:
         self._known = True
-        self._ask(self._greet, self._post.door.connected, self._session)
+        self._ask(self._greet, self._post.door.connected, self.session)
 
     def _greet(self, answer: Reply) -> None:
         self._greeted = True
@@ -252,32 +252,32 @@ class SMTPProtocol(Protocol):
         self._say(answer)
 
     def _note_early(self, answer: str) -> None:  # RFC 5321 §4.3.1, RFC 2920 §3.1
-        if len(self._machine) and not self._session.early:
-            self._session = evolve(self._session, early=answer)
+        if len(self._machine) and not self.session.early:
+            self.session = evolve(self.session, early=answer)
 
     def _hello(self, event: Hello) -> None:
         self._note_early("hello")
-        before = self._session
-        self._session = before.called(event.name, event.extended)
+        before = self.session
+        self.session = before.called(event.name, event.extended)
 
         def answered(answer: Reply) -> None:
             if not answer.positive:
-                self._session = before
+                self.session = before
             self._say(answer)
 
-        self._ask(answered, self._post.door.hello, self._session)
+        self._ask(answered, self._post.door.hello, self.session)
 
     def _login(self, login: Login) -> None:
         def answered(found: Reply | Session) -> None:
             if isinstance(found, Session):
-                self._session, found = found, WELCOME
+                self.session, found = found, WELCOME
             self._say(found)
 
-        self._ask(answered, self._post.door.login, self._session, login)
+        self._ask(answered, self._post.door.login, self.session, login)
 
     def _mail(self, mail: Mail) -> None:
         self._envelope = self._post.envelope(mail)
-        self._ask(self._say, self._post.door.mail, self._session, self._envelope)
+        self._ask(self._say, self._post.door.mail, self.session, self._envelope)
 
     def _rcpt(self, rcpt: Rcpt) -> None:
         forward = Forward(rcpt.address, rcpt.notify, rcpt.orcpt)
@@ -289,11 +289,11 @@ class SMTPProtocol(Protocol):
                 self._envelope = envelope.to(*envelope.recipients, forward)
             self._say(answer)
 
-        self._ask(answered, self._post.door.rcpt, self._session, envelope, forward)
+        self._ask(answered, self._post.door.rcpt, self.session, envelope, forward)
 
     def _begin(self, event: Event) -> None:
         if self._post.reserve(self._intake):
-            self._ask(self._began, self._post.door.data, self._session, self._envelope)
+            self._ask(self._began, self._post.door.data, self.session, self._envelope)
         else:
             self._refused(Refusal(phrase.FULL))
 
@@ -321,7 +321,7 @@ class SMTPProtocol(Protocol):
     def _whole(self, body: Body) -> None:
         self._intake.hand_over()
         door = self._post.door
-        self._ask(self._judged, door.message, self._session, self._envelope, body)
+        self._ask(self._judged, door.message, self.session, self._envelope, body)
 
     def _judged(self, answer: Reply) -> None:
         self._intake.drop()
@@ -332,13 +332,13 @@ class SMTPProtocol(Protocol):
         if refusal.mail is not None:
             self._envelope = self._post.envelope(refusal.mail)
         refused, envelope = self._post.door.refused, self._envelope
-        self._ask(self._say, refused, self._session, envelope, refusal.reply)
+        self._ask(self._say, refused, self.session, envelope, refusal.reply)
 
     def _starttls(self, event: Event) -> None:
         self._say(READY_FOR_TLS)
         self._machine.secured()
         # RFC 3207 §4.2: what the client said of itself is forgotten.
-        self._session = self._session.called("", extended=False)
+        self.session = self.session.called("", extended=False)
         self._envelope = None
         self._wire.start_tls(self._post.tls)
 
@@ -347,7 +347,7 @@ class SMTPProtocol(Protocol):
     @property
     def _shaking_hands(self) -> bool:
         """Whether TLS has begun and is not there yet."""
-        return self._machine.secure and not self._session.tls
+        return self._machine.secure and not self.session.tls
 
     def _throttle(self) -> None:
         """Stop reading while nobody can look at more; start again after."""
@@ -383,7 +383,7 @@ class SMTPProtocol(Protocol):
 
 
 _MEET: dict[object, Callable[[SMTPProtocol, Any], None]] = {
-    Reply: lambda us, answer: us._say(us._post.corrected(us._session, answer)),
+    Reply: lambda us, answer: us._say(us._post.corrected(us.session, answer)),
     bytes: SMTPProtocol._body,
     Hello: SMTPProtocol._hello,
     Login: SMTPProtocol._login,

@@ -9,9 +9,12 @@ from twisted.internet.protocol import ClientCreator, Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from smfd.model.session import Session
 from smfd.net.listener import Listener
+from smfd.proto.reply import Reply
 from smfd.smtpd.connections import Connections
 from smfd.smtpd.factory import SMTPFactory
+from smfd.smtpd.phrase import CLOSING
 from smfd.smtpd.reception import Reception
 from tests.smtpd.doors import PlainDoor
 from tests.smtpd.test_protocol import MESSAGE, OPEN, PatientDoor, ProtocolTestCase
@@ -24,13 +27,16 @@ GOOD_BYE = b"421 4.3.2 The server stops, try again later\r\n"
 class Caller:
     """A connection that does what it is told when it likes."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: str = "") -> None:
+        self.session = Session("S", "192.0.2.1", 4242, 0.0, account=account)
         self.retired = 0
         self.aborted = ""
+        self.last = ""
 
-    def retire(self) -> None:
+    def retire(self, last: Reply = CLOSING) -> None:
         """Asked to leave."""
         self.retired += 1
+        self.last = last.lines[0]
 
     def abort(self, why: str) -> None:
         """Hung up on."""
@@ -46,6 +52,17 @@ class ConnectionsTests(SynchronousTestCase):
         self.callers = [Caller(), Caller()]
         for caller in self.callers:
             self.connections.add(caller)
+
+    def test_log_out(self) -> None:
+        """Those leave who came in as somebody, and nobody else."""
+        ann = [Caller("ann@home.example"), Caller("ann@home.example")]
+        for caller in ann:
+            self.connections.add(caller)
+        self.assertEqual(2, self.connections.log_out("ann@home.example"))
+        self.assertEqual(
+            ["What you logged in with is no more"] * 2, [c.last for c in ann]
+        )
+        self.assertEqual([0, 0], [caller.retired for caller in self.callers])
 
     def test_nobody(self) -> None:
         """An empty house is closed at once."""

@@ -344,7 +344,11 @@ class RuleTests(SubmittedTestCase):
         self.assertIn(b"X-House: yes\r\n", self.mailbox(BOB)[0])
         self.assertNotIn(b"X-House", self.mailbox("postmaster@home.example")[0])
         await self.until(lambda: self.mailbox(ANN))
-        self.assertIn(b"Rule: mark", self.mailbox(ANN)[0])
+        (letter,) = self.mailbox(ANN)
+        self.assertIn(b"Rule: mark", letter)
+        # Whom else it went to is not the business of who is told of a rule.
+        self.assertIn(f"For: {BOB}\r\n".encode(), letter)
+        self.assertNotIn(b"postmaster@home.example,", letter)
 
     async def test_untold(self) -> None:
         """Who cannot be told is not: the message is ours, once, all the same."""

@@ -81,6 +81,14 @@ def abuses(word: str) -> Iterator[tuple[bytes, ...]]:
     )
 
 
+def stays(client: smtplib.SMTP) -> bool:
+    """Whether the server still listens to it."""
+    try:
+        return client.noop()[0] == 250
+    except (smtplib.SMTPException, OSError):
+        return False
+
+
 class SubmissionTests(SynchronousTestCase):
     """One house for all of them."""
 
@@ -144,6 +152,24 @@ class SubmissionTests(SynchronousTestCase):
             )
             self.assertEqual(0, said.returncode, said.stdout + said.stderr)
             self.arrived(BOB, f"swaks {mechanism}".encode())
+
+    def test_logged_out(self) -> None:
+        """
+        Who is in with a password that is no more does not stay (D5).
+
+        A thief who was connected sent on after the password was changed.
+        """
+        eve = "eve@example.test"
+        word = self.house.ctl("user", "add", eve)["password"]
+        app = self.house.ctl("user", "app-password", "add", eve, "phone")["password"]
+        for entry, act in (
+            (app, ("app-password", "remove", eve, "phone")),
+            (word, ("password", eve, "--generate")),
+        ):
+            with self.client(eve, entry) as thief, self.client() as other:
+                self.house.ctl("user", *act)
+                self.house.until(lambda thief=thief: not stays(thief))
+                self.assertEqual(250, other.noop()[0])
 
     def test_clear(self) -> None:
         """In the clear nobody logs in and nobody sends (R79)."""
