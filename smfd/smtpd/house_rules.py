@@ -13,6 +13,7 @@ from twisted.internet.defer import Deferred
 
 from smfd.format.words import decode_words
 from smfd.model.envelope import Forward
+from smfd.model.record import Record
 from smfd.model.rule import Addressee, Ruling
 from smfd.model.transaction import Body, Transaction
 from smfd.model.verdict import Fate, Verdict
@@ -39,6 +40,11 @@ _ITEM = """  for {recipient}
     smfdctl quarantine release {item} --approver ADDRESS
     smfdctl quarantine delete {item} --approver ADDRESS
 """
+#: What a sender reads where the rule has no words of its own.
+_KEPT = {
+    "reject": "the rules of the house do not allow it",
+    "hold": "it waits until somebody approves of it",
+}
 _MORE = """The mail policy {rule} speaks of more messages than you are written to about.
 You are told so once an hour; smfdctl quarantine list shows what waits.
 """
@@ -123,6 +129,22 @@ class HouseRules:
             text = f"{about}For: {', '.join(whom[:10])}\nWhat was done: {done}\n"
             name = transaction.id
             self._send(notices, ruling.notify, ruling.rule, name, subject, text)
+
+    def tell_sender(self, ruled: Ruled, record: Record, notices: Notices) -> None:
+        """Write to a user of ours whose message, behind its 250, was kept back."""
+        by_name = {ruling.recipient: ruling for ruling in ruled.rulings}
+        kept = [
+            f"  {fate.recipient}: {ruling.text or _KEPT[ruling.action]}"
+            for fate in record.fates
+            if (ruling := by_name.get(fate.recipient)) is not None
+            and ruling.action in _KEPT
+            and fate.category in ("policy", "approval")
+        ]
+        if kept:
+            text = f"Subject: {record.subject}\nNumber: {record.id}\n\n"
+            subject = "Your message did not reach everybody"
+            text += "\n".join(kept[:100]) + "\n"
+            notices.send((record.account,), f"kept {record.id}", subject, text)
 
     def _send(
         self,

@@ -187,6 +187,7 @@ class Submitted:
         entry = self.tracer.entry(transaction, verdict, record, way.domains, ruled.tops)
         await custody.keep(entry, answer)
         custody.afterwards(self._tell, record)
+        custody.afterwards(self.rules.tell_sender, ruled, record, self.notices)
         custody.afterwards(self.rules.tell, ruled, transaction, verdict, self.notices)
         return answer, True
 

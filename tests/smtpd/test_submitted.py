@@ -302,6 +302,10 @@ class RuleTests(SubmittedTestCase):
         self.assertEqual(250, (await self.hand_in(BOB, FAR)).code)
         await self.until(self.held)
         self.assertEqual([FAR], await self.out())
+        # He was told 250: so he has to hear of it otherwise.
+        await self.until(lambda: self.mailbox(ANN))
+        (letter,) = self.mailbox(ANN)
+        self.assertIn(f"{BOB}: Only the assistants write to him".encode(), letter)
 
     async def test_hold(self) -> None:
         """Held until it is approved of; who may do that is told how."""
@@ -315,6 +319,8 @@ class RuleTests(SubmittedTestCase):
         self.assertIn(f"quarantine release {record['id']}-1".encode(), notice)
         self.assertEqual("approval", record["verdict"])
         await self.until(self.held)
+        await self.until(lambda: self.mailbox(ANN))
+        self.assertIn(b"it waits until somebody approves", self.mailbox(ANN)[0])
 
     async def test_redirect(self) -> None:
         """Another gets it in his place, and he does not."""
