@@ -1,10 +1,12 @@
-"""Two servers that point at each other (R54)."""
+"""Two servers that point at each other (R54), and mail that nobody wants (R55)."""
+
+from smtplib import SMTP
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.format.header import read_header
 from smfd.smtpd.accept import HOPS
-from tests.system.house import House
+from tests.system.house import PATIENCE, House
 from tests.system.relayed import SETTINGS
 
 MESSAGE = (
@@ -17,9 +19,9 @@ MESSAGE = (
 class LoopTests(SynchronousTestCase):
     """What nobody has a mailbox for comes to an end, and somebody is told."""
 
-    def house(self) -> House:
+    def house(self, *users: str) -> House:
         """One of the two, running: the next one takes another port."""
-        house = House((), SETTINGS)
+        house = House(users, SETTINGS)
         self.addCleanup(house.remove)
         house.start()
         return house
@@ -45,6 +47,27 @@ class LoopTests(SynchronousTestCase):
         # As often as it came, and no more: nobody sent anything about it.
         records = [house.ctl("trace", "search", "--limit", 200) for house in houses]
         self.assertEqual(HOPS + 2, sum(len(found["items"]) for found in records))
+
+    def test_forged_sender(self) -> None:
+        """Three hundred failures in somebody's name: he hears of none (R55)."""
+        victim, count = "user@example.test", 300
+        stranger, house = self.house(), self.house(victim)
+        hop = ("--next-hop", f"smtp://127.0.0.1:{stranger.port}", "--verify", "none")
+        house.ctl("domain", "add", "far.test", "--kind", "relay", *hop)
+        with SMTP("127.0.0.1", house.port, timeout=PATIENCE) as client:
+            for n in range(count):
+                self.assertEqual({}, client.sendmail(victim, f"u{n}@far.test", MESSAGE))
+
+        def held() -> int:
+            found = house.ctl("quarantine", "list", "--class", "undeliverable")
+            return int(found["total"])
+
+        house.until(lambda: held() == count)
+        self.rest(house)
+        self.assertEqual([], house.mailbox(victim))
+        # The messages themselves, and nothing that was made of them.
+        found = house.ctl("trace", "search", "--limit", count + 50)
+        self.assertEqual(count, len(found["items"]))
 
     def rest(self, *houses: House) -> None:
         """Nothing is due anywhere, and no body is left."""
