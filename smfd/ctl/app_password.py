@@ -35,9 +35,7 @@ def app_password() -> None:
 def app_password_list(face: Face, /, address: str, **query: int) -> None:
     """Show those of the mailbox ADDRESS; nobody can see the passwords again."""
     found = _of(address)
-    with asking(face) as client:
-        page = client.get(found.path, query)
-    face.show(page, found.lines(page))
+    found.page(face, query)
 
 
 @app_password.command("add")

@@ -30,9 +30,7 @@ _GRANTS.lists(
 def grant_show(face: Face, /, account: str, **query: int) -> None:
     """Show every address that the user ACCOUNT may write as, and why."""
     found = Noun(f"/v1/users/{segment(account)}/identities", ("address", "why"))
-    with asking(face) as client:
-        page = client.get(found.path, query)
-    face.show(page, found.lines(page))
+    found.page(face, query)
 
 
 @grant.command("add")

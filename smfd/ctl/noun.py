@@ -52,14 +52,18 @@ class Noun:
         elif len(rows) < page["total"]:
             yield f"{len(rows)} of {page['total']}; --limit and --offset show others."
 
+    def page(self, face: Face, query: Document) -> None:
+        """Ask for a page of them, and print it."""
+        with asking(face) as client:
+            found = client.get(self.path, query)
+        face.show(found, self.lines(found))
+
     def lists(self, group: click.Group, sentence: str, *options: Option) -> None:
         """Give a group the verb C{list}: a page at a time."""
 
         @verb
         def command(face: Face, /, **query: Any) -> None:
-            with asking(face) as client:
-                page = client.get(self.path, query)
-            face.show(page, self.lines(page))
+            self.page(face, query)
 
         for option in (*_PAGE[::-1], *options):
             command = option(command)
