@@ -338,7 +338,7 @@ def make_service(config: Config, reactor: Any) -> IService:
         config,
         Guarded(front, front.recorder.gates),
         _back(config, front, acceptance),
-        submission(config, front, acceptance, scan, stock.quota, passwords),
+        submission(config, front, acceptance, stock.quota, passwords),
         stress,
         front.ids,
         reactor,

@@ -106,6 +106,11 @@ class Ruled:
         return any(ruling.rule != LAST for ruling in self.rulings)
 
     @property
+    def by_name(self) -> Mapping[str, Ruling]:
+        """The ruling for each recipient."""
+        return {ruling.recipient: ruling for ruling in self.rulings}
+
+    @property
     def text(self) -> str:
         """What the sender of a rejected message reads, or ""."""
         refusing = [r for r in self.rulings if r.action == "reject"]
@@ -137,7 +142,7 @@ class Ruled:
 
     def redirected(self, envelope: Envelope) -> Envelope:
         """To those who get it instead; who is named twice then gets it once."""
-        leads = {r.recipient: r.redirect for r in self.rulings if r.redirect}
+        leads = self._leads()
         return _led(envelope, leads) if leads else envelope
 
     def applied(
@@ -152,7 +157,7 @@ class Ruled:
         @param together: as for L{Policy.decide <smfd.policy.decide.Policy>}.
         """
         ruled = self.fates
-        leads = {r.recipient: r.redirect for r in self.rulings if r.redirect}
+        leads = self._leads()
         fates = []
         for fate in verdict.fates:
             if fate.disposition is not Disposition.DELIVER:
@@ -170,6 +175,10 @@ class Ruled:
             transaction = evolve(transaction, envelope=envelope)
         found = tuple(moved[str(f.address)] for f in transaction.envelope.recipients)
         return transaction, Verdict(category(found), verdict.score, found)
+
+    def _leads(self) -> dict[str, str]:
+        """Who gets it instead of whom."""
+        return {r.recipient: r.redirect for r in self.rulings if r.redirect}
 
     def headed(self, entry: Entry) -> Entry:
         """The entry with the header lines that rules want."""

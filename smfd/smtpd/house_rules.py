@@ -108,7 +108,7 @@ class HouseRules:
         """Write to those who want to know, and to those who have to approve."""
         asked: dict[str, list[str]] = {}
         told: dict[str, Ruling] = {}
-        by_name = {ruling.recipient: ruling for ruling in ruled.rulings}
+        by_name = ruled.by_name
         for number, fate in enumerate(verdict.fates, 1):
             ruling = by_name.get(fate.recipient)
             if ruling is not None and fate.category == "approval":
@@ -132,7 +132,7 @@ class HouseRules:
 
     def tell_sender(self, ruled: Ruled, record: Record, notices: Notices) -> None:
         """Write to a user of ours whose message, behind its 250, was kept back."""
-        by_name = {ruling.recipient: ruling for ruling in ruled.rulings}
+        by_name = ruled.by_name
         kept = [
             f"  {fate.recipient}: {ruling.text or _KEPT[ruling.action]}"
             for fate in record.fates

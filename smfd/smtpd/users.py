@@ -10,12 +10,10 @@ from smfd.interfaces import IDoor
 from smfd.model.transaction import Flow
 from smfd.policy.guessing import Terms, Throttle
 from smfd.policy.networks import networks
-from smfd.scan.stages import Scan
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.counting import limits_gate
 from smfd.smtpd.guarded import Gates, Guarded
 from smfd.smtpd.mx import MX
-from smfd.smtpd.policed import Policed
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.sent_trace import SentTracer
 from smfd.smtpd.submission import Submission
@@ -30,7 +28,6 @@ def submission(
     config: Config,
     front: MX,
     acceptance: Acceptance,
-    scan: Scan,
     quota: Quota,
     passwords: Passwords,
 ) -> IDoor:
@@ -47,7 +44,7 @@ def submission(
         front.hostname,
         front.spool,
         recorder,
-        _submitted(config, front, acceptance, scan, grants, quota, recorder),
+        _submitted(config, front, acceptance, grants, quota, recorder),
         front.clock,
         front.ids,
         connections=settings.connections,
@@ -78,7 +75,6 @@ def _submitted(
     config: Config,
     front: MX,
     acceptance: Acceptance,
-    scan: Scan,
     grants: Grants,
     quota: Quota,
     recorder: Recorder,
@@ -88,9 +84,9 @@ def _submitted(
     except OSError as trouble:
         raise SystemExit(f"smfd: cannot start: {trouble}") from None
     custody = evolve(acceptance.custody, recorder=recorder)
-    policed = Policed.of(
-        custody, acceptance.recipients, front.hostname, front.ids, scan.workers
-    )
+    # The same rules as at the front door, and so many letters from both.
+    policed = acceptance.policed
+    assert policed is not None
     return Submitted(
         custody,
         acceptance.chain,
