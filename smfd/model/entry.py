@@ -18,12 +18,34 @@ class State(Enum):
     """Where one recipient of an entry stands."""
 
     DUE = "due"
+    SUSPENDED = "suspended"
     DELIVERED = "delivered"
     HELD = "held"
     RELEASED = "released"
     DELETED = "deleted"
     FAILED = "failed"
     CORRUPT = "corrupt"
+
+
+@frozen(slots=False)
+class Asked:
+    """
+    What came with MAIL and has to be said again to the next server.
+
+    @ivar ret: "FULL", "HDRS" or "" (RFC 3461 §4.3).
+    @ivar envid: the client's own name for the message (RFC 3461 §4.4), or "".
+    @ivar body: "7BIT", "8BITMIME" or "BINARYMIME" (RFC 6152, RFC 3030).
+    @ivar smtputf8: the message is internationalized (RFC 6531).
+    """
+
+    ret: str = ""
+    envid: str = ""
+    body: str = "7BIT"
+    smtputf8: bool = False
+
+
+#: What almost every message comes with.
+NOTHING = Asked()
 
 
 @frozen(slots=False)
@@ -39,6 +61,10 @@ class Recipient:
     @ivar top: header lines for this recipient only, CRLF ended, put above all.
     @ivar keeper: the hosted domain whose quarantine holds it, if it is held:
         the recipient's own, or the sender's where the recipient is not ours.
+    @ivar notify: when the sender wants to hear of it (RFC 3461 §4.1), with
+        commas: "SUCCESS,FAILURE"; "NEVER"; "" is the default.
+    @ivar orcpt: the recipient as he was first named (RFC 3461 §4.2):
+        "rfc822;user@example.org"; or "".
     """
 
     number: int
@@ -49,6 +75,8 @@ class Recipient:
     score: float | None = None
     top: bytes = b""
     keeper: str = field(kw_only=True)
+    notify: str = field(default="", kw_only=True)
+    orcpt: str = field(default="", kw_only=True)
 
     @keeper.default
     def _own(self) -> str:
@@ -65,6 +93,7 @@ class Entry:
         delivered: header fields that only we may write.  Ordered, disjoint.
     @ivar recipients: those that go somewhere; none for a refused message,
         whose entry is only its record.
+    @ivar account: the login of who handed it in, or "".
     """
 
     id: str
@@ -75,6 +104,8 @@ class Entry:
     cuts: tuple[tuple[int, int], ...]
     recipients: tuple[Recipient, ...]
     record: Record
+    account: str = ""
+    asked: Asked = NOTHING
 
     def consignments(self, attempts: int = 0) -> "tuple[Consignment, ...]":
         """Each recipient's share; C{attempts} is that of all of them."""
@@ -88,6 +119,8 @@ class Entry:
                 self.cuts,
                 recipient,
                 attempts,
+                self.account,
+                self.asked,
             )
             for recipient in self.recipients
         )
@@ -110,6 +143,8 @@ class Consignment:
     cuts: tuple[tuple[int, int], ...]
     recipient: Recipient
     attempts: int = 0
+    account: str = ""
+    asked: Asked = NOTHING
 
     @property
     def octets(self) -> int:
@@ -140,6 +175,8 @@ class Outcome:
         it to the runner.
     @ivar category: when DUE: it goes to the quarantine from now on, as this
         category, with the detail as the reason.
+    @ivar of_site: it says something of the server and nothing of this
+        recipient: nobody there, or nobody served now.
     """
 
     entry_id: str
@@ -148,3 +185,4 @@ class Outcome:
     detail: str = ""
     next_try: float = 0.0
     category: str = ""
+    of_site: bool = False
