@@ -1,7 +1,8 @@
 """
 The parameters that carry other systems' words: ENVID and ORCPT.
 
-They are checked, and kept as they were written.
+They are checked, and kept as they were written; what is written here for others
+to read is spelled here too.
 
 Standards: RFC 3461 §4 and §5, RFC 6533 §3.
 """
@@ -20,6 +21,8 @@ _UTF8_XTEXT = re.compile(
     r"|\\x\{[0-9A-F]{2,6}\})+"
 )
 _TYPE = re.compile(r"[A-Za-z0-9!#$%&'*/?^_`{|}~-]{1,40}")
+_PLAIN = re.compile(r"[!-*,-<>-\[\]-~]")
+_POINT = re.compile(r"\\x\{([0-9A-F]{2,6})\}")
 _HEX = re.compile(r"\+([0-9A-F]{2})")
 
 
@@ -37,6 +40,44 @@ def decode(text: str) -> str:
     if not plain.isascii() or not plain.isprintable():
         raise Malformed("xtext holds printable ASCII only")
     return plain
+
+
+def encode(text: str) -> str:
+    """Spell printable ASCII as xtext; what is none becomes a question mark."""
+    plain = (c if " " <= c <= "~" else "?" for c in text)
+    return "".join(c if _XTEXT.fullmatch(c) else f"+{ord(c):02X}" for c in plain)
+
+
+def orcpt(address: str) -> str:
+    """
+    An address as ORCPT has it.
+
+    RFC 6533 §3: code points that are not ASCII are spelled out, so that it may
+    go wherever the parameter may.
+    """
+    if address.isascii():
+        return f"rfc822;{encode(address)}"
+    return "utf-8;" + "".join(
+        c if _PLAIN.fullmatch(c) else f"\\x{{{ord(c):02X}}}" for c in address
+    )
+
+
+def original(value: str) -> tuple[str, str]:
+    """
+    Address type and address of a well formed ORCPT, for people.
+
+    Whatever else it is, text comes out.
+    """
+    kind, _, address = value.partition(";")
+    if kind.lower() == "utf-8":
+        return "utf-8", _POINT.sub(lambda found: _point(found[1]), address)
+    return kind.lower(), _HEX.sub(lambda found: chr(int(found[1], 16)), address)
+
+
+def _point(digits: str) -> str:
+    number = int(digits, 16)
+    half = 0xD800 <= number < 0xE000
+    return "\ufffd" if half or number > 0x10FFFF else chr(number)
 
 
 def check_envid(value: str | None) -> str:

@@ -22,6 +22,7 @@ from smfd.model.hop import Verification
 from smfd.policy.address_book import Endless, Expansion
 from smfd.policy.srs import SRS, Forged, is_rewritten
 from smfd.proto.address import Address
+from smfd.proto.xtext import orcpt
 from smfd.scan.callout import CallOut, Terms
 from smfd.store.directory import Directory
 from smfd.store.secret import secret
@@ -262,7 +263,9 @@ def _end(forward: Forward, name: str, known: Known, direct: bool) -> Forward:
         return forward if name == str(forward.address) else _at(forward, name)
     if direct and known.address != asked:
         return evolve(_at(forward, known.address), tagged=asked)
-    return _at(forward, known.address)
+    # RFC 3461 §5.2.7.2: whoever is told what became of it knows this name.
+    end = _at(forward, known.address)
+    return end if end.orcpt else evolve(end, orcpt=orcpt(str(forward.address)))
 
 
 def _at(forward: Forward, name: str) -> Forward:

@@ -17,10 +17,11 @@ from smfd.format.pseudonym import pseudonym
 from smfd.format.received import delivered, protocol, received
 from smfd.model.directory import Domain
 from smfd.model.entry import DESTINATIONS, REMOTE, Entry, Recipient
+from smfd.model.envelope import Forward
 from smfd.model.record import Record
 from smfd.model.transaction import Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
-from smfd.smtpd.trace import KEPT, OURS
+from smfd.smtpd.trace import KEPT, OURS, asked
 
 
 @frozen
@@ -58,11 +59,15 @@ class SentTracer:
             self._top(transaction),
             cuts(transaction.header, (*OURS, *BLIND), self.hostname),
             tuple(
-                _recipient(number, fate, sender, domains, tops)
-                for number, fate in enumerate(verdict.fates, 1)
+                _recipient(number, fate, forward, sender, domains, tops)
+                for number, (fate, forward) in enumerate(
+                    zip(verdict.fates, transaction.envelope.recipients, strict=True), 1
+                )
                 if fate.disposition in KEPT
             ),
             record,
+            transaction.session.account,
+            asked(transaction.envelope),
         )
 
     def _top(self, transaction: Transaction) -> bytes:
@@ -87,6 +92,7 @@ class SentTracer:
 def _recipient(
     number: int,
     fate: Fate,
+    forward: Forward,
     sender: str,
     domains: Mapping[str, Domain],
     tops: Mapping[str, bytes],
@@ -104,4 +110,6 @@ def _recipient(
         top=(delivered(sender, fate.recipient) if where == "maildir" else b"")
         + tops.get(fate.recipient, b""),
         keeper=(domain.name if domain else sender.rpartition("@")[2]),
+        notify=",".join(forward.notify),
+        orcpt=forward.orcpt,
     )

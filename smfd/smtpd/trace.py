@@ -12,7 +12,8 @@ from smfd.format.authres import authentication_results
 from smfd.format.header import cuts
 from smfd.format.received import delivered, protocol, received, spam_status
 from smfd.model.directory import Domain
-from smfd.model.entry import DESTINATIONS, Entry, Recipient
+from smfd.model.entry import DESTINATIONS, NOTHING, Asked, Entry, Recipient
+from smfd.model.envelope import Envelope, Forward
 from smfd.model.record import Record
 from smfd.model.transaction import Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
@@ -58,6 +59,7 @@ class Tracer:
                 _recipient(
                     number,
                     fate,
+                    forward,
                     _destination(fate, domains),
                     delivered(sender, forward.tagged or fate.recipient),
                     transaction.id,
@@ -68,6 +70,8 @@ class Tracer:
                 if fate.disposition in KEPT
             ),
             record,
+            transaction.session.account,
+            asked(transaction.envelope),
         )
 
     def _top(self, transaction: Transaction, recipients: Sequence[str]) -> bytes:
@@ -91,6 +95,15 @@ class Tracer:
         )
 
 
+def asked(envelope: Envelope) -> Asked:
+    """What came with MAIL and goes on with the message."""
+    if envelope.body == "7BIT" and not (
+        envelope.ret or envelope.envid or envelope.smtputf8
+    ):
+        return NOTHING
+    return Asked(envelope.ret, envelope.envid, envelope.body, envelope.smtputf8)
+
+
 def _destination(fate: Fate, domains: Mapping[str, Domain]) -> str:
     if fate.disposition is Disposition.QUARANTINE:
         return "quarantine"
@@ -99,7 +112,12 @@ def _destination(fate: Fate, domains: Mapping[str, Domain]) -> str:
 
 
 def _recipient(
-    number: int, fate: Fate, destination: str, final: bytes, name: str
+    number: int,
+    fate: Fate,
+    forward: Forward,
+    destination: str,
+    final: bytes,
+    name: str,
 ) -> Recipient:
     if destination not in ("maildir", "quarantine"):
         # RFC 5321 §4.4: Return-Path is written where the mail ends, and not by
@@ -120,4 +138,6 @@ def _recipient(
             threshold=fate.threshold,
             id=name,
         ),
+        notify=",".join(forward.notify) if forward.notify else "",
+        orcpt=forward.orcpt,
     )

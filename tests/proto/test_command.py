@@ -17,7 +17,7 @@ from smfd.proto.command import (
     split,
 )
 from smfd.proto.reply import Malformed, Reply
-from smfd.proto.xtext import check_envid, check_orcpt, decode
+from smfd.proto.xtext import check_envid, check_orcpt, decode, encode, orcpt, original
 
 ALICE = Address("alice", "example.org")
 
@@ -87,6 +87,25 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual("a+b=c", decode("a+2Bb+3Dc"))
         for text in ("", "+2b", "+2", "a=b", "a b", "+0A", "+C3+BC"):
             self.assertRaises(Malformed, decode, text)
+
+    @given(st.text(max_size=60))
+    def test_written(self, text: str) -> None:
+        """What is written here is well formed, and the same when it is read."""
+        plain = "".join(c for c in text if " " <= c <= "~") or "x"
+        self.assertEqual(plain, decode(encode(plain)))
+        whole = "".join(c for c in text if c.isprintable()) or "x"
+        spelled = orcpt(whole)
+        self.assertTrue(spelled.isascii())
+        if len(spelled) <= 500:
+            self.assertEqual(spelled, check_orcpt(spelled))
+        self.assertEqual(whole, original(spelled)[1])
+
+    @given(st.text(max_size=60))
+    def test_shown(self, text: str) -> None:
+        """Whatever stands in ORCPT, it can be shown."""
+        for prefix in ("", "rfc822;", "utf-8;", "utf-8;\\x{D800}\\x{FFFFFF}"):
+            original(prefix + text)[1].encode("utf-8", "replace")
+        self.assertEqual(("utf-8", "\ufffd"), original("UTF-8;\\x{DFFF}"))
 
     def test_orcpt(self) -> None:
         """Type and address; UTF-8 where it was asked for (RFC 6533 §3)."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from attrs import evolve
+
 from smfd.model.envelope import Forward
 from smfd.model.hop import Verification
 from smfd.proto.address import Address
@@ -195,6 +197,27 @@ class ShareTests(RecipientsTestCase):
         self.assertEqual(
             ["X@far.example", ANN, BOB], [str(one.address) for one in ends.forwards]
         )
+
+    async def test_original(self) -> None:
+        """Behind an alias the name that the sender wrote is known (RFC 3461)."""
+        await self.build()
+        await self.directory.put_alias("team@home.example", (ANN, BOB), **BY)
+        recipients = self.door.acceptance.recipients
+        wanted = (
+            Forward(address("Team+x@home.example")),
+            Forward(address("ann+x@home.example")),
+        )
+        ends = await recipients.ends(wanted, ())
+        self.assertEqual(
+            ["rfc822;Team+2Bx@home.example"] * 2, [f.orcpt for f in ends.forwards]
+        )
+        asked = evolve(wanted[0], orcpt="rfc822;other@x", notify=("NEVER",))
+        ends = await recipients.ends((asked,), ())
+        self.assertEqual(
+            [("rfc822;other@x", ("NEVER",))] * 2,
+            [(f.orcpt, f.notify) for f in ends.forwards],
+        )
+        self.assertEqual("", (await recipients.ends(wanted[1:], ())).forwards[0].orcpt)
 
 
 class RecordTests(RecipientsTestCase):

@@ -10,6 +10,7 @@ from zope.interface import implementer
 from smfd.control.quota import Quota
 from smfd.format.pseudonym import pseudonym
 from smfd.interfaces import IStage
+from smfd.model.entry import Asked, Entry
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding, Result
 from smfd.model.quota import Allowance
@@ -152,6 +153,33 @@ class WayTests(SubmittedTestCase):
         self.assertEqual(1, head.count(b"\r\nMessage-ID: <"))
         self.assertEqual(1, head.count(b"\r\nDate: "))
         self.assertEqual("outbound", (await self.record(said))["flow"])
+
+    async def test_asked(self) -> None:
+        """With what the sender wants to be told, and who he is (RFC 3461)."""
+        await self.open()
+        session = evolve(self.session(), account=ANN, tls="TLSv1.3")
+        forward = Forward(address(FAR), ("SUCCESS", "DELAY"), "rfc822;zoe@far.example")
+        envelope = Envelope(
+            self.name(), address(ANN), (forward,), body="8BITMIME", ret="FULL"
+        )
+        incoming = self.house.spool.receive(envelope.id)
+        incoming.write(LETTER)
+        body = await come(incoming.finish())
+        made: list[Entry] = []
+        keep = self.house.ledger.commit
+
+        def commit(entry: Entry) -> Any:
+            made.append(entry)
+            return keep(entry)
+
+        self.patch(self.house.ledger, "commit", commit)
+        await self.submitted.message(session, envelope, body)
+        (entry,) = made
+        self.assertEqual(Asked("FULL", "", "8BITMIME"), entry.asked)
+        self.assertEqual(ANN, entry.account)
+        (recipient,) = entry.recipients
+        self.assertEqual("SUCCESS,DELAY", recipient.notify)
+        self.assertEqual("rfc822;zoe@far.example", recipient.orcpt)
 
 
 class VirusTests(SubmittedTestCase):

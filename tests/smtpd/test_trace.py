@@ -8,7 +8,7 @@ from attrs import evolve
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.model.entry import Entry
+from smfd.model.entry import NOTHING, Asked, Entry
 from smfd.model.record import Record
 from smfd.model.transaction import Body, Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
@@ -127,6 +127,31 @@ class TracerTests(RecorderTestCase):
         for start, end in reversed(entry.cuts):
             del left[start:end]
         self.assertEqual(kept + sample.CLEAN, bytes(left))
+
+    def test_asked(self) -> None:
+        """What the sender asked for travels with his message (RFC 3461)."""
+        plain = sample.transaction(recipients=(ANN, BOB))
+        envelope = plain.envelope
+        asked = evolve(
+            envelope,
+            ret="HDRS",
+            envid="QQ314159",
+            body="8BITMIME",
+            smtputf8=True,
+            recipients=(
+                evolve(envelope.recipients[0], notify=("SUCCESS", "FAILURE")),
+                evolve(envelope.recipients[1], notify=("NEVER",), orcpt="rfc822;b@c"),
+            ),
+        )
+        session = evolve(plain.session, account="eve@sender.test")
+        entry = self.entry(evolve(plain, envelope=asked, session=session), MIXED)
+        self.assertEqual(Asked("HDRS", "QQ314159", "8BITMIME", True), entry.asked)
+        self.assertEqual("eve@sender.test", entry.account)
+        self.assertEqual(
+            [("SUCCESS,FAILURE", ""), ("NEVER", "rfc822;b@c")],
+            [(r.notify, r.orcpt) for r in entry.recipients],
+        )
+        self.assertIs(NOTHING, self.entry(plain, MIXED).asked)
 
 
 class RecorderTests(RecorderTestCase):
