@@ -81,7 +81,7 @@ class Sink:
 
     def __init__(self) -> None:
         self.port = free_port()
-        self._log = tempfile.TemporaryFile()
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
