@@ -35,7 +35,15 @@ class Say:
 
 
 class Unwilling(Exception):
-    """The other server does not serve us now; nobody knows anything yet."""
+    """
+    The other server does not serve us now; nobody knows anything yet.
+
+    @ivar answer: how it said so; None when it did not.
+    """
+
+    def __init__(self, why: str, answer: Reply | None = None) -> None:
+        super().__init__(why)
+        self.answer = answer
 
 
 class Unsafe(Unwilling):
@@ -324,7 +332,7 @@ def _willing(answer: Reply) -> None:
     wrongly must cost nobody his mail.
     """
     if not 200 <= answer.code < 300:
-        raise Unwilling(words(answer))
+        raise Unwilling(words(answer), answer)
 
 
 def _countable(answer: Reply) -> Reply:
