@@ -1,0 +1,103 @@
+"""Tests for L{smfd.policy.causes} and the tables it reads."""
+
+import re
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.model.cause import About, Kind
+from smfd.policy.cause_codes import SPECIFIC
+from smfd.policy.cause_words import SILENCE, VAGUE, WORDS
+from smfd.policy.causes import cause
+from smfd.proto.reply import Reply
+
+REPLIES = Path(__file__).with_name("replies.tsv")
+
+
+def said(text: str) -> Reply:
+    """A reply as the table has it: code, status or "-", lines with a slash."""
+    code, status, words = text.split(" ", 2)
+    return Reply(int(code), status.replace("-", ""), tuple(words.split("/No SMTP")))
+
+
+class TableTests(SynchronousTestCase):
+    """What is known of the large providers, and of everybody else."""
+
+    def test_replies(self) -> None:
+        """Each reply of the table is understood as it was meant."""
+        rows = [
+            line.split("\t")
+            for line in REPLIES.read_text().splitlines()
+            if line and line[0] != "#"
+        ]
+        self.assertGreater(len(rows), 100)
+        for kind, about, slow, text in rows:
+            found = cause(said(text))
+            self.assertEqual(
+                (kind, about, slow == "+"),
+                (found.kind.value, found.about.value, found.slow_down),
+                text,
+            )
+            self.assertEqual(text[0] == "5", found.permanent, text)
+
+    def test_advice(self) -> None:
+        """Whatever it is, the postmaster reads what to do next, in sentences."""
+        signs = (*SPECIFIC, *WORDS, *VAGUE, *SILENCE)
+        for advice in {cause(said(f"550 - {kind}")).advice for kind in Kind} | {
+            sign.advice for sign in signs if sign.advice
+        }:
+            self.assertRegex(advice, r"\A[A-Z].*[^.]\.\Z")
+
+    def test_phrases(self) -> None:
+        """Phrases are in small letters with single spaces, as texts are read."""
+        for sign in (*SPECIFIC, *WORDS, *VAGUE, *SILENCE):
+            for phrase in sign.phrases:
+                self.assertEqual(re.sub(r"\s+", " ", phrase.lower()), phrase)
+                self.assertNotIn("@", phrase)
+
+
+class StrangerTests(SynchronousTestCase):
+    """The words are a stranger's, and some of them somebody else's."""
+
+    def test_address(self) -> None:
+        """A recipient called spamhaus makes no listing of a full mailbox."""
+        for name in ("spamhaus", "user-unknown", "greylisted", "s3150"):
+            answer = Reply(452, "4.2.2", (f"<{name}@example.net>: Mailbox full",))
+            self.assertIs(Kind.MAILBOX_FULL, cause(answer).kind, name)
+
+    def test_silence(self) -> None:
+        """Where nobody said a word, the cause is what happened to us."""
+        for why, kind, about in (
+            ("mx.dnsmx.example: connection refused", Kind.SERVER, About.THEM),
+            ("the certificate is for another name", Kind.TLS, About.THEM),
+            ("a.example MX: no name server answers", Kind.DNS, About.THEM),
+            ("", Kind.SERVER, About.THEM),
+        ):
+            found = cause(None, why)
+            self.assertEqual(
+                (kind, about, False), (found.kind, found.about, found.permanent)
+            )
+
+    @given(
+        st.integers(400, 599),
+        st.from_regex(
+            r"([245]\.\d{1,3}\.\d{1,3})?", fullmatch=True, alphabet="0123456789.245"
+        ),
+        st.lists(st.text(max_size=200), max_size=5),
+    )
+    def test_anything(self, code: int, status: str, lines: list[str]) -> None:
+        """Whatever they say has a cause, and only 5yz is for ever."""
+        found = cause(Reply(code, status, tuple(lines)))
+        self.assertEqual(code >= 500, found.permanent)
+        self.assertTrue(found.advice)
+
+    def test_long(self) -> None:
+        """Of a reply of a hundred long lines only the beginning is read."""
+        for lines, kind in (
+            (("x " * 480 + "greylisted",), Kind.GREYLISTING),
+            (("x " * 500 + "greylisted",), Kind.OTHER),
+            (("x " * 240,) * 99 + ("greylisted",), Kind.OTHER),
+        ):
+            self.assertIs(kind, cause(Reply(550, "", lines)).kind)
