@@ -6,20 +6,37 @@ replies.  A L{Talk} runs one after another over the same connection, and holds
 one law: a reply that comes before its question is a lie, and ends it.
 
 Standards: RFC 5321 §3, §4.1, RFC 2033 (LMTP), RFC 2920 (pipelining), RFC 1870,
-RFC 6152, RFC 3207, RFC 6531.
+RFC 3207, RFC 3461, RFC 4954, RFC 6152, RFC 6531.
 """
 
+from binascii import b2a_base64
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import frozen
 
 from smfd.proto.answers import AnswerReader, Garbled, words
+from smfd.proto.parcel import Parcel, Skills, impossible, mail, rcpts
 from smfd.proto.reply import Reply, reply
 
-TOO_BIG = reply(552, "5.3.4", "The next hop takes no message of that size")
-NO_UTF8 = reply(553, "5.6.7", "The next hop takes no address in UTF-8")
-BAD_ADDRESS = reply(553, "5.1.3", "The address cannot be written in a command")
+__all__ = [
+    "Envelope",
+    "Parcel",
+    "Say",
+    "Script",
+    "Skills",
+    "Talk",
+    "Unsafe",
+    "Unwilling",
+    "envelope",
+    "farewell",
+    "hello",
+    "login",
+    "opening",
+    "question",
+    "reset",
+    "verdicts",
+]
 
 
 @frozen
@@ -48,39 +65,6 @@ class Unwilling(Exception):
 
 class Unsafe(Unwilling):
     """It does not speak TLS, and must."""
-
-
-@frozen
-class Skills:
-    """
-    What the other server offers.
-
-    @ivar words: keyword and parameters of each extension, upper case.
-    @ivar secure: TLS is to begin, or is on.
-    """
-
-    words: dict[str, str] = field(factory=dict)
-    secure: bool = False
-
-    @property
-    def size(self) -> int:
-        """RFC 1870 §4: the largest message; 0 when it is not said."""
-        text = self.words.get("SIZE", "")
-        return int(text) if text.isascii() and text.isdecimal() else 0
-
-
-@frozen
-class Parcel:
-    """
-    What a transaction needs to know of a message.
-
-    @ivar sender: "" is the null path.
-    @ivar size: octets, without dot-stuffing.
-    """
-
-    sender: str
-    recipients: tuple[str, ...]
-    size: int
 
 
 @frozen
@@ -160,6 +144,10 @@ class Talk:
             self._break(f"said without being asked: {words(answer)}")
         self._replies.append(answer)
         if len(self._replies) < self._awaited:
+            if answer.code == 421:
+                # RFC 5321 §3.8: it hangs up, and the other answers never come.
+                self._end()
+                raise Unwilling(words(answer))
             return b""
         return self._step()
 
@@ -232,24 +220,56 @@ def hello(name: str, lmtp: bool = False, secure: bool = False) -> Script:
     return Skills({}, secure)
 
 
+def login(name: str, password: str, skills: Skills) -> Script:
+    """
+    Say who we are to a server that relays for those it knows.
+
+    @raise Unsafe: others could hear it, or it offers no way that we know.
+    @raise Unwilling: it does not let us in.  Its words are left out, for they
+        may be ours.
+    """
+    if not skills.secure:
+        # RFC 4954 §4: a password is never said in the clear.
+        raise Unsafe("it is to be logged in to, and does not speak TLS")
+    if "PLAIN" in skills.logins:
+        # RFC 4616 §2: nobody acts as another.
+        said = _base64(f"\0{name}\0{password}")
+        (answer,) = yield Say(b"AUTH PLAIN " + said + b"\r\n")
+    elif "LOGIN" in skills.logins:
+        (answer,) = yield Say(b"AUTH LOGIN\r\n")
+        for word in (name, password):
+            if answer.code == 334:
+                (answer,) = yield Say(_base64(word) + b"\r\n")
+    else:
+        raise Unsafe("it offers neither AUTH PLAIN nor AUTH LOGIN")
+    if answer.code != 235:
+        status = f" {answer.status}" if answer.status else ""
+        raise Unwilling(f"it does not let us in: {answer.code}{status}")
+    return skills
+
+
+def _base64(text: str) -> bytes:
+    return b2a_base64(text.encode(), newline=False)
+
+
 def envelope(parcel: Parcel, skills: Skills) -> Script:
     """
     MAIL, RCPT and DATA; returns an L{Envelope}.
 
     What is refused of it alone is no fault of the others.
     """
-    refusal = _impossible(parcel, skills)
+    refusal = impossible(parcel, skills)
     if refusal is not None:
         return Envelope((refusal,) * len(parcel.recipients), False)
-    commands = [_mail(parcel, skills), *map(_rcpt, parcel.recipients)]
+    commands = [mail(parcel, skills), *rcpts(parcel, skills)]
     if "PIPELINING" in skills.words:
         # RFC 2920 §3.1: DATA ends the group.
         octets = b"".join([*commands, b"DATA\r\n"])
         replies = yield Say(octets, len(commands) + 1)
-        mail, *answers, data = replies
+        first, *answers, data = replies
     else:
-        mail, answers, data = yield from _step_by_step(commands)
-    answers = [_countable(answer) if mail.positive else mail for answer in answers]
+        first, answers, data = yield from _step_by_step(commands)
+    answers = [_countable(answer) if first.positive else first for answer in answers]
     taken = any(answer.positive for answer in answers)
     if data is not None and data.code == 354:
         # It may wait for a message that has nobody to go to.  RFC 2920 §3.1
@@ -271,11 +291,11 @@ def _step_by_step(commands: Sequence[bytes]) -> Script:
         if not answers and not answer.positive:
             return answer, [answer] * (len(commands) - 1), None
         answers.append(answer)
-    mail, *rest = answers
+    first, *rest = answers
     if not any(answer.positive for answer in rest):
-        return mail, rest, None
+        return first, rest, None
     (data,) = yield Say(b"DATA\r\n")
-    return mail, rest, data
+    return first, rest, data
 
 
 def verdicts(sent: Envelope, lmtp: bool = False) -> Script:
@@ -315,12 +335,12 @@ def question(address: str, skills: Skills) -> Script:
     @raise Unwilling: it does not say.
     """
     parcel = Parcel("", (address,), 0)
-    refusal = _impossible(parcel, skills)
+    refusal = impossible(parcel, skills)
     if refusal is not None:
         return refusal
-    (mail,) = yield Say(_mail(parcel, skills))
-    _willing(mail)
-    (answer,) = yield Say(_rcpt(address))
+    (first,) = yield Say(mail(parcel, skills))
+    _willing(first)
+    (answer,) = yield Say(rcpts(parcel, skills)[0])
     return answer
 
 
@@ -349,37 +369,3 @@ def _extensions(answer: Reply) -> dict[str, str]:
         word, _, rest = line.strip().upper().partition(" ")
         found[word] = rest.strip()
     return found
-
-
-def _impossible(parcel: Parcel, skills: Skills) -> Reply | None:
-    """What need not be tried, for the server has said so."""
-    if 0 < skills.size < parcel.size:
-        return TOO_BIG
-    paths = (parcel.sender, *parcel.recipients)
-    if any(_unspeakable(path) for path in paths):
-        return BAD_ADDRESS
-    if not all(path.isascii() for path in paths) and "SMTPUTF8" not in skills.words:
-        # RFC 6531 §3.2: it must not be sent there.
-        return NO_UTF8
-    return None
-
-
-def _unspeakable(path: str) -> bool:
-    """Whether it would end the command, or another argument begin in it."""
-    return len(path) > 1000 or not path.isprintable()
-
-
-def _mail(parcel: Parcel, skills: Skills) -> bytes:
-    parts = [f"MAIL FROM:<{parcel.sender}>"]
-    if "SIZE" in skills.words and parcel.size:
-        parts.append(f"SIZE={parcel.size}")
-    if "8BITMIME" in skills.words:
-        # RFC 6152 §3: the message may have octets above 127; 7-bit ones are as well.
-        parts.append("BODY=8BITMIME")
-    if not all(path.isascii() for path in (parcel.sender, *parcel.recipients)):
-        parts.append("SMTPUTF8")
-    return (" ".join(parts) + "\r\n").encode()
-
-
-def _rcpt(address: str) -> bytes:
-    return f"RCPT TO:<{address}>\r\n".encode()

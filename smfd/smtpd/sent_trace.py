@@ -67,7 +67,7 @@ class SentTracer:
             ),
             record,
             transaction.session.account,
-            asked(transaction.envelope),
+            asked(transaction.envelope, transaction.header),
         )
 
     def _top(self, transaction: Transaction) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from smfd.format.authres import authentication_results
-from smfd.format.header import cuts
+from smfd.format.header import Header, cuts
 from smfd.format.received import delivered, protocol, received, spam_status
 from smfd.model.directory import Domain
 from smfd.model.entry import DESTINATIONS, NOTHING, Asked, Entry, Recipient
@@ -71,7 +71,7 @@ class Tracer:
             ),
             record,
             transaction.session.account,
-            asked(transaction.envelope),
+            asked(transaction.envelope, transaction.header),
         )
 
     def _top(self, transaction: Transaction, recipients: Sequence[str]) -> bytes:
@@ -95,13 +95,19 @@ class Tracer:
         )
 
 
-def asked(envelope: Envelope) -> Asked:
-    """What came with MAIL and goes on with the message."""
+def asked(envelope: Envelope, header: Header) -> Asked:
+    """
+    What came with MAIL and goes on with the message.
+
+    SMTPUTF8 goes on when there is UTF-8 in the header (RFC 6531 §3.6): many a
+    client says it always, and plain mail may go where nobody knows the word.
+    """
     if envelope.body == "7BIT" and not (
         envelope.ret or envelope.envid or envelope.smtputf8
     ):
         return NOTHING
-    return Asked(envelope.ret, envelope.envid, envelope.body, envelope.smtputf8)
+    utf8 = envelope.smtputf8 and not all(f.value.isascii() for f in header.fields)
+    return Asked(envelope.ret, envelope.envid, envelope.body, utf8)
 
 
 def _destination(fate: Fate, domains: Mapping[str, Domain]) -> str:

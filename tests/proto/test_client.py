@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.proto.answers import AnswerReader, Garbled, permanent, words
+from smfd.proto.answers import About, AnswerReader, Garbled, about, permanent, words
 from smfd.proto.client import (
     Parcel,
     Script,
@@ -17,12 +17,14 @@ from smfd.proto.client import (
     Unwilling,
     envelope,
     hello,
+    login,
     opening,
     question,
     verdicts,
 )
 from smfd.proto.data import DataReader
 from smfd.proto.line import LineBuffer
+from smfd.proto.parcel import Wish
 from smfd.proto.reply import Reply
 from smfd.proto.stuffing import Stuffing
 
@@ -126,6 +128,39 @@ class AnswerTests(SynchronousTestCase):
         (answer,) = AnswerReader().read(b"550 2.0.0 odd\r\n")
         self.assertEqual(("", ("2.0.0 odd",)), (answer.status, answer.lines))
         self.assertTrue(permanent(answer))
+
+    def test_about(self) -> None:
+        """What a refusal speaks of: him, his message, us, or them."""
+        for line, message, expected in (
+            ("550 5.1.1 no such user", False, About.RECIPIENT),
+            ("550 5.1.10 null MX", False, About.RECIPIENT),
+            ("552 5.2.2 mailbox full", True, About.RECIPIENT),
+            ("552 5.2.3 too long for him", True, About.CONTENT),
+            ("550 5.1.8 bad sender", False, About.US),
+            ("550 5.7.1 blocked", False, About.US),
+            ("550 5.7.26 no DKIM, no SPF", True, About.US),
+            ("554 5.6.0 bad MIME", True, About.CONTENT),
+            ("552 5.3.4 too big", True, About.CONTENT),
+            ("452 4.3.1 disk full", False, About.THEM),
+            ("451 4.4.2 lost my database", False, About.THEM),
+            ("452 4.5.3 too many", False, About.THEM),
+            ("503 5.5.1 bad sequence", False, About.US),
+            ("550 5.9.9 new", False, About.RECIPIENT),
+            ("550 unknown user", False, About.RECIPIENT),
+            ("553 not allowed", False, About.RECIPIENT),
+            ("554 go away", False, About.US),
+            ("554 looks like spam", True, About.CONTENT),
+            ("451 later", False, About.THEM),
+            ("421 shutting down", False, About.THEM),
+            ("452 disk full", True, About.THEM),
+        ):
+            (answer,) = AnswerReader().read(line.encode() + b"\r\n")
+            self.assertIs(expected, about(answer, message), line)
+
+    @given(st.integers(200, 599), st.text("0123456789.x", max_size=9), st.booleans())
+    def test_about_anything(self, code: int, status: str, message: bool) -> None:
+        """Whatever the numbers are, they speak of something."""
+        self.assertIsInstance(about(Reply(code, status, ("x",)), message), About)
 
     def test_garbage(self) -> None:
         """What is no reply, or has no end, is told at once."""
@@ -263,6 +298,93 @@ class ScriptTests(SynchronousTestCase):
         skills = Skills({"SMTPUTF8": ""})
         sent, _ = self.run_script(envelope(parcel, skills))
         self.assertEqual("MAIL FROM:<é@b.test> SMTPUTF8\r\n".encode(), sent)
+
+    def test_notifications(self) -> None:
+        """What the sender wants to be told goes where it is understood (RFC 3461)."""
+        wishes = (Wish("SUCCESS,DELAY", "rfc822;a+2Bx@b.test"), Wish())
+        parcel = Parcel(
+            "x@y.test",
+            ("a@b.test", "c@b.test"),
+            1,
+            ret="HDRS",
+            envid="QQ+2B1",
+            wishes=wishes,
+        )
+        plain = {"PIPELINING": ""}
+        sent, _ = self.run_script(envelope(parcel, Skills({**plain, "DSN": ""})))
+        self.assertEqual(
+            b"MAIL FROM:<x@y.test> RET=HDRS ENVID=QQ+2B1\r\n"
+            b"RCPT TO:<a@b.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bx@b.test\r\n"
+            b"RCPT TO:<c@b.test>\r\n"
+            b"DATA\r\n",
+            sent,
+        )
+        sent, _ = self.run_script(envelope(parcel, Skills(plain)))
+        self.assertEqual(
+            b"MAIL FROM:<x@y.test>\r\nRCPT TO:<a@b.test>\r\n"
+            b"RCPT TO:<c@b.test>\r\nDATA\r\n",
+            sent,
+        )
+
+    def test_odd_parameters(self) -> None:
+        """No parameter begins a command of its own, and ORCPT is spelled in ASCII."""
+        wishes = (Wish("NEVER\r\nDATA", "utf-8;ü@b.test"),)
+        parcel = Parcel("", ("a@b.test",), 1, envid="a b", wishes=wishes)
+        skills = Skills({"DSN": "", "PIPELINING": ""})
+        sent, _ = self.run_script(envelope(parcel, skills))
+        self.assertEqual(
+            b"MAIL FROM:<>\r\nRCPT TO:<a@b.test> ORCPT=utf-8;\\x{FC}@b.test\r\n"
+            b"DATA\r\n",
+            sent,
+        )
+
+    def test_utf8_header(self) -> None:
+        """A header in UTF-8 goes only where it is understood (RFC 6531)."""
+        parcel = Parcel("a@b.test", ("a@b.test",), 1, smtputf8=True)
+        sent, result = self.run_script(envelope(parcel, Skills(FULL)))
+        self.assertEqual(b"", sent)
+        self.assertEqual("5.6.7", result.answers[0].status)  # type: ignore[attr-defined]
+        sent, _ = self.run_script(envelope(parcel, Skills({"SMTPUTF8": ""})))
+        self.assertEqual(b"MAIL FROM:<a@b.test> SMTPUTF8\r\n", sent)
+
+    def test_login(self) -> None:
+        """A smarthost is told who we are, by PLAIN or else by LOGIN (RFC 4954)."""
+        both = Skills({"AUTH": "LOGIN PLAIN"}, secure=True)
+        sent, result = self.run_script(login("u", "p", both), b"235 2.7.0 in\r\n")
+        self.assertEqual((b"AUTH PLAIN AHUAcA==\r\n", both), (sent, result))
+        said = (b"334 VXNlcm5hbWU6\r\n", b"334 UGFzc3dvcmQ6\r\n", b"235 in\r\n")
+        one = Skills({"AUTH": "LOGIN"}, secure=True)
+        sent, result = self.run_script(login("u", "p", one), *said)
+        self.assertEqual((b"AUTH LOGIN\r\ndQ==\r\ncA==\r\n", one), (sent, result))
+
+    def test_login_refused(self) -> None:
+        """A refusal is for now, and a password that is echoed is not written down."""
+        for said in b"535 5.7.8 AHUAcA==\r\n", b"454 4.7.0 AHUAcA==\r\n", b"334 \r\n":
+            talk = Talk()
+            talk.begin(login("u", "p", Skills({"AUTH": "PLAIN"}, secure=True)))
+            with self.assertRaises(Unwilling) as caught:
+                talk.receive(said)
+            self.assertNotIn("AHUAcA==", str(caught.exception))
+
+    def test_login_unsafe(self) -> None:
+        """In the clear, or where no way is known, no password is said (R45)."""
+        for skills in (
+            Skills({"AUTH": "PLAIN"}),
+            Skills({"AUTH": "CRAM-MD5"}, secure=True),
+            Skills({}, secure=True),
+        ):
+            with self.assertRaises(Unsafe):
+                Talk().begin(login("u", "p", skills))
+
+    def test_shutting_down(self) -> None:
+        """Behind a 421 no other answer is waited for (RFC 5321 §3.8)."""
+        talk = Talk()
+        parcel = Parcel("", ("a@b.test", "c@b.test"), 1)
+        talk.begin(envelope(parcel, Skills(FULL)))
+        with self.assertRaises(Unwilling) as caught:
+            talk.receive(b"250 ok\r\n421 4.3.2 going down\r\n")
+        self.assertEqual("421 4.3.2 going down", str(caught.exception))
+        self.assertTrue(talk.idle)
 
     def test_unsafe(self) -> None:
         """Where TLS is required and not offered, no mail is named in the clear."""

@@ -130,7 +130,8 @@ class TracerTests(RecorderTestCase):
 
     def test_asked(self) -> None:
         """What the sender asked for travels with his message (RFC 3461)."""
-        plain = sample.transaction(recipients=(ANN, BOB))
+        data = "Subject: ü\r\n\r\n".encode()
+        plain = sample.transaction(data, recipients=(ANN, BOB))
         envelope = plain.envelope
         asked = evolve(
             envelope,
@@ -152,6 +153,13 @@ class TracerTests(RecorderTestCase):
             [(r.notify, r.orcpt) for r in entry.recipients],
         )
         self.assertIs(NOTHING, self.entry(plain, MIXED).asked)
+
+    def test_utf8_for_nothing(self) -> None:
+        """A plain message is a plain one, whatever its client called it."""
+        plain = sample.transaction()
+        envelope = evolve(plain.envelope, smtputf8=True)
+        entry = self.entry(evolve(plain, envelope=envelope), CLEAN)
+        self.assertEqual(NOTHING, entry.asked)
 
 
 class RecorderTests(RecorderTestCase):
