@@ -145,6 +145,11 @@ ROUTES = (
     Route("POST", "/v1/held/{address}/reset", holds.reset),
     Route("GET", "/v1/sources/{address}", sources.show),
     Route("DELETE", "/v1/sources/{address}", sources.forget),
-    Route("GET", "/v1/acts", audit.page, query={"subject": TEXT, **PAGE}),
+    Route(
+        "GET",
+        "/v1/acts",
+        audit.page,
+        query={"subject": TEXT, "by": TEXT, "until": TEXT, **PAGE},
+    ),
     *POLICIES,
 )

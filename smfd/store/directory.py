@@ -25,6 +25,7 @@ from smfd.store import (
 )
 from smfd.store import directory_rules as rules
 from smfd.store import directory_schema as schema
+from smfd.store.acts import ANY, Asked, directory_acts
 from smfd.store.database import Database
 from smfd.store.directory_cache import Cache
 from smfd.store.directory_pages import Page
@@ -199,10 +200,10 @@ class Directory(Service):
         return self.ask(_entries, scope, pattern, search, limit, offset)
 
     def acts(
-        self, subject: str = "", limit: int = 100, offset: int = 0
+        self, subject: str = "", asked: Asked = ANY, most: int = 100
     ) -> Deferred[Page[Act]]:
-        """Who changed what, the newest first."""
-        return self.ask(directory_pages.acts, subject, limit, offset)
+        """Who changed what, the newest first; of one subject, if it is named."""
+        return self.ask(directory_acts, asked.of(subject), most)
 
     # What people change.
 

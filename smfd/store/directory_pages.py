@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
-from smfd.model.directory import Account, Act, Alias, Domain, ListEntry
+from smfd.model.directory import Account, Alias, Domain, ListEntry
 from smfd.store.directory_rows import DOMAIN, alias_of, domain_of, entry_of
 
 T = TypeVar("T")
@@ -186,22 +186,3 @@ def entries(
         )
     )
     return Page(tuple(entry_of(row) for row in rows), total)
-
-
-def acts(
-    connection: sqlite3.Connection, subject: str, limit: int, offset: int
-) -> Page[Act]:
-    """What was done to a subject, or to all, the newest first."""
-    rows, total = (
-        Where()
-        .equal("subject", subject)
-        .page(
-            connection,
-            "acts",
-            "id, time, actor, act, subject, detail",
-            "id DESC",
-            limit,
-            offset,
-        )
-    )
-    return Page(tuple(Act(*row) for row in rows), total)

@@ -8,8 +8,11 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
+from smfd.model.directory import Act
 from smfd.store import reader_rows as rows
+from smfd.store.acts import Asked, ledger_acts
 from smfd.store.database import Database
+from smfd.store.directory_pages import Page
 from smfd.store.ledger import FILE
 from smfd.store.ledger_schema import open_reader
 
@@ -78,3 +81,7 @@ class Reader(Service):
     def domains_held(self) -> "Deferred[dict[str, int]]":
         """How many items are held for each domain that has any."""
         return self._database.run(rows.domains_held)
+
+    def acts(self, asked: Asked, most: int) -> "Deferred[Page[Act]]":
+        """What people did to messages, the newest first."""
+        return self._database.run(ledger_acts, asked, most)

@@ -8,10 +8,14 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from smfd.control import audit, domains
+from smfd.control.house import Document
 from smfd.control.housekeeping import ROUND, Housekeeping
 from smfd.control.pulse import BEAT, Pulse
+from smfd.control.release import release
 from smfd.control.selftest import HOUR, MINUTE, SelfTest
 from smfd.control.status import status
+from smfd.model.directory import Refused
 from tests.control.building import OPERATOR, HouseTestCase, reactor
 
 
@@ -85,6 +89,39 @@ class StatusTests(HouseTestCase):
             self.assertEqual(word, document["virus_test"])
             blind = "does not find the test virus" in " ".join(document["warnings"])
             self.assertEqual(passed is False, blind)
+
+
+class AuditTests(HouseTestCase):
+    """One list of who did what, wherever it is written down."""
+
+    async def test_both(self) -> None:
+        """Acts on messages stand among those on the directory, newest first."""
+        house = await self.build()
+        await domains.add(house, OPERATOR, name="new.example")
+        name = await self.receive()
+        await release(house, OPERATOR, id=f"{name}-1")
+        await domains.remove(house, OPERATOR, name="new.example")
+        page = await audit.page(house, OPERATOR, by=OPERATOR.name)
+        names = [act["act"] for act in page["items"]]
+        self.assertEqual(["domain remove", "release", "domain add"], names)
+        second = await audit.page(house, OPERATOR, by=OPERATOR.name, limit=1, offset=1)
+        self.assertEqual((["release"], 3), _acts(second))
+        self.assertEqual(([], 0), _acts(await audit.page(house, OPERATOR, by="no")))
+        early = await audit.page(house, OPERATOR, until="2020-01-01")
+        self.assertEqual(([], 0), _acts(early))
+        one = await audit.page(house, OPERATOR, subject=f"{name}-1")
+        self.assertEqual((["release"], 1), _acts(one))
+
+    async def test_far(self) -> None:
+        """Whoever looks back further than a list goes is told how."""
+        house = await self.build()
+        with self.assertRaises(Refused) as caught:
+            await audit.page(house, OPERATOR, limit=1, offset=1000)
+        self.assertIn("until", caught.exception.remedy)
+
+
+def _acts(page: Document) -> tuple[list[str], int]:
+    return [act["act"] for act in page["items"]], page["total"]
 
 
 class PulseTests(SynchronousTestCase):
