@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 #: What C{PRAGMA user_version} says of a file that we can read.
-VERSION = 4
+VERSION = 5
 
 _DOMAINS = """
 CREATE TABLE {name} (
@@ -51,8 +51,8 @@ CREATE TRIGGER acts_are_written_once BEFORE UPDATE ON acts
 
 
 #: What makes a file of one version that of the next.  Version 1 wrote 5 for
-#: everybody who had said nothing; version 2 had mailboxes only, and version 3 no
-#: users that send.
+#: everybody who had said nothing; version 2 had mailboxes only, version 3 no users
+#: that send, and version 4 nothing to sign with.
 _STEPS = {
     1: f"""
 {_DOMAINS.format(name="domains_2")}
@@ -147,6 +147,20 @@ CREATE TRIGGER limits_of_domain AFTER DELETE ON domains
     BEGIN DELETE FROM limits WHERE scope = old.name; END;
 CREATE TRIGGER limits_of_group AFTER DELETE ON user_groups
     BEGIN DELETE FROM limits WHERE scope = 'group:' || old.name; END;
+""",
+    4: """
+CREATE TABLE dkim_keys (
+    domain TEXT NOT NULL REFERENCES domains(name) ON DELETE CASCADE,
+    selector TEXT NOT NULL,
+    algorithm TEXT NOT NULL,
+    private TEXT NOT NULL,
+    record TEXT NOT NULL,
+    state TEXT NOT NULL,
+    created REAL NOT NULL,
+    activated REAL,
+    retired REAL,
+    PRIMARY KEY (domain, selector)
+) WITHOUT ROWID;
 """,
 }
 
