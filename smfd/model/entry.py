@@ -13,6 +13,17 @@ DESTINATIONS = {"local": "maildir", "lmtp": "lmtp", "relay": "relay"}
 #: Where the mail for all other domains goes.
 REMOTE = "remote"
 
+#: Destinations that are other servers: their mail is scheduled by site.
+FAR = frozenset({"lmtp", "relay", REMOTE})
+
+#: Destinations behind which others go on with the message.
+_FURTHER = frozenset({"relay", REMOTE})
+
+
+def site_of(address: str) -> str:
+    """Where a recipient is at home: the domain, in lower case."""
+    return address.rpartition("@")[2].lower()
+
 
 class State(Enum):
     """Where one recipient of an entry stands."""
@@ -81,6 +92,11 @@ class Recipient:
     @keeper.default
     def _own(self) -> str:
         return self.address.rpartition("@")[2]
+
+    @property
+    def site(self) -> str:
+        """The domain whose server takes it; "" when it stays with us."""
+        return site_of(self.address) if self.destination in FAR else ""
 
 
 @frozen(slots=False)
@@ -160,7 +176,24 @@ class Consignment:
     ) -> "Outcome":
         """What became of it."""
         number = self.recipient.number
-        return Outcome(self.entry_id, number, state, detail, next_try, category)
+        notice = self._notice(state) if self.sender else ""
+        return Outcome(
+            self.entry_id, number, state, detail, next_try, category, notice=notice
+        )
+
+    def _notice(self, state: State) -> str:
+        """
+        What the sender has to be told (RFC 3461 §5.2).
+
+        Of what fails for ever here we know that one of our users sent it; to
+        others nothing is sent unasked.
+        """
+        to = self.recipient
+        if state is State.DELIVERED and "SUCCESS" in to.notify:
+            return "relayed" if to.destination in _FURTHER else "delivered"
+        if state is State.FAILED and to.destination == REMOTE:
+            return "failed" if not to.notify or "FAILURE" in to.notify else ""
+        return ""
 
 
 @frozen(slots=False)
@@ -177,6 +210,8 @@ class Outcome:
         category, with the detail as the reason.
     @ivar of_site: it says something of the server and nothing of this
         recipient: nobody there, or nobody served now.
+    @ivar notice: what the sender is to be told: see L{Notice
+        <smfd.model.notice.Notice>}; "" when nothing.
     """
 
     entry_id: str
@@ -186,3 +221,4 @@ class Outcome:
     next_try: float = 0.0
     category: str = ""
     of_site: bool = False
+    notice: str = ""

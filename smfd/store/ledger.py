@@ -20,21 +20,24 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.model.entry import Consignment, Entry, Outcome, State
+from smfd.model.notice import Notice, NoticeKey
 from smfd.model.record import Record
 from smfd.store.atomic import Disk, NoSpace
 from smfd.store.ids import new_id
-from smfd.store.ledger_due import Window, body_paths, due_page, next_try
+from smfd.store.ledger_due import Window, body_paths, due_page, first_try
 from smfd.store.ledger_held import decide, expire
 from smfd.store.ledger_jobs import (
     Act,
     AlreadyDecided,
     Ask,
     Commit,
+    Forget,
     Job,
     Note,
     Settle,
     Sheet,
 )
+from smfd.store.ledger_notices import waiting
 from smfd.store.ledger_prune import prune_slice
 from smfd.store.ledger_schema import LedgerTrouble, open_writer
 from smfd.store.ledger_writer import Writer, take_waiting
@@ -63,6 +66,7 @@ class Ledger(Service):
 
     @ivar freed: called with files that nothing due or held is kept in any
         more; whoever owns them may remove them.
+    @ivar noticed: called when there are new notices.
     @ivar dropped: how many notes were not kept because too many waited.
     """
 
@@ -84,6 +88,7 @@ class Ledger(Service):
         """
         self.home = home
         self.freed: Callable[[Sequence[str]], object] = len
+        self.noticed: Callable[[], object] = bool
         self.dropped = 0
         self._reactor = reactor
         self._clock = clock
@@ -151,7 +156,11 @@ class Ledger(Service):
         other.addBoth(done)
 
     def commit(
-        self, entry: Entry, release: str = "", actor: str = ""
+        self,
+        entry: Entry,
+        release: str = "",
+        actor: str = "",
+        answers: Sequence[NoticeKey] = (),
     ) -> "Deferred[None]":
         """
         Make an entry ours: when it fires, it will reach all its recipients.
@@ -161,9 +170,10 @@ class Ledger(Service):
         @param release: the held item that this entry takes the place of, both
             or none.  L{AlreadyDecided} when it is held no more.
         @param actor: who released it.
+        @param answers: the notices that it says; they are forgotten with it.
         """
         answer: Deferred[None] = Deferred()
-        self._now(Commit(entry, release, actor, answer=answer))
+        self._now(Commit(entry, release, actor, answers, answer=answer))
         return answer
 
     def note(self, record: Record) -> None:
@@ -179,7 +189,7 @@ class Ledger(Service):
         Note what became of consignments; rides with the next commit.
 
         An outcome for somebody who is settled already changes nothing.  The
-        body goes with its last recipient.
+        body goes with its last recipient, and the last notice to its sender.
         """
         answer: Deferred[None] = Deferred()
         self._soon(Settle(outcomes, answer=answer))
@@ -226,7 +236,26 @@ class Ledger(Service):
 
     def next_try(self) -> "Deferred[float | None]":
         """When the first of what is put off wants to be tried, if anything is."""
-        return self._ask(lambda connection, sheet: next_try(connection, sheet.now))
+        return self._ask(lambda connection, sheet: first_try(connection, sheet.now))
+
+    def notices(self, limit: int = 100, after: str = "") -> "Deferred[list[Notice]]":
+        """
+        What senders have still to be told, the oldest messages first.
+
+        @param limit: the most messages.
+        @param after: the entry of the last notice of the page before.
+        """
+
+        def ask(connection: Connection, sheet: Sheet) -> list[Notice]:
+            return waiting(connection, sheet.home, after, limit)
+
+        return self._ask(ask)
+
+    def unanswered(self, keys: Sequence[NoticeKey]) -> "Deferred[None]":
+        """Forget notices that nobody is to hear."""
+        answer: Deferred[None] = Deferred()
+        self._soon(Forget(keys, answer=answer))
+        return answer
 
     def bodies(self) -> "Deferred[set[str]]":
         """Every file that holds the body of something due."""
@@ -330,6 +359,8 @@ class Ledger(Service):
             if type(job) is Note:
                 self._noted -= 1
             job.fire()
+        if any(job.noticed for job in jobs):
+            self.noticed()
 
     def _look(self) -> "Deferred[None]":
         """Have the writer look whether all is at its place; it says if not."""

@@ -7,14 +7,14 @@ from attrs import frozen
 
 from smfd.model.entry import Consignment, Recipient
 from smfd.model.transaction import Body
-from smfd.store.ledger_rows import Row, cuts_from
+from smfd.store.ledger_rows import Row, asked_from, cuts_from
 
 #: Entries on the outside (CROSS JOIN keeps the order): recipients are there long
 #: after they are settled, and must not be gone through.
 _DUE = """
-SELECT e.id, e.size, e.path, e.crc, e.received, e.sender, e.cuts, e.top, r.number,
-    r.address, r.domain, r.destination, r.category, r.reason, r.score, r.top,
-    r.attempts
+SELECT e.id, e.size, e.path, e.crc, e.received, e.sender, e.cuts, e.top, e.account,
+    e.envid, e.ret, e.kind, r.number, r.address, r.domain, r.notify, r.orcpt,
+    r.destination, r.category, r.reason, r.score, r.top, r.attempts
 FROM entries e CROSS JOIN recipients r ON r.entry = e.id
 WHERE (e.id > :id OR (e.id = :id AND r.number > :number)) AND e.id >= :id
     AND r.state = 'due' AND (r.next_try <= :now OR r.next_try > :never)
@@ -70,13 +70,29 @@ def body_paths(connection: sqlite3.Connection) -> set[str]:
 
 
 def next_try(connection: sqlite3.Connection, now: float) -> float | None:
-    """When the first of what is put off wants to be tried, if anything is."""
+    """When the first of what stays with us and is put off is to be tried."""
     found: float | None = connection.execute(
         "SELECT min(next_try) FROM recipients"
-        " WHERE state = 'due' AND next_try > 0 AND next_try > ?",
+        " WHERE state = 'due' AND site = '' AND next_try > 0 AND next_try > ?",
         (now,),
     ).fetchone()[0]
     return found
+
+
+def next_far(connection: sqlite3.Connection, now: float) -> float | None:
+    """The same of what goes to other servers."""
+    found: float | None = connection.execute(
+        "SELECT min(next_try) FROM recipients"
+        " WHERE state = 'due' AND site <> '' AND next_try > ?",
+        (now,),
+    ).fetchone()[0]
+    return found
+
+
+def first_try(connection: sqlite3.Connection, now: float) -> float | None:
+    """The earlier of both."""
+    both = next_try(connection, now), next_far(connection, now)
+    return min((found for found in both if found is not None), default=None)
 
 
 def _body(connection: sqlite3.Connection, home: str, row: Row) -> Body:
@@ -90,9 +106,11 @@ def _body(connection: sqlite3.Connection, home: str, row: Row) -> Body:
 
 
 def _consignment(row: Row, body: Body) -> Consignment:
-    entry_id, received, sender, cuts, top = row[0], *row[4:8]
-    number, address, keeper, *how, attempts = row[8:]
-    recipient = Recipient(number, address, *how, keeper=keeper)
+    entry_id, received, sender, cuts, top, account, *asked = row[0], *row[4:12]
+    number, address, keeper, notify, orcpt, *how, attempts = row[12:]
+    recipient = Recipient(
+        number, address, *how, keeper=keeper, notify=notify, orcpt=orcpt
+    )
     # It may have been tried once more than was noted: power fails in between.
     tried = attempts + 1
     return Consignment(
@@ -104,4 +122,6 @@ def _consignment(row: Row, body: Body) -> Consignment:
         cuts_from(cuts),
         recipient,
         tried,
+        account,
+        asked_from(*asked),
     )

@@ -13,9 +13,11 @@ from attrs import define, field
 from twisted.internet.defer import Deferred
 
 from smfd.model.entry import Entry, Outcome, State
+from smfd.model.notice import NoticeKey
 from smfd.model.record import Record
 from smfd.store import ledger_rows as rows
 from smfd.store.ledger_held import decide, unneeded
+from smfd.store.ledger_notices import answered
 
 
 class AlreadyDecided(Exception):
@@ -40,6 +42,7 @@ class Sheet:
     acts: list[rows.Row] = field(factory=list)
     settled: list[rows.Row] = field(factory=list)
     held_back: list[rows.Row] = field(factory=list)
+    notices: list[rows.Row] = field(factory=list)
     done: dict[str, None] = field(factory=dict)
     loose: list[str] = field(factory=list)
 
@@ -50,6 +53,7 @@ class Sheet:
             (rows.RECIPIENTS, self.recipients),
             (rows.RECORDS, self.records),
             (rows.ACTS, self.acts),
+            (rows.NOTICES, self.notices),
             (rows.SETTLED, self.settled),
             (rows.HELD_BACK, self.held_back),
         ):
@@ -74,11 +78,13 @@ class Job:
     @ivar answer: fires when it is durable; None when nobody waits for it.
     @ivar result: what it fires with.
     @ivar error: what it fails with instead.
+    @ivar noticed: it wrote notices.
     """
 
     answer: "Deferred[Any] | None" = field(default=None, kw_only=True)
     result: Any = field(default=None, init=False)
     error: Exception | None = field(default=None, init=False)
+    noticed: bool = field(default=False, init=False)
 
     def fill(self, connection: sqlite3.Connection, sheet: Sheet) -> None:
         """Put the rows on the sheet; may be called again after a roll-back."""
@@ -98,11 +104,16 @@ class Job:
 
 @define(eq=False)
 class Commit(Job):
-    """Make an entry ours; with C{release}, instead of that held item."""
+    """
+    Make an entry ours; with C{release}, instead of that held item.
+
+    @ivar answers: the notices that it says.
+    """
 
     entry: Entry
     release: str = ""
     actor: str = ""
+    answers: Sequence[NoticeKey] = ()
 
     def fill(self, connection: sqlite3.Connection, sheet: Sheet) -> None:
         """The entry, its recipients and its record."""
@@ -115,6 +126,8 @@ class Commit(Job):
             sheet.entries.append(rows.entry_row(entry, sheet.home))
             sheet.recipients += rows.recipient_rows(entry)
         sheet.records.append(rows.record_row(entry.record))
+        if self.answers:
+            _forget(connection, sheet, self.answers)
 
     def _released(self, connection: sqlite3.Connection, sheet: Sheet) -> bool:
         path = decide(connection, self.release, State.RELEASED, self.actor, sheet.now)
@@ -147,9 +160,23 @@ class Settle(Job):
             if outcome.category:
                 sheet.held_back.append(rows.held_back_row(outcome))
                 continue
+            if outcome.notice:
+                self.noticed = True
+                sheet.notices.append(rows.notice_row(outcome, sheet.now))
             sheet.settled.append(rows.outcome_row(outcome, sheet.now))
             if outcome.state is not State.DUE:
                 sheet.done[outcome.entry_id] = None
+
+
+@define(eq=False)
+class Forget(Job):
+    """Forget notices."""
+
+    keys: Sequence[NoticeKey]
+
+    def fill(self, connection: sqlite3.Connection, sheet: Sheet) -> None:
+        """They go, and what was kept for them alone."""
+        _forget(connection, sheet, self.keys)
 
 
 @define(eq=False)
@@ -177,3 +204,10 @@ class Ask(Job):
     def finish(self, connection: sqlite3.Connection, sheet: Sheet) -> None:
         """Ask."""
         self.result = self.function(connection, sheet)
+
+
+def _forget(
+    connection: sqlite3.Connection, sheet: Sheet, keys: Sequence[NoticeKey]
+) -> None:
+    answered(connection, keys)
+    sheet.done.update(dict.fromkeys(key[0] for key in keys))

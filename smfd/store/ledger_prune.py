@@ -9,7 +9,7 @@ SLICE = 500
 #: about as they began, so nothing is read behind the first slice of young ones.
 _OLD = """
 SELECT seq, id, time, NOT EXISTS (
-    SELECT 1 FROM recipients WHERE entry = id AND state IN ('due', 'held'))
+    SELECT 1 FROM recipients WHERE entry = id AND state IN ('due', 'suspended', 'held'))
 FROM records WHERE seq > ? ORDER BY seq LIMIT ?
 """
 
@@ -33,6 +33,7 @@ def prune_slice(
     # Those that are damaged; their files are then garbage by definition.
     connection.executemany("DELETE FROM entries WHERE id = ?", old)
     connection.executemany("DELETE FROM recipients WHERE entry = ?", old)
+    connection.executemany("DELETE FROM notices WHERE entry = ?", old)
     connection.executemany("DELETE FROM records WHERE id = ?", old)
     connection.execute(_OLD_ACTS, (SLICE, before))
     more = len(found) == SLICE and found[-1][2] < before

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Any
 from zlib import crc32
 
-from smfd.model.entry import Entry, Outcome, State
+from smfd.model.entry import NOTHING, Asked, Entry, Outcome, State
 from smfd.model.record import Record
 from smfd.store.record_json import record_json
 
@@ -47,12 +47,14 @@ class Bulk:
 
 
 ENTRIES = Bulk(
-    "INSERT INTO entries (id,received,sender,size,path,cuts,top,body,crc) VALUES ", 9
+    "INSERT INTO entries (id,received,sender,size,path,cuts,top,body,crc,account,"
+    "envid,ret,kind) VALUES ",
+    13,
 )
 RECIPIENTS = Bulk(
     "INSERT INTO recipients (entry,number,address,domain,destination,category,"
-    "reason,score,top,state) VALUES ",
-    10,
+    "reason,score,top,state,site,notify,orcpt) VALUES ",
+    13,
 )
 RECORDS = Bulk(
     "INSERT INTO records (id,time,kind,client,sender,subject,verdict,score,size,json)"
@@ -61,19 +63,33 @@ RECORDS = Bulk(
 )
 ACTS = Bulk("INSERT INTO acts (time,actor,act,subject,detail) VALUES ", 5)
 
-#: Rows: entry, number, state, detail, next_try, decided.
+#: Rows: entry, number, state, detail, next_try, decided.  What was suspended
+#: while it was under way stays so, unless nothing is left to be done.
 SETTLED = Bulk(
-    "UPDATE recipients SET state = v.column3, detail = v.column4,"
+    "UPDATE recipients SET detail = v.column4,"
+    " state = CASE v.column3 WHEN 'due' THEN state ELSE v.column3 END,"
     " next_try = v.column5, decided = v.column6, attempts = attempts + 1,"
     " top = CASE WHEN v.column3 IN ('due', 'corrupt') THEN top ELSE x'' END"
     " FROM (VALUES ",
     6,
-    ") AS v WHERE entry = v.column1 AND number = v.column2 AND state = 'due'",
+    ") AS v WHERE entry = v.column1 AND number = v.column2"
+    " AND state IN ('due', 'suspended')",
+)
+
+#: Rows: entry, number, kind, time, detail.  Before SETTLED: nothing is said of
+#: whom that will not settle.
+NOTICES = Bulk(
+    "INSERT OR IGNORE INTO notices (entry,number,kind,time,detail)"
+    " SELECT column1, column2, column3, column4, column5 FROM (VALUES ",
+    5,
+    ") JOIN recipients ON entry = column1 AND number = column2"
+    " WHERE state IN ('due', 'suspended')",
 )
 
 #: Rows: entry, number, category, reason, next_try.
 HELD_BACK = Bulk(
-    "UPDATE recipients SET destination = 'quarantine', category = v.column3,"
+    "UPDATE recipients SET destination = 'quarantine', site = '',"
+    " category = v.column3,"
     " reason = v.column4, detail = '', next_try = v.column5, attempts = attempts + 1"
     " FROM (VALUES ",
     5,
@@ -82,7 +98,8 @@ HELD_BACK = Bulk(
 
 _IDLE = (
     " AND NOT EXISTS (SELECT 1 FROM recipients"
-    " WHERE entry = id AND state IN ('due', 'corrupt'))"
+    " WHERE entry = id AND state IN ('due', 'suspended', 'corrupt'))"
+    " AND NOT EXISTS (SELECT 1 FROM notices WHERE entry = id)"
 )
 
 #: Rows: entry.  Bodies kept as files that nobody is due any more.
@@ -101,6 +118,7 @@ def entry_row(entry: Entry, home: str) -> Row:
         path, crc = os.path.relpath(body.path, home), body.crc
     else:
         path, crc = "", crc32(body.data)
+    asked = entry.asked
     return (
         entry.id,
         entry.received,
@@ -111,7 +129,26 @@ def entry_row(entry: Entry, home: str) -> Row:
         entry.top,
         body.data,
         crc,
+        _text(entry.account),
+        _text(asked.envid),
+        asked.ret,
+        "" if asked is NOTHING else _kind(asked),
     )
+
+
+def asked_from(envid: str, ret: str, kind: str) -> Asked:
+    """What was asked for, back from its columns."""
+    if not (envid or ret or kind):
+        return NOTHING
+    body, _, smtputf8 = kind.partition(" ")
+    return Asked(ret, envid, body or NOTHING.body, bool(smtputf8))
+
+
+def _kind(asked: Asked) -> str:
+    """The body's type and, after a space, whether there is SMTPUTF8; or ""."""
+    if asked.smtputf8:
+        return f"{asked.body} SMTPUTF8"
+    return "" if asked.body == NOTHING.body else asked.body
 
 
 def cuts_from(text: str) -> tuple[tuple[int, int], ...]:
@@ -135,6 +172,9 @@ def recipient_rows(entry: Entry) -> list[Row]:
             r.score,
             r.top,
             due,
+            _text(r.site),
+            r.notify,
+            _text(r.orcpt),
         )
         for r in entry.recipients
     ]
@@ -166,6 +206,12 @@ def outcome_row(outcome: Outcome, now: float) -> Row:
         outcome.next_try,
         None if outcome.state is State.DUE else now,
     )
+
+
+def notice_row(outcome: Outcome, now: float) -> Row:
+    """How C{NOTICES} wants it."""
+    detail = _text(outcome.detail)
+    return (outcome.entry_id, outcome.number, outcome.notice, now, detail)
 
 
 def held_back_row(outcome: Outcome) -> Row:

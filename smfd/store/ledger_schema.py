@@ -1,13 +1,16 @@
 """
 The ledger's tables, and how its file is opened.
 
-C{entries} holds only what is still due to somebody: a row goes when its last
-recipient is settled, and its body with it.  C{recipients} and C{records} stay
+C{entries} holds only what is still due to somebody, or what its sender has to
+be told of: a row goes when its last recipient is settled and its last notice
+answered, and its body with it.  C{recipients} and C{records} stay
 until their retention ends.
 """
 
 import sqlite3
 from pathlib import Path
+
+from smfd.model.entry import site_of
 
 _TABLES = """
 CREATE TABLE entries (
@@ -73,8 +76,47 @@ CREATE INDEX corrupt ON recipients (entry, number) WHERE state = 'corrupt';
 CREATE INDEX put_off ON recipients (next_try) WHERE state = 'due' AND next_try > 0;
 """
 
+#: What goes to other servers is found by its site, the domain; what stays with
+#: us has none, and is in no index while it is due at once.
+_SITES = """
+ALTER TABLE entries ADD COLUMN account TEXT NOT NULL DEFAULT '';
+ALTER TABLE entries ADD COLUMN envid TEXT NOT NULL DEFAULT '';
+ALTER TABLE entries ADD COLUMN ret TEXT NOT NULL DEFAULT '';
+ALTER TABLE entries ADD COLUMN kind TEXT NOT NULL DEFAULT '';
+ALTER TABLE recipients ADD COLUMN site TEXT NOT NULL DEFAULT '';
+ALTER TABLE recipients ADD COLUMN notify TEXT NOT NULL DEFAULT '';
+ALTER TABLE recipients ADD COLUMN orcpt TEXT NOT NULL DEFAULT '';
+ALTER TABLE recipients ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;
+UPDATE recipients SET site = site_of(address)
+    WHERE entry IN (SELECT id FROM entries) AND state = 'due'
+    AND destination IN ('lmtp', 'relay', 'remote');
+DROP INDEX put_off;
+CREATE INDEX put_off ON recipients (next_try)
+    WHERE state = 'due' AND site = '' AND next_try > 0;
+CREATE INDEX far ON recipients (site, next_try, entry)
+    WHERE state = 'due' AND site <> '';
+CREATE INDEX suspended ON recipients (site, entry) WHERE state = 'suspended';
+CREATE TABLE notices (
+    entry TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    time REAL NOT NULL,
+    detail TEXT NOT NULL,
+    PRIMARY KEY (entry, number, kind)
+) WITHOUT ROWID;
+CREATE TABLE sites (
+    site TEXT PRIMARY KEY,
+    held INTEGER NOT NULL DEFAULT 0,
+    route TEXT NOT NULL DEFAULT '',
+    next_try REAL NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    why TEXT NOT NULL DEFAULT '',
+    since REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+"""
+
 #: What makes each version from the one before.
-_STEPS = (_TABLES, _CRC)
+_STEPS = (_TABLES, _CRC, _SITES)
 
 #: The version of the tables, kept in the file's C{user_version}.
 VERSION = len(_STEPS)
@@ -143,6 +185,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         )
     if version < VERSION:
         steps = "".join(_STEPS[version:])
+        connection.create_function("site_of", 1, site_of, deterministic=True)
         connection.executescript(
             f"BEGIN;{steps}PRAGMA user_version = {VERSION};COMMIT;"
         )

@@ -15,7 +15,7 @@ from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.runner import Runner, backoff
-from smfd.model.entry import Entry, Recipient
+from smfd.model.entry import REMOTE, Entry, Recipient
 from smfd.model.finding import Finding, Listed, Result
 from smfd.model.record import Record
 from smfd.model.transaction import Body
@@ -95,6 +95,13 @@ def mailbox(number: int, address: str = "u@d.example") -> Recipient:
 def held(number: int, address: str = "u@d.example") -> Recipient:
     """A recipient whose message is held."""
     return Recipient(number, address, "quarantine", "spam", "too much", 9.0)
+
+
+def remote(
+    number: int, address: str = "v@far.example", notify: str = "", orcpt: str = ""
+) -> Recipient:
+    """A recipient whose message goes out into the world."""
+    return Recipient(number, address, REMOTE, notify=notify, orcpt=orcpt)
 
 
 async def pause(seconds: float = 0.01) -> None:

@@ -17,7 +17,36 @@ from smfd.store.ledger import (
     NoSpace,
 )
 from smfd.store.ledger_schema import VERSION
-from tests.store.making import REACTOR, held, mailbox, make_entry, make_record, pause
+from tests.store.making import (
+    REACTOR,
+    held,
+    mailbox,
+    make_entry,
+    make_record,
+    pause,
+    remote,
+)
+
+#: What brings a file back to the version that knew no sites.
+BEFORE_SITES = (
+    "DROP INDEX put_off; DROP INDEX far; DROP INDEX suspended;"
+    "DROP TABLE notices; DROP TABLE sites;"
+    "CREATE INDEX put_off ON recipients (next_try)"
+    " WHERE state = 'due' AND next_try > 0;"
+    + "".join(
+        f"ALTER TABLE {table} DROP COLUMN {column};"
+        for table, column in (
+            ("entries", "account"),
+            ("entries", "envid"),
+            ("entries", "ret"),
+            ("entries", "kind"),
+            ("recipients", "site"),
+            ("recipients", "notify"),
+            ("recipients", "orcpt"),
+            ("recipients", "warned"),
+        )
+    )
+)
 
 
 class LedgerCase(TestCase):
@@ -407,7 +436,7 @@ class OpeningTests(LedgerCase):
         await self.ledger.stopService()
         connection = sqlite3.connect(self.home / "ledger.db")
         connection.executescript(
-            "DROP INDEX corrupt; DROP INDEX put_off;"
+            f"{BEFORE_SITES} DROP INDEX corrupt; DROP INDEX put_off;"
             "ALTER TABLE entries DROP COLUMN crc; PRAGMA user_version = 1;"
         )
         connection.close()
@@ -416,6 +445,23 @@ class OpeningTests(LedgerCase):
         (due,) = await self.ledger.due()
         self.assertEqual((entry.id, None), (due.entry_id, due.body.crc))
         self.assertEqual([(VERSION,)], self.rows("PRAGMA user_version"))
+
+    async def test_before_sites(self) -> None:
+        """Mail that waited for other servers is found by their domains."""
+        recipients = [remote(1, "v@Far.example"), mailbox(2)]
+        entry = make_entry(recipients=recipients)
+        await self.ledger.commit(entry)
+        await self.ledger.stopService()
+        connection = sqlite3.connect(self.home / "ledger.db")
+        connection.executescript(f"{BEFORE_SITES} PRAGMA user_version = 2;")
+        connection.close()
+        self.ledger = self.make()
+        self.ledger.startService()
+        self.assertEqual(entry.consignments(1), tuple(await self.ledger.due()))
+        self.assertEqual(
+            [("far.example",), ("",)],
+            self.rows("SELECT site FROM recipients ORDER BY number"),
+        )
 
     async def test_damaged(self) -> None:
         """A damaged file stops the start with a sentence (R13)."""
