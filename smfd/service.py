@@ -281,6 +281,7 @@ def _house(
         log_out=doors.users.connections.log_out,
         sources=scan.sources,
         quota=stock.quota,
+        workers=scan.workers,
     )
 
 

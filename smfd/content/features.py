@@ -143,7 +143,7 @@ def read_features(message: bytes, given: Mapping[str, Any] | None = None) -> Fea
     shown: list[str] = []
     room = _ALL
     for part in seen.parts.leaves():
-        if _is_text(part) and room > 0:
+        if is_text(part) and room > 0:
             text = part.text(_TEXT)[:room].replace("\r\n", "\n")
             room -= len(text)
             raw.append(text)
@@ -157,7 +157,7 @@ def read_features(message: bytes, given: Mapping[str, Any] | None = None) -> Fea
     return seen
 
 
-def _is_text(part: Part) -> bool:
+def is_text(part: Part) -> bool:
     """Whether it is text for people: declared so, and not a named file."""
     if part.type.startswith("multipart/"):
         return True

@@ -23,17 +23,17 @@ def look_inside(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     files: dict[str, None] = {}
     types: dict[str, None] = {}
-    attached = (part for part in read_parts(message).leaves() if _is_attached(part))
+    attached = (part for part in read_parts(message).leaves() if is_attached(part))
     for _, part in zip(range(_ATTACHED), attached, strict=False):
         found = read_attachment(part)
-        files.update(dict.fromkeys(map(_name, (*found.names, *found.files))))
+        files.update(dict.fromkeys(map(saved_name, (*found.names, *found.files))))
         words = (found.type, found.magic, *sorted(found.marks))
         types.update(dict.fromkeys(filter(None, words)))
     names = [name for name in files if name][:_NAMES]
     return {"files": names, "types": [word[:_LONGEST] for word in types]}
 
 
-def _name(written: str) -> str:
+def saved_name(written: str) -> str:
     """
     The name that a file has once it is saved: without folders, and without the
     dots and spaces behind it that some systems drop.
@@ -42,6 +42,6 @@ def _name(written: str) -> str:
     return name.rpartition("/")[2].rpartition("\\")[2].strip()
 
 
-def _is_attached(part: Part) -> bool:
+def is_attached(part: Part) -> bool:
     """Whether it has a name, or is nothing that is shown as text."""
     return bool(part.names) or not part.type.startswith(("text/", "multipart/"))

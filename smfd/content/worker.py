@@ -36,6 +36,7 @@ from attrs import Factory, define, frozen
 
 from smfd.content import sandbox
 from smfd.content.eicar import examine
+from smfd.content.excerpt import excerpt
 from smfd.content.inside import look_inside
 from smfd.content.judge import Judge
 from smfd.content.rules.compile import RuleFaults, RuleSet, load_rules
@@ -227,6 +228,7 @@ def jobs(rules: RuleSet) -> dict[str, Job]:
     return {
         "content": Judge(rules).judge,
         "dkim": Verifier().verify,
+        "excerpt": excerpt,
         "inside": look_inside,
         "virus": examine,
     }

@@ -13,6 +13,7 @@ from smfd.control.quota import Quota
 from smfd.control.selftest import SelfTest
 from smfd.interfaces import IStage
 from smfd.model.entry import Entry
+from smfd.scan.pool import Pool
 from smfd.scan.source_known import Sources
 from smfd.store.directory import Directory
 from smfd.store.directory_groups import Groups
@@ -87,6 +88,7 @@ class House:
     @ivar load: of the front door.
     @ivar sources: what is known of those who connect.
     @ivar quota: what our users may send, and who is held.
+    @ivar workers: look into messages; None when nobody does.
     @ivar keys: what people log in with.
     @ivar log_out: ends the sessions of an account; how many there were.
     @ivar home: the folder that paths in the ledger are relative to.
@@ -110,6 +112,7 @@ class House:
     log_out: Callable[[str], int] = lambda account: 0
     sources: Sources | None = None
     quota: Quota | None = None
+    workers: Pool | None = None
     groups: Groups = field(init=False)
     policies: Policies = field(init=False)
     keys: Keys = field(init=False)

@@ -27,25 +27,18 @@ def default_config() -> Path:
     return Path(os.environ.get("SMFD_CONFIG") or "/etc/smfd/smfd.toml")
 
 
-def printable(line: str) -> str:
-    """
-    The line with what could steer a terminal, or hide, written as escapes.
+def _fit(line: str) -> str:
+    """The line, fit for a terminal."""
+    # Not for who only asks what verbs there are.
+    from smfd.format.words import printable
 
-    Subjects and senders come from strangers.
-    """
-    if line.isprintable():
-        return line
-    return "".join(c if c.isprintable() or c == "\t" else _escaped(c) for c in line)
+    return printable(line)
 
 
 def short(path: Path) -> str:
     """A path as one would type it here: relative, when it is below."""
     relative = os.path.relpath(path)
     return str(path) if relative.startswith("..") else relative
-
-
-def _escaped(character: str) -> str:
-    return character.encode("unicode_escape").decode("ascii")
 
 
 class Faint(str):
@@ -90,7 +83,7 @@ class Face:
         # https://no-color.org: who sets NO_COLOR wants plain text.
         plain = not sys.stdout.isatty() or bool(os.environ.get("NO_COLOR"))
         for line in lines:
-            text = printable(line)
+            text = _fit(line)
             faint = isinstance(line, Faint) and not plain
             print(f"\x1b[2m{text}\x1b[0m" if faint else text)
 
@@ -107,7 +100,7 @@ class Face:
             print(json.dumps({"error": sentence}, indent=2))
         else:
             for line in sentence.splitlines():
-                print(printable(line), file=sys.stderr)
+                print(_fit(line), file=sys.stderr)
         raise SystemExit(code)
 
 

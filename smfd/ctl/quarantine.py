@@ -1,11 +1,13 @@
 """C{smfdctl quarantine}: what is held, let through or thrown away."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import click
 
-from smfd.ctl.client import asking
+from smfd.ctl.client import Client, asking
+from smfd.ctl.excerpt import excerpt
 from smfd.ctl.face import Face, verb
 from smfd.ctl.noun import Noun
 from smfd.ctl.table import table
@@ -51,12 +53,17 @@ def held(face: Face, /, **wanted: Any) -> None:
 
 @quarantine.command()
 @click.argument("id")
+@click.option("--text", is_flag=True, help="What it says, too; that is written down.")
+@_APPROVER
 @verb
-def show(face: Face, id: str) -> None:  # noqa: A002
+def show(face: Face, id: str, text: bool, approver: str) -> None:  # noqa: A002
     """Show one held message, and why it is held."""
     with asking(face) as client:
         item = client.get(_HELD.one(id))
-    face.show(item, _item(item, face.command))
+        if text:
+            item["text"] = read(client, id, approver)
+    said = excerpt(item["text"]) if text else ()
+    face.show(item, chain(_item(item, face.command), said))
 
 
 @quarantine.command()
@@ -92,6 +99,12 @@ def delete(face: Face, id: str, approver: str) -> None:  # noqa: A002
     face.show(gone, [f"Deleted; {gone['recipient']} will not get it."])
 
 
+def read(client: Client, id: str, approver: str = "") -> dict[str, Any]:  # noqa: A002
+    """Ask for the beginning of a held message."""
+    said: dict[str, Any] = client.post(f"{_HELD.one(id)}/text", {"approver": approver})
+    return said
+
+
 def _page(page: dict[str, Any]) -> Iterator[str]:
     rows = [[item.get(name) for name in _HELD.columns] for item in page["items"]]
     yield from table(_HELD.columns, rows)
@@ -106,5 +119,6 @@ def _item(item: dict[str, Any], command: str) -> Iterator[str]:
     yield f"size       {item.get('size')}"
     yield ""
     yield f"Why:        {command} trace show {item['id'].rpartition('-')[0]}"
+    yield f"What:       {command} quarantine show {item['id']} --text"
     force = ' --force --reason "..."' if item["class"] in _DANGEROUS else ""
     yield f"Let it in:  {command} quarantine release {item['id']}{force}"

@@ -1,13 +1,16 @@
 """C{smfdctl user limits} and C{smfdctl user held}: what users may send."""
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import click
 
 from smfd.ctl.client import asking, segment
+from smfd.ctl.excerpt import excerpt
 from smfd.ctl.face import Face, verb
 from smfd.ctl.noun import Noun
+from smfd.ctl.quarantine import read
 from smfd.ctl.table import table
 from smfd.model.quota import LIMITS
 
@@ -62,12 +65,19 @@ _HELD.lists(held, "Show held users, the latest first.")
 
 @held.command("show")
 @click.argument("address")
+@click.option(
+    "--text", is_flag=True, help="What the message says, too; that is written down."
+)
 @verb
-def held_show(face: Face, address: str) -> None:
+def held_show(face: Face, address: str, text: bool) -> None:
     """Show why a user is held, and a message to look at."""
     with asking(face) as client:
         found = client.get(_HELD.one(address))
-    face.show(found, _shown(found, face.command))
+        said = [read(client, item) for item in found["sample"]] if text else []
+    if text:
+        found["text"] = said
+    lines = (_shown(found, face.command), *map(excerpt, said))
+    face.show(found, chain.from_iterable(lines))
 
 
 def _shown(found: dict[str, Any], command: str) -> Iterator[str]:
@@ -81,7 +91,7 @@ def _shown(found: dict[str, Any], command: str) -> Iterator[str]:
     if not found["since"] and not found["held"]:
         return
     for item in found["sample"]:
-        yield f"Look at one:     {command} quarantine show {item}"
+        yield f"Look at one:     {command} quarantine show {item} --text"
     yield f"It is all right: {command} user held release {address}"
     yield f"It is a thief:   {command} user password {address} --generate --revoke-apps"
     yield f"                 {command} user held purge {address}"

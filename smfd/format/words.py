@@ -75,6 +75,17 @@ def clean(text: str) -> str:
     return _UNFIT.sub("", _FOLD.sub(" ", text))
 
 
+def printable(line: str) -> str:
+    """
+    The line with what could steer a terminal, or hide, written as escapes.
+
+    Subjects and senders come from strangers.
+    """
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() or c == "\t" else _escaped(c) for c in line)
+
+
 def decode_words(value: bytes, limit: int = 16384) -> str:
     """
     Decode a field's value for people (RFC 2047), cleaned and stripped.
@@ -118,3 +129,7 @@ def _octets(encoding: bytes, text: bytes) -> bytes:
     if len(text) % 4 == 1:
         text = text[:-1]
     return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

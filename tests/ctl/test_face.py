@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.ctl import VERBS, main
-from smfd.ctl.face import Face, printable, verb
+from smfd.ctl.face import Face, verb
+from smfd.format.words import printable
 
 
 @click.command()
