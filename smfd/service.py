@@ -59,8 +59,10 @@ from smfd.smtpd.users import submission
 from smfd.store.annex import Annex
 from smfd.store.directory import Directory
 from smfd.store.directory_schema import WrongVersion
+from smfd.store.history import Shelf
 from smfd.store.history_file import FILE as SOURCES
 from smfd.store.history_file import HistoryFile
+from smfd.store.homes import Homes
 from smfd.store.ids import new_id
 from smfd.store.ledger import FILE, AlreadyRunning, Ledger, LedgerTrouble
 from smfd.store.maillog import MailLog
@@ -335,20 +337,22 @@ def make_service(config: Config, reactor: Any) -> IService:
     stress = stress_limits(config, raise_limit())
     front, acceptance = _front(config, stock, scan, reactor, stress.capacity)
     passwords = Passwords(reactor, config.login.threads, config.login.waiting)
+    homes = Homes(Shelf(config.login.remembered))
     doors = make_doors(
         config,
         Guarded(front, front.recorder.gates),
         _back(config, front, acceptance),
-        submission(config, front, acceptance, stock.quota, passwords),
+        submission(config, front, acceptance, stock.quota, passwords, homes),
         stress,
         front.ids,
         reactor,
     )
     house = _house(config, stock, scan, reactor, doors, passwords)
     reception = doors.reception(config)
+    shelves = {**scan.sources.shelves, "homes": homes.shelf}
     services = (
         *stock.services(),
-        HistoryFile(config.home / SOURCES, reactor, reactor, scan.sources.shelves),
+        HistoryFile(config.home / SOURCES, reactor, reactor, shelves),
         *scan.services,
         *house.services(),
         Housekeeping(

@@ -54,6 +54,13 @@ class Login:
         low=1,
         high=10000,
     )
+    home_guesses: int = setting(
+        "Wrong passwords a minute from one address, for all accounts together whose "
+        "owners logged in from there before.",
+        30,
+        low=1,
+        high=10000,
+    )
     tries: int = setting(
         "Wrong passwords in a connection; the last of them ends it.",
         3,

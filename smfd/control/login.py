@@ -18,12 +18,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from smfd.control.passwords import Busy, Passwords
+from smfd.control.turns import Turns
 from smfd.model.credentials import AppPassword, Credentials
 from smfd.model.directory import Refused
-from smfd.policy.guessing import Attempt, Throttle, TooMany
+from smfd.policy.guessing import Attempt, Throttle, TooMany, place_of
 from smfd.policy.networks import networks, within
 from smfd.store.directory_passwords import Keys
 from smfd.store.directory_rules import address
+from smfd.store.history import Shelf
+from smfd.store.homes import Homes
 
 #: How an app password begins: its number.
 _APP = re.compile(r"app([1-9][0-9]{0,14})-(.+)", re.DOTALL)
@@ -109,6 +112,9 @@ class Logins:
     Lets people in.
 
     @ivar waiting: how many may wait for the guesses of their neighbours.
+    @ivar patience: seconds that an owner at home waits, when his neighbours there
+        have used up what he needs.
+    @ivar homes: where owners were before the last start.
     """
 
     keys: Keys
@@ -117,7 +123,9 @@ class Logins:
     remembered: Remembered
     clock: IReactorTime
     waiting: int = 100
-    _ended: list[Deferred[None]] = field(factory=list, init=False)
+    patience: float = 4.0
+    homes: Homes = Factory(lambda: Homes(Shelf(20_000)))
+    _turns: Turns = Factory(lambda me: Turns(me.clock, me.waiting), takes_self=True)
 
     _log = Logger()
 
@@ -158,29 +166,40 @@ class Logins:
             self._end(attempt, fits, spared)
 
     async def _begin(self, account: str, client: str) -> Attempt | LoginRefused:
+        begun = self.clock.seconds()
+        self._at_home(account, client, begun)
         while True:
-            begun = self.throttle.begin(account, client, self.clock.seconds())
-            if isinstance(begun, Attempt):
-                return begun
-            if not begun.pending:
-                return _throttled(begun)
+            now = self.clock.seconds()
+            found = self.throttle.begin(account, client, now)
+            if isinstance(found, Attempt):
+                return found
+            left = self.patience - (now - begun)
+            waits = found.patient and left > 0
+            if not waits and not found.pending:
+                return _throttled(found)
             # Those before him may all be right, as when an office wakes up.
-            if len(self._ended) >= self.waiting:
+            seconds = min(found.seconds, left) if waits else None
+            # Of the same rank, who came last will wait longest before he gives up.
+            if not await self._turns.wait((found.rank, -begun), seconds):
                 return BUSY
-            turn: Deferred[None] = Deferred()
-            self._ended.append(turn)
-            await turn
+
+    def _at_home(self, account: str, client: str, now: float) -> None:
+        """A restart, or a crowd, makes no owner a stranger."""
+        if not self.throttle.is_home(account, client) and self.homes.has(
+            account, place_of(client), now
+        ):
+            self.throttle.welcome(account, client, now)
 
     def _end(self, attempt: Attempt, right: bool, spared: bool) -> None:
         if spared:
             attempt.spare()
         elif right:
-            attempt.right(self.clock.seconds())
+            now = self.clock.seconds()
+            attempt.right(now)
+            self.homes.keep(attempt.account, place_of(attempt.client), now)
         else:
             attempt.wrong()
-        ended, self._ended = self._ended, []
-        for turn in ended:
-            turn.callback(None)
+        self._turns.call()
 
     async def _is_right(self, tried: Tried, preferred: bool) -> bool:
         mark = self.remembered.mark(tried.stored, tried.password)

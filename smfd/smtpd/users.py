@@ -21,6 +21,7 @@ from smfd.smtpd.submitted import Submitted
 from smfd.store.directory_grants import Grants
 from smfd.store.directory_named import KEY
 from smfd.store.directory_passwords import Keys
+from smfd.store.homes import Homes
 from smfd.store.secret import secret
 
 
@@ -30,10 +31,12 @@ def submission(
     acceptance: Acceptance,
     quota: Quota,
     passwords: Passwords,
+    homes: Homes,
 ) -> IDoor:
     """
     The door for our own people, in the same house as the front door.
 
+    @param homes: where they logged in before.
     @raise SystemExit: the secret of the home can neither be read nor made.
     """
     gates = Gates((limits_gate(config, front.clock),))
@@ -50,7 +53,7 @@ def submission(
         connections=settings.connections,
         per_address=settings.connections_per_address,
         exempt=networks(config.mx.exempt),
-        logins=_logins(config, front, acceptance, passwords),
+        logins=_logins(config, front, acceptance, passwords, homes),
         identities=grants.identities,
         quota=quota,
     )
@@ -58,16 +61,26 @@ def submission(
 
 
 def _logins(
-    config: Config, front: MX, acceptance: Acceptance, passwords: Passwords
+    config: Config,
+    front: MX,
+    acceptance: Acceptance,
+    passwords: Passwords,
+    homes: Homes,
 ) -> Logins:
     settings = config.login
-    terms = Terms(settings.guesses, settings.network_guesses, settings.remembered)
+    terms = Terms(
+        settings.guesses,
+        settings.network_guesses,
+        settings.home_guesses,
+        settings.remembered,
+    )
     return Logins(
         Keys(acceptance.directory),
         passwords,
         Throttle(terms),
         Remembered(settings.good_for, settings.remembered),
         front.clock,
+        homes=homes,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smfd.control import hashes
@@ -313,6 +314,88 @@ class LoginTests(TestCase):
             await self.login("guess", client=f"10.{number}.0.1")
         self.assertEqual("throttled", await self.login("guess", client=FAR))
         self.assertEqual(ANN, await self.login("correct horse"))
+
+    async def crowd(self, count: int, **terms: Any) -> list[str]:
+        """So many accounts that are at home at one address; time is ours."""
+        await self.build(**terms)
+        self.logins.clock = self.logins._turns.clock = self.clock = Clock()
+        self.clock.advance(1_000_000.0)
+        users = [f"u{n}@home.example" for n in range(count)]
+        stored = QUICK.hash("correct horse")
+        for user in users:
+            await self.directory.add_account(user, stored, actor="uid:test")
+            self.throttle.welcome(user, HERE, self.clock.seconds())
+        return users
+
+    async def answered(self, wanted: "Deferred[str]", seconds: float = 5.0) -> str:
+        """What comes of it within so many seconds, or "late"."""
+        for _ in range(round(seconds * 10)):
+            await self.quiet()
+            if wanted.called:
+                return await wanted
+            self.clock.advance(0.1)
+        return "late"
+
+    async def quiet(self) -> None:
+        """Whatever is under way has ended, or waits for our clock."""
+        for _ in range(3):
+            await self.directory.act("uid:test", lambda connection, doing: None)
+            await self.passwords.judge("", "x", True)
+
+    async def test_insider(self) -> None:
+        """Who guesses at colleagues from their own address keeps no other out (R76)."""
+        users = await self.crowd(200)
+        honest, victims = users[:180], users[180:]
+        guessed: list[str] = []
+        wrong = 0
+        for minute in range(3):
+            before = self.clock.seconds()
+            for user in honest[minute * 6 : minute * 6 + 6]:
+                # He keeps as many guesses waiting as connections let him.
+                for victim in victims:
+                    late = Deferred.fromCoroutine(self.login("guess", victim))
+                    late.addCallback(guessed.append)
+                self.clock.advance(0.1)
+                found = Deferred.fromCoroutine(self.login("correct horse", user))
+                self.assertEqual(user, await self.answered(found))
+            while self.clock.seconds() < before + 60:
+                self.clock.advance(0.5)
+                await self.quiet()
+            wrong, last = guessed.count("wrong"), wrong
+            self.assertLessEqual(wrong - last, 30)
+            self.assertGreater(wrong - last, 10)
+
+    async def test_waits(self) -> None:
+        """Whose neighbours used up all waits a moment, before who guessed (R76)."""
+        users = await self.crowd(5)
+        said = [await self.login("guess", users[n % 4]) for n in range(10)]
+        self.assertEqual({"wrong"}, set(said))
+        guess = Deferred.fromCoroutine(self.login("guess", users[0]))
+        found = Deferred.fromCoroutine(self.login("correct horse", users[4]))
+        self.assertEqual(users[4], await self.answered(found))
+        self.assertEqual("wrong", await self.answered(guess))
+
+    async def test_waits_no_longer(self) -> None:
+        """What would take longer is said at once that it is for later."""
+        users = await self.crowd(5, home=9)
+        for user in users[:3]:
+            self.assertEqual("wrong", await self.login("guess", user))
+        found = Deferred.fromCoroutine(self.login("correct horse", users[4]))
+        self.assertEqual("late", await self.answered(found, 3.0))
+        self.assertEqual("throttled", await self.answered(found, 2.0))
+
+    async def test_restart(self) -> None:
+        """A restart makes no owner a stranger where she was (R76)."""
+        await self.build()
+        self.assertEqual(ANN, await self.login("correct horse"))
+        homes, self.logins.throttle = self.logins.homes, Throttle(Terms())
+        for number in range(12):
+            await self.login("guess", client=f"10.{number}.0.1")
+        self.assertEqual("throttled", await self.login("correct horse", client=FAR))
+        self.assertEqual(ANN, await self.login("correct horse"))
+        month = 86400.0 * 61
+        self.assertFalse(homes.has(ANN, HERE, reactor.seconds() + month))
+        self.assertFalse(homes.has(ANN, FAR, reactor.seconds()))
 
     async def test_all_at_once(self) -> None:
         """Fifty who are right get in at once from one address."""

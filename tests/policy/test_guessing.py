@@ -43,6 +43,16 @@ class ThrottleTests(SynchronousTestCase):
         self.now += 60
         self.assertEqual(10, self.judged(*((f"v{n}", FAR) for n in range(100))))
 
+    def test_any_minute(self) -> None:
+        """In no minute are there more than ten, whenever they come (R76)."""
+        said = []
+        for _ in range(1800):
+            self.now += 0.1
+            said.append(self.guess("ann", FAR))
+        for begin in range(1200):
+            self.assertLessEqual(sum(said[begin : begin + 600]), 10)
+        self.assertEqual(30, sum(said))
+
     def test_one_account(self) -> None:
         """At one account ten a minute are judged, wherever they come from."""
         many = (("ann", f"10.{n}.0.1") for n in range(100))
@@ -76,6 +86,52 @@ class ThrottleTests(SynchronousTestCase):
         self.assertIsInstance(self.begin("bob", HOME), TooMany)
         self.assertIsInstance(self.begin("ann", HOME), Attempt)
 
+    def test_crowd(self) -> None:
+        """All who are at home at one address have thirty a minute together (R76)."""
+        for number in range(40):
+            self.welcome(f"u{number}", HOME)
+        said = []
+        for number in range(3000):
+            self.now += 0.1
+            said.append(self.guess(f"u{number % 40}", HOME))
+        for begin in range(0, 2400, 50):
+            self.assertLessEqual(sum(said[begin : begin + 600]), 30)
+        self.assertGreaterEqual(sum(said), 100)
+        # Who is at home elsewhere too is not kept from there.
+        self.welcome("u0", FAR)
+        self.assertTrue(self.guess("u0", FAR))
+
+    def test_whose_turn(self) -> None:
+        """Who waits for the neighbours goes before those who were guessed at."""
+        self.welcome("ann", HOME)
+        throttle = Throttle(Terms(home=6))
+        for name in "ann", "bob", "eve":
+            throttle.welcome(name, HOME, self.now)
+        for name in "bob", "eve":
+            self.now += 0.1
+            attempt = throttle.begin(name, HOME, self.now)
+            assert isinstance(attempt, Attempt)
+            attempt.wrong()
+        ranks = {}
+        for name in "ann", "bob", "eve":
+            late = throttle.begin(name, HOME, self.now)
+            assert isinstance(late, TooMany)
+            self.assertTrue(late.patient)
+            ranks[name] = late.rank
+        self.assertEqual(["ann", "bob", "eve"], sorted(ranks, key=ranks.__getitem__))
+        # Whose own guesses are used up does not wait for others.
+        self.judged(*[("ann", HOME)] * 10)
+        own = self.begin("ann", HOME)
+        assert isinstance(own, TooMany)
+        self.assertFalse(own.patient)
+
+    def test_one_household(self) -> None:
+        """An owner is at home in all of an IPv6 network."""
+        self.welcome("ann", "2001:db8::1")
+        self.assertTrue(self.throttle.is_home("ann", "2001:db8::2"))
+        self.assertFalse(self.throttle.is_home("ann", "2001:db8:1::1"))
+        self.assertFalse(self.throttle.is_home("bob", "2001:db8::1"))
+
     def test_right_costs_nothing(self) -> None:
         """Whoever is right may log in as often as he likes."""
         for _ in range(100):
@@ -93,7 +149,7 @@ class ThrottleTests(SynchronousTestCase):
             attempt.wrong()
         last = self.begin("ann", FAR)
         assert isinstance(last, TooMany)
-        self.assertEqual((False, 6.0), (last.pending, last.seconds))
+        self.assertEqual((False, 60.0), (last.pending, last.seconds))
 
     def test_not_judged(self) -> None:
         """What we could not judge costs nobody anything."""

@@ -173,7 +173,7 @@ class SubmissionTests(FrontTestCase):
         for number in range(10):
             self.assertIn("535", await self.refusal(ANN, f"guess {number}"))
         said = await self.refusal(ANN, "correct horse")
-        self.assertRegex(said, r"454 4\.7\.0 .* try again in \d seconds")
+        self.assertRegex(said, r"454 4\.7\.0 .* try again in \d\d seconds")
 
     async def test_found(self) -> None:
         """A refused login is on record, without what was typed (R77)."""
