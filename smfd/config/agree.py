@@ -67,3 +67,9 @@ def _routes(config: Config) -> Iterator[tuple[Path, str]]:
             place = ("relay", "route", number, "domain")
             yield place, f'There is another route for "{route.name}"; take one out.'
         seen.add(route.name)
+    named: set[str] = set()
+    for number, site in enumerate(config.tls_out.site):
+        if site.name in named:
+            place = ("tls_out", "site", number, "domain")
+            yield place, f'There is another policy for "{site.name}"; take one out.'
+        named.add(site.name)

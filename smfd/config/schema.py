@@ -21,6 +21,7 @@ from smfd.config.setting import setting, table
 from smfd.config.shipped import shipped
 from smfd.config.source import Source
 from smfd.config.submission import Login, Submission
+from smfd.config.tls_out import TLSOut
 
 
 @frozen
@@ -57,6 +58,7 @@ class Config:
     )
     onward: Onward = table(Onward)
     relay: Relay = table(Relay)
+    tls_out: TLSOut = table(TLSOut)
     log: Log = table(Log)
     control: Control = table(Control)
 

@@ -8,6 +8,30 @@ from attrs import frozen
 TLS_POLICIES = ("none", "opportunistic", "required", "verify")
 
 
+#: How a server proves itself where what it published says so, and no person.
+FOUND = ("dane", "sts")
+
+
+@frozen
+class TLSA:
+    """
+    What the DNS says of a server's certificate (RFC 6698 §2.1).
+
+    @ivar octets: of a certificate, a key or a digest, as the others say.
+    """
+
+    usage: int
+    selector: int
+    matching: int
+    octets: bytes
+
+    def __str__(self) -> str:
+        """As a zone file has it, and not at length."""
+        told = self.octets.hex()
+        told = told if len(told) <= 64 else f"{told[:61]}..."
+        return f"{self.usage} {self.selector} {self.matching} {told}"
+
+
 @frozen
 class NextHop:
     """
@@ -17,7 +41,12 @@ class NextHop:
     @ivar host: a name or an IP address without brackets; "" for a UNIX socket.
     @ivar port: 0 for a UNIX socket.
     @ivar path: of the UNIX socket, or "".
-    @ivar tls: one of L{TLS_POLICIES}; a UNIX socket needs none.
+    @ivar tls: one of L{TLS_POLICIES} or L{FOUND}; a UNIX socket needs none.
+    @ivar address: the IP address to connect to; "" is that of the host.
+    @ivar names: those of which its certificate must have one; none: the host.
+    @ivar tlsa: what the certificate must be, when tls is "dane".
+    @ivar watched: whether it would prove itself by "sts" is told, and changes
+        nothing.
     """
 
     protocol: str
@@ -25,6 +54,10 @@ class NextHop:
     port: int = 0
     path: str = ""
     tls: str = "opportunistic"
+    address: str = ""
+    names: tuple[str, ...] = ()
+    tlsa: tuple[TLSA, ...] = ()
+    watched: bool = False
 
     def __str__(self) -> str:
         """As it is written: C{smtp://host:port} or C{lmtp:unix:/path}."""

@@ -16,6 +16,8 @@ from attrs import field, frozen
 from dns.exception import DNSException
 from twisted.internet.defer import Deferred
 
+from smfd.model.hop import TLSA
+
 
 class DNSTrouble(Exception):
     """No answer, for now: a time-out, SERVFAIL, a lame or broken server."""
@@ -29,8 +31,8 @@ class Answer:
     @ivar status: "ok", "nodata" (the name is there, the type is not) or
         "nxdomain".
     @ivar records: TXT: bytes, the strings of a record joined; MX: pairs
-        (preference, host); else text.  Names have no dot at their end,
-        except the root, which is ".".
+        (preference, host); TLSA: L{TLSA <smfd.model.hop.TLSA>}; else text.
+        Names have no dot at their end, except the root, which is ".".
     @ivar ttl: seconds it may be kept.
     @ivar secure: a validating resolver on this machine vouches for it.
     @ivar until: when it is no longer good, by the reactor's clock; 0 when
@@ -117,13 +119,18 @@ def given(rdtype: str, value: Any) -> Any:
     """
     A value of the settings as L{Answer} holds it.
 
-    @raise ValueError: an MX that is not C{"10 mx.example"}.
+    @raise ValueError: an MX that is not C{"10 mx.example"}, a TLSA record that is
+        not C{"3 1 1 00ff..."}.
     """
     if rdtype == "TXT":
         return value.encode() if isinstance(value, str) else value
     if rdtype == "MX" and isinstance(value, str):
         preference, host = value.split()
         return int(preference), host.lower().rstrip(".") or "."
+    if rdtype == "TLSA" and isinstance(value, str):
+        usage, selector, matching, *octets = value.split()
+        numbers = int(usage), int(selector), int(matching)
+        return TLSA(*numbers, bytes.fromhex("".join(octets)))
     return value
 
 
@@ -133,6 +140,8 @@ def _value(rdata: Any) -> Any:
         return b"".join(rdata.strings)
     if rdata.rdtype == dns.rdatatype.MX:
         return rdata.preference, _host(rdata.exchange)
+    if rdata.rdtype == dns.rdatatype.TLSA:
+        return TLSA(rdata.usage, rdata.selector, rdata.mtype, rdata.cert)
     if rdata.rdtype in (
         dns.rdatatype.PTR,
         dns.rdatatype.CNAME,

@@ -8,6 +8,7 @@ from collections import OrderedDict
 
 from attrs import define, evolve, field, frozen
 
+from smfd.model.hop import TLSA
 from smfd.net.dns_answer import Answer, Key
 
 
@@ -94,4 +95,6 @@ class Cache:
 
 
 def _size(record: object) -> int:
+    if isinstance(record, TLSA):
+        return 64 + len(record.octets)
     return len(record) if isinstance(record, bytes | str) else 64

@@ -14,7 +14,11 @@ from attrs import frozen
 from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IPushProducer, IReactorTime
+from twisted.internet.interfaces import (
+    IHandshakeListener,
+    IPushProducer,
+    IReactorTime,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -53,7 +57,7 @@ class Patience:
     message: float = 1800.0
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHandshakeListener)
 class MailClient(Protocol):
     """One connection; asked for one thing at a time."""
 
@@ -142,15 +146,28 @@ class MailClient(Protocol):
         self._lost = self._lost or "we hung up"
         self.transport.abortConnection()
 
-    def secure(self, options: Any) -> None:
+    async def secure(self, options: Any, seconds: float) -> None:
         """
-        Begin TLS.
+        Begin TLS; return when both sides have, and nothing else was said.
 
-        @raise Trouble: something was said behind the 220, in the clear, to be
-            taken for what TLS protects.
+        @param seconds: for the handshake.
+        @raise Trouble: it came to no end, or something was said before it, in
+            the clear, to be taken for what TLS protects.
         """
         self._check()
-        self.transport.startTLS(options)
+        waiter = self._waiter = Deferred()
+        try:
+            self.transport.startTLS(options)
+            await waiter.addTimeout(seconds, self._clock)
+        except defer.TimeoutError:
+            self.drop()
+            raise Trouble(f"no handshake within {seconds:g} seconds") from None
+        finally:
+            self._waiter = None
+
+    def handshakeCompleted(self) -> None:
+        """Both sides speak TLS."""
+        self._fire(None)
 
     def dataReceived(self, data: bytes) -> None:
         """Answers."""

@@ -5,6 +5,7 @@ Standards: RFC 3207 §4.
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakSet, WeakValueDictionary
@@ -17,8 +18,8 @@ from twisted.internet.protocol import Factory
 
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import MailClient, Patience, Trouble
-from smfd.net.smtp_client_tls import hop_tls
-from smfd.proto.client import Skills, Unwilling, hello, opening
+from smfd.net.smtp_client_tls import NOT_OFFERED, Contexts, Proof
+from smfd.proto.client import Skills, Unsafe, Unwilling, hello, opening
 
 #: Seconds that a connection is kept for the next message.
 KEPT = 2.0
@@ -28,16 +29,26 @@ KEPT = 2.0
 GRACE = 10.0
 
 
+#: Is told what became of TLS, once for each connection that is opened.
+Note = Callable[[NextHop, Proof], object]
+
+
 class NoConnection(Trouble):
     """Nobody is there, or we are going."""
 
 
 @frozen
 class Line:
-    """A connection, and what its other end can do."""
+    """
+    A connection, and what its other end can do.
+
+    @ivar tls: "" in the clear, else the version and what it had to prove:
+        "TLSv1.3 dane", "TLSv1.2 opportunistic".
+    """
 
     client: MailClient
     skills: Skills
+    tls: str = ""
 
 
 @frozen
@@ -73,7 +84,7 @@ class Hops:
         self.patience = patience or Patience()
         self.connections = connections
         self.reactor = reactor
-        self._trusted = trusted
+        self._contexts = Contexts(trusted)
         self._slots: WeakValueDictionary[NextHop, DeferredSemaphore]
         self._slots = WeakValueDictionary()
         self._serving = True
@@ -87,10 +98,11 @@ class Hops:
             found = self._slots[hop] = DeferredSemaphore(self.connections)
         return found
 
-    async def line(self, hop: NextHop) -> Line:
+    async def line(self, hop: NextHop, note: Note | None = None) -> Line:
         """
         A connection that is ready for a transaction.
 
+        @param note: is told how safe it is, unless it was open already.
         @raise Trouble: there is none to be had now.
         """
         if not self._serving:
@@ -100,7 +112,7 @@ class Hops:
             kept.timer.cancel()
             if kept.line.client.usable:
                 return kept.line
-        return await self._open(hop)
+        return await self._open(hop, note or _unnoted)
 
     def keep(self, hop: NextHop, line: Line) -> None:
         """Give one back; the next message may come soon."""
@@ -135,39 +147,55 @@ class Hops:
             del self._kept[hop]
         Deferred.fromCoroutine(line.client.leave()).addErrback(lambda _: None)
 
-    async def _open(self, hop: NextHop) -> Line:
+    async def _open(self, hop: NextHop, note: Note) -> Line:
         if hop.tls != "opportunistic":
-            return await self._greet(hop, hop.tls)
+            return await self._greet(hop, hop.tls, note)
         try:
-            return await self._greet(hop, hop.tls)
+            return await self._greet(hop, hop.tls, note)
         except _NoTLS:
             # RFC 3207 §4.1: who cannot, may go on without; the policy says so.
-            return await self._greet(hop, "none")
+            return await self._greet(hop, "none", _unnoted)
 
-    async def _greet(self, hop: NextHop, tls: str) -> Line:
+    async def _greet(self, hop: NextHop, tls: str, note: Note) -> Line:
         client = await self._connect(hop)
         lmtp, seconds = hop.protocol == "lmtp", self.patience.reply
         try:
             skills = await client.say(opening(self.name, lmtp, tls), seconds)
             if skills.secure:
-                skills = await self._secure(client, hop, lmtp)
+                return await self._secure(client, hop, note)
+            if tls != "none":
+                note(hop, NOT_OFFERED)
             return Line(client, skills)
         except Unwilling as error:
             client.drop()
+            if isinstance(error, Unsafe):
+                note(hop, NOT_OFFERED)
             raise Trouble(str(error)) from None
         except BaseException:
             client.drop()
             raise
 
-    async def _secure(self, client: MailClient, hop: NextHop, lmtp: bool) -> Skills:
-        client.secure(hop_tls(hop, self._trusted))
-        # RFC 3207 §4.2: what was said before in the clear counts no more.
+    async def _secure(self, client: MailClient, hop: NextHop, note: Note) -> Line:
+        if not client.usable:
+            # An enemy's words, and not those of one who cannot.
+            raise Trouble("something was said behind the 220, in the clear")
+        seconds = self.patience.reply
+        handshake = self._contexts.handshake(hop)
         try:
-            script = hello(self.name, lmtp, secure=True)
-            skills: Skills = await client.say(script, self.patience.reply)
-            return skills
+            await client.secure(handshake, seconds)
+            proof = handshake.proof()
+        except Trouble as error:
+            proof = handshake.failed(str(error))
+        note(hop, proof)
+        if not proof.good:
+            raise _NoTLS(f"TLS: {proof.why}")
+        try:
+            # RFC 3207 §4.2: what was said before in the clear counts no more.
+            script = hello(self.name, hop.protocol == "lmtp", secure=True)
+            skills: Skills = await client.say(script, seconds)
         except Trouble as error:
             raise _NoTLS(f"TLS: {error}") from None
+        return Line(client, skills, f"{proof.version} {hop.tls}")
 
     async def _connect(self, hop: NextHop) -> MailClient:
         factory = Factory.forProtocol(lambda: MailClient(self.reactor))
@@ -183,8 +211,13 @@ class Hops:
         seconds = self.patience.connect
         if hop.path:
             return UNIXClientEndpoint(self.reactor, hop.path, timeout=seconds)
-        return HostnameEndpoint(self.reactor, hop.host, hop.port, timeout=seconds)
+        host = hop.address or hop.host
+        return HostnameEndpoint(self.reactor, host, hop.port, timeout=seconds)
 
 
 class _NoTLS(Trouble):
     """TLS was offered, and did not come about."""
+
+
+def _unnoted(hop: NextHop, proof: Proof) -> None:
+    """Nobody wants to know."""

@@ -1,62 +1,173 @@
 """
-TLS with a next hop, as its policy has it.
+TLS with a next hop, and how it proves to be the one that is meant.
 
-Standards: RFC 8446, RFC 3207, RFC 8996.
+The handshake comes first and the proof behind it, before anything is said: a
+certificate that proves nothing hears no EHLO.
+
+Standards: RFC 8446, RFC 3207, RFC 8996, RFC 7672, RFC 8461.
 """
 
 from pathlib import Path
-from typing import Any
 
+from attrs import frozen
 from OpenSSL import SSL
+from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
-from twisted.internet.ssl import (
-    Certificate,
-    optionsForClientTLS,
-    trustRootFromCertificates,
-)
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from smfd.model.hop import NextHop
+from smfd.policy.certificate import named
+from smfd.policy.dane import proves
+
+#: Certificates of a chain that are looked at; OpenSSL reads 100 KB of them.
+LONGEST_CHAIN = 10
+
+#: Who must be signed by an authority that we believe.
+_SIGNED = ("verify", "sts")
+
+#: RFC 8460 §4.3, by OpenSSL's number of what was wrong.
+_FAULTS = {
+    9: "certificate-expired",
+    10: "certificate-expired",
+    18: "certificate-not-trusted",
+    19: "certificate-not-trusted",
+    20: "certificate-not-trusted",
+    21: "certificate-not-trusted",
+}
+
+_WORDS = {
+    "certificate-expired": "its certificate is not valid now",
+    "certificate-not-trusted": "nobody we believe has signed its certificate",
+    "certificate-host-mismatch": "its certificate is for another name",
+    "validation-failure": "its certificate proves nothing",
+}
+
+
+@frozen
+class Proof:
+    """
+    What a handshake came to.
+
+    @ivar version: "TLSv1.3"; "" where there is no TLS.
+    @ivar fault: what was wrong, as RFC 8460 §4.3 calls it, or "".
+    @ivar why: the same for people.
+    @ivar good: it may be gone on, for what was wanted is so.
+    """
+
+    version: str = ""
+    fault: str = ""
+    why: str = ""
+    good: bool = True
+
+
+#: There is no way into TLS.
+NOT_OFFERED = Proof(
+    fault="starttls-not-supported", why="it does not offer TLS", good=False
+)
+
+
+class Contexts:
+    """What handshakes have in common; the authorities are read once."""
+
+    def __init__(self, trusted: Path | None = None) -> None:
+        """
+        @param trusted: PEM: the authorities that we believe; None takes those
+            of the system.
+        """
+        self._trusted = trusted
+        self._anyone: SSL.Context | None = None
+        self._signed: SSL.Context | None = None
+
+    def handshake(self, hop: NextHop) -> "Handshake":
+        """What C{startTLS} is given, for one connection."""
+        if hop.tls in _SIGNED or hop.watched:
+            if self._signed is None:
+                self._signed = self._believing(_context())
+            return Handshake(hop, self._signed)
+        if self._anyone is None:
+            self._anyone = _context()
+        return Handshake(hop, self._anyone)
+
+    def _believing(self, context: SSL.Context) -> SSL.Context:
+        if self._trusted is None:
+            context.set_default_verify_paths()
+        else:
+            context.load_verify_locations(str(self._trusted))
+        return context
+
+
+def _context() -> SSL.Context:
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    # RFC 8996 §4 and §5.
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
+    # A session that was resumed would show no certificate.
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    return context
 
 
 @implementer(IOpenSSLClientConnectionCreator)
-class Encrypted:
-    """
-    TLS with whoever is there: nobody can listen, but who it is stays open.
-    """
+class Handshake:
+    """One handshake; what the other side proved by it."""
 
-    def __init__(self, host: str) -> None:
-        """
-        @param host: the name to ask for (SNI); an address is not sent.
-        """
-        self._context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-        self._context.set_min_proto_version(SSL.TLS1_2_VERSION)
-        self._context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION)
-        literal = isIPAddress(host) or isIPv6Address(host)
-        self._name = b"" if literal else host.encode("idna")
+    def __init__(self, hop: NextHop, context: SSL.Context) -> None:
+        self._hop = hop
+        self._context = context
+        self._connection: SSL.Connection | None = None
+        self._signed = hop.tls in _SIGNED
+        self._must = self._signed or hop.tls == "dane"
+        self._fault = ""
 
     def clientConnectionForTLS(
         self, tlsProtocol: TLSMemoryBIOProtocol
     ) -> SSL.Connection:
-        """A connection that asks for the name."""
-        connection = SSL.Connection(self._context, None)
-        if self._name:
-            connection.set_tlsext_host_name(self._name)
+        """A connection that asks for the name of the host."""
+        host = self._hop.host
+        connection = self._connection = SSL.Connection(self._context, None)
+        if host and not isIPAddress(host) and not isIPv6Address(host):
+            # RFC 7672 §8.1, RFC 8461 §7.1: it may have several certificates.
+            connection.set_tlsext_host_name(host.encode("idna"))
+        if self._signed or self._hop.watched:
+            connection.set_verify(SSL.VERIFY_PEER, self._verified)
         return connection
 
+    def _verified(
+        self, connection: SSL.Connection, found: X509, errno: int, depth: int, ok: int
+    ) -> bool:
+        if not ok and not self._fault:
+            self._fault = _FAULTS.get(errno, "validation-failure")
+        return bool(ok) or not self._signed
 
-def hop_tls(hop: NextHop, trusted: Path | None = None) -> Any:
-    """
-    What C{startTLS} is given.
+    def proof(self) -> Proof:
+        """What came of it, when both sides speak TLS."""
+        assert self._connection is not None
+        version = self._connection.get_protocol_version_name()
+        fault = self._fault or self._checked()
+        good = not fault or not self._must
+        return Proof(version, fault, _WORDS.get(fault, fault), good)
 
-    @param trusted: PEM: the authorities that "verify" believes; None takes
-        those of the system.
-    """
-    if hop.tls != "verify":
-        return Encrypted(hop.host)
-    root = None
-    if trusted is not None:
-        root = trustRootFromCertificates([Certificate.loadPEM(trusted.read_bytes())])
-    return optionsForClientTLS(hop.host, trustRoot=root)
+    def failed(self, why: str) -> Proof:
+        """What came of it, when it came to no end."""
+        fault = self._fault or "validation-failure"
+        return Proof("", fault, _WORDS.get(self._fault, why), False)
+
+    def _checked(self) -> str:
+        """What is wrong with a certificate that OpenSSL has nothing against."""
+        hop, names = self._hop, self._hop.names or (self._hop.host,)
+        if not (self._signed or hop.watched or hop.tls == "dane"):
+            return ""
+        chain = self._chain()
+        if hop.tls == "dane":
+            return proves(hop.tlsa, chain, names)
+        if not chain:
+            return "validation-failure"
+        return "" if named(chain[0], names) else "certificate-host-mismatch"
+
+    def _chain(self) -> list[bytes]:
+        """The certificates, DER; none when there are too many."""
+        found = self._connection.get_peer_cert_chain() if self._connection else None
+        if not found or len(found) > LONGEST_CHAIN:
+            return []
+        return [dump_certificate(FILETYPE_ASN1, cert) for cert in found]

@@ -181,6 +181,15 @@ class FaultTests(SynchronousTestCase):
             "another route",
         )
 
+    def test_tls_sites(self) -> None:
+        """A domain has one policy for TLS, by one of five words."""
+        site = "[[tls_out.site]]\npolicy='verify'\ndomain="
+        place = "tls_out.site.2.domain"
+        text = f"{site}'a.example'\n{site}'A.example.'"
+        self.assertFault(text, 6, place, "another policy")
+        text = "[[tls_out.site]]\ndomain='a.example'\npolicy='dane'"
+        self.assertFault(text, 3, "tls_out.site.1.policy", "is none of")
+
     def test_virus_fails_closed(self) -> None:
         """Nobody can set that unscanned mail passes when the scanner is down."""
         text = "[scan.on_error]\nvirus = 'pass'"

@@ -68,6 +68,7 @@ def _different() -> dict[str, Any]:
     record = {"name": "a.example", "type": "TXT", "value": "x y"}
     document["dns"]["record"] = [record, {**record, "name": "b.example"}]
     document["relay"]["route"] = [{"domain": "*", "to": "smtp://127.0.0.1:2526"}]
+    document["tls_out"]["site"] = [{"domain": "b.example", "policy": "verify"}]
     listed = {"zone": "a.example", "tier": 1, "kind": "allow", "at": "connect"}
     document["source"]["list"] = [listed, {"zone": "b.example"}]
     document["tls"]["sni"] = [{"certificate": "a.pem", "key": "b.pem"}]

@@ -1,0 +1,138 @@
+"""
+How safe mail must travel to the servers of the world.
+
+A person's word counts most; then DANE, then MTA-STS, each where the domain
+published it; else TLS is used wherever it can be had.
+
+Standards: RFC 7672 §2, RFC 8461 §5.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from attrs import field, frozen
+from twisted.internet.defer import Deferred
+
+from smfd.config.schema import Config
+from smfd.model.hop import TLSA, NextHop
+from smfd.net.dns import DNSTrouble, Lookup
+from smfd.net.smtp_client import Trouble
+from smfd.net.smtp_client_tls import Proof
+from smfd.policy.dane import MOST
+from smfd.policy.mta_sts import STS
+from smfd.policy.tls_site import SitePolicy, Unsafe
+
+__all__ = ["SitePolicy", "TLSPolicies"]
+
+#: What a domain published by MTA-STS; None for nothing.
+Published = Callable[[str], Awaitable[STS | None]]
+
+#: Is told what became of TLS with a server of a domain.
+Told = Callable[[SitePolicy, NextHop, Proof], object]
+
+
+async def _nothing(domain: str) -> None:
+    """Nobody has published anything."""
+
+
+def _silent(policy: SitePolicy, hop: NextHop, proof: Proof) -> None:
+    """Nobody wants to know."""
+
+
+@frozen
+class TLSPolicies:
+    """
+    Knows what a domain and its servers ask for.
+
+    @ivar overrides: what a person asked for, by domain.
+    @ivar dane: TLSA records count; their answers must come from a resolver on
+        this machine that checks DNSSEC.
+    """
+
+    resolver: Lookup
+    overrides: Mapping[str, str] = field(factory=dict)
+    dane: bool = True
+    published: Published = _nothing
+    told: Told = _silent
+
+    def site(self, domain: str) -> "Deferred[SitePolicy]":
+        """The policy for the mail of a domain; never fails."""
+        return Deferred.fromCoroutine(self._site(domain.lower().rstrip(".")))
+
+    async def _site(self, domain: str) -> SitePolicy:
+        override = self.overrides.get(domain, "")
+        if override:
+            return SitePolicy(domain, override)
+        return SitePolicy(domain, sts=await self.published(domain))
+
+    def hop(
+        self, hop: NextHop, policy: SitePolicy, secure: bool
+    ) -> "Deferred[NextHop]":
+        """
+        A hop as it must be spoken to.
+
+        @param secure: the answer that named the host was checked by DNSSEC.
+        Fails with L{Trouble}: it must not be spoken to now.
+        """
+        return Deferred.fromCoroutine(self._hop(hop, policy, secure))
+
+    async def _hop(self, hop: NextHop, policy: SitePolicy, secure: bool) -> NextHop:
+        records: tuple[TLSA, ...] = ()
+        if secure and policy.asks_dane and self._may_use_dane(policy):
+            records = await self._records(hop, policy)
+        try:
+            return policy.hop(hop, records)
+        except Unsafe as error:
+            proof = Proof(fault="dane-required", why=str(error), good=False)
+            self.told(policy, hop, proof)
+            raise Trouble(str(error)) from None
+
+    def _may_use_dane(self, policy: SitePolicy) -> bool:
+        return self.dane or policy.override == "dane-only"
+
+    async def _records(self, hop: NextHop, policy: SitePolicy) -> tuple[TLSA, ...]:
+        """
+        The TLSA records of a host, if DNSSEC vouches for them.
+
+        @raise Trouble: there may be some, and we are kept from seeing them.
+        """
+        if not await self._signed(hop.host):
+            return ()
+        name = f"_{hop.port}._tcp.{hop.host}"
+        try:
+            answer = await self.resolver.lookup(name, "TLSA")
+        except DNSTrouble as error:
+            # RFC 7672 §2.1.2: who can stop an answer could stop TLS.
+            why = f"whether {hop.host} has TLSA records cannot be seen: {error}"
+            proof = Proof(fault="dnssec-invalid", why=why, good=False)
+            self.told(policy, hop, proof)
+            raise Trouble(why) from None
+        if answer.status != "ok" or not answer.secure:
+            return ()
+        return tuple(answer.records[:MOST])
+
+    async def _signed(self, host: str) -> bool:
+        """
+        Whether the addresses of a host are in a signed zone.
+
+        RFC 7672 §2.2.2: where they are not, there are no TLSA records either,
+        and some name servers do not even answer that.
+        """
+        for rdtype in ("A", "AAAA"):
+            try:
+                answer = await self.resolver.lookup(host, rdtype)
+            except DNSTrouble:
+                continue
+            if answer.secure and answer.status == "ok":
+                return True
+        return False
+
+    def note(self, policy: SitePolicy) -> Callable[[NextHop, Proof], object]:
+        """Whom C{Hops.line} is to tell what became of TLS."""
+        return lambda hop, proof: self.told(policy, hop, proof)
+
+
+def tls_policies(config: Config, resolver: Lookup) -> TLSPolicies:
+    """As the settings have it."""
+    settings = config.tls_out
+    overrides = {site.name: site.policy for site in settings.site}
+    return TLSPolicies(resolver, overrides, settings.dane)

@@ -1,0 +1,71 @@
+"""
+How safe the mail for one domain must travel, as far as that is known before a
+server was chosen.
+
+Standards: RFC 8461 §4, RFC 7672 §2.2.
+"""
+
+from attrs import evolve, frozen
+
+from smfd.model.hop import TLSA, NextHop
+from smfd.policy.dane import usable
+from smfd.policy.mta_sts import STS
+
+#: What a person may ask for a domain; it counts more than what was published.
+OVERRIDES = ("none", "opportunistic", "required", "verify", "dane-only")
+
+
+class Unsafe(Exception):
+    """Nobody there can be sent to as safely as must be; why, in words."""
+
+
+@frozen
+class SitePolicy:
+    """
+    The policy for a domain.
+
+    @ivar override: one of L{OVERRIDES}, or "".
+    @ivar sts: what the domain published, or None.
+    """
+
+    domain: str
+    override: str = ""
+    sts: STS | None = None
+
+    def permits(self, host: str) -> bool:
+        """Whether mail may be handed to a host of that name at all."""
+        if self.override or self.sts is None or self.sts.mode != "enforce":
+            return True
+        return self.sts.permits(host)
+
+    @property
+    def asks_dane(self) -> bool:
+        """Whether TLSA records matter."""
+        return self.override in ("", "dane-only")
+
+    def hop(self, hop: NextHop, records: tuple[TLSA, ...]) -> NextHop:
+        """
+        A hop as it must be spoken to.
+
+        @param records: the TLSA records of the host, all of them believed.
+        @raise Unsafe: it cannot be.
+        """
+        proven = usable(records)
+        if self.override == "dane-only" and not proven:
+            raise Unsafe(f"{hop.host} has no TLSA record that can be used")
+        if self.override not in ("", "dane-only"):
+            return evolve(hop, tls=self.override)
+        if proven:
+            # RFC 7672 §3.2.2: with an authority, also the domain itself.
+            signed = any(record.usage == 2 for record in proven)
+            names = (hop.host, self.domain) if signed else ()
+            return evolve(hop, tls="dane", tlsa=proven, names=names)
+        return self._without(hop, bool(records))
+
+    def _without(self, hop: NextHop, unusable: bool) -> NextHop:
+        if self.sts is not None and self.sts.mode == "enforce":
+            return evolve(hop, tls="sts")
+        watched = self.sts is not None and self.sts.mode == "testing"
+        # RFC 7672 §2.2: records that nobody can use still say that there is TLS.
+        tls = "required" if unusable else "opportunistic"
+        return evolve(hop, tls=tls, watched=watched)
