@@ -83,7 +83,9 @@ def _check_marks(written: str, text: str) -> None:
     """
     Whoever decodes first and reads then finds no more than some names.
     """
-    if text.count('"') % 2 or text.count("\\") > written.count("\\"):
+    marks = written.count('"')
+    mixed = marks and text.count('"') > marks
+    if mixed or text.count('"') % 2 or text.count("\\") > written.count("\\"):
         raise Ambiguous("it has an encoded quotation mark")
     if _LONELY.search(text):
         raise Ambiguous("it has an encoded comma with no name beside it")

@@ -21,7 +21,8 @@ LONGEST = 2048
 _LINE = 998  # RFC 5322 §2.1.1; some readers cut there.
 
 # Folds are told from other white space: to some readers a line's end is that of
-# what is quoted and of a comment too.
+# a comment too.  A known reader ends there what is quoted; as there is no "@" in
+# it, he finds nobody then, and nobody else.
 _FOLD = re.compile(r"\r\n(?=[ \t])")
 _FOLDED = "\n"
 _SPACE = r"[ \t\n]*+"
@@ -30,7 +31,7 @@ _ADDRESS = rf"({_ATOM}(?>(?:\.{_ATOM})*)@[A-Za-z0-9.\u00a1-\U0010ffff-]++)"
 # No comment in a comment, and nothing in it that some reader ends it at.
 _COMMENT = r'\([^()\\"<>@,;:\n]*+\)'
 _COMMENTS = rf"{_SPACE}(?>(?:{_COMMENT}{_SPACE})*)"
-_QUOTED = r'"(?>(?:[^"\\\n]|\\["()])*)"'
+_QUOTED = r'"(?>(?:[^"\\]|\\["()])*)"'
 # RFC 5322 §4.1: obs-phrase lets the period in, but not at the beginning; close
 # to the "<" a known reader stumbles over it.
 _WORDS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\u00a0-\U0010ffff \t\n-]++"

@@ -127,6 +127,7 @@ _VALUES = (
     b" =?x-unknown?q?boss?= <ann@home.example>",
     b" =?utf-8?q?=3D=3Futf-8=3Fq=3Fboss=3D40bank=2Eexample=3F=3D?= <ann@home.example>",
     b" =?utf-8?q?=22?= <ann@home.example>",
+    b' ":\\"=?utf-8?q?=22?=\\"=?utf-8?q?=22?=" <ann@home.example>',
     b" =?utf-8?q?=28?= <ann@home.example>",
     b" =?utf-8?q?=2C?= =?utf-8?q?=2C?= <ann@home.example>",
     b" =?utf-8?q?Ann=3B?= <ann@home.example>",
@@ -170,7 +171,12 @@ _VALUES = (
     b"\r\n \r\n boss@bank.example",
     b" boss@bank.example\r\n <ann@home.example>",
     b" <ann@home\r\n .example>",
-    b' "Ann\r\n Example" <ann@home.example>',
+    b' "boss@bank\r\n .example" <ann@home.example>',
+    b' "boss\r\n\t@bank.example" <ann@home.example>',
+    b' "Boss\r\n <boss@bank.example>, " <ann@home.example>',
+    b' "Ann\r\n" <ann@home.example>',
+    b' "Ann\n Example" <ann@home.example>',
+    b' "Ann\r\n \\" <boss@bank.example>, \\"x" <ann@home.example>',
     b" Ann (x\r\n y) <ann@home.example>",
     b" . <ann@home.example>",
     b" (x) .Ann <ann@home.example>",
@@ -261,12 +267,15 @@ CONTROLS = (
     message(b" <ann@home.example>"),
     message(b" Ann Example <ann@home.example>"),
     message(b' "Example, Ann" <ann@home.example>'),
+    message(b' "Example,\r\n Ann" <ann@home.example>'),
+    message(b' "Example, Ann\r\n\t(Sales; \\"Annie\\")" <ann@home.example>'),
     message(b' "Dr. Ann \\"Annie\\" Example" <ANN@Home.Example>'),
     message(b" Ann B. Example <ann+shop@home.example>"),
     message(b" ann@home.example (Ann Example)"),
     message(b' "Example \\(US\\), Ann" <ann@home.example>'),
     message(b" Ann Example (Sales) <ann@home.example>"),
     message(b" =?utf-8?q?Ann_M=C3=BCller=2C_Sales?= <ann@home.example>"),
+    message(b" =?utf-8?q?=22Ann=22_Example?= <ann@home.example>"),
     message(b" =?iso-2022-jp?B?GyRCMD8bKEI=?= <ann@home.example>"),
     message(
         b" =?utf-8?b?w4RubmU=?=\r\n =?utf-8?b?IEV4YW1wbGU=?=\r\n\t<ann@home.example>"
@@ -320,13 +329,19 @@ def _written(name: str, dice: Random) -> bytes:
     if dice.random() < 0.3:
         quoted = name.replace("(", "\\(").replace(")", "\\)")
     if name.isascii() and not set(name) & set(",(|"):
-        return dice.choice((name, f'"{quoted}"')).encode()
+        return dice.choice((name, _quoted(quoted, dice))).encode()
     if name.isascii() or dice.random() < 0.2:
-        return f'"{quoted}"'.encode()
+        return _quoted(quoted, dice).encode()
     charset = dice.choice(("utf-8", "UTF-8", "utf-8*en"))
     parts = [name[:8], name[8:]] if len(name) > 8 and dice.random() < 0.5 else [name]
     words = [_encoded(part, charset, dice.choice("qQbB")) for part in parts]
     return dice.choice((" ", "\r\n ")).join(words).encode()
+
+
+def _quoted(text: str, dice: Random) -> str:
+    """In quotation marks, and folded there where long ones are."""
+    gap = dice.choice((" ", " ", " ", "\r\n ", "\r\n\t"))
+    return f'"{text.replace(" ", gap)}"'
 
 
 def _encoded(text: str, charset: str, how: str) -> str:
@@ -381,6 +396,8 @@ _PIECES = (
 def attempt(dice: Random) -> bytes:
     """A From that an attacker might write; many are Ann's own."""
     pieces = dice.choices(_PIECES, k=dice.randint(0, 5))
+    if dice.random() < 0.1:
+        pieces = [b'"', *pieces, b'"']
     if dice.random() < 0.8:
         pieces.append(b" <ann@home.example>")
     if dice.random() < 0.2:

@@ -1,5 +1,6 @@
 """Tests for L{smfd.policy.authorship}: nobody writes as another (R70 to R72)."""
 
+import re
 from random import Random
 
 from hypothesis import given
@@ -10,7 +11,7 @@ from smfd.format.header import read_header
 from smfd.format.plain_mailbox import plain_mailbox
 from smfd.policy.authorship import Mismatch, authorship, is_own
 from smfd.proto.address import Address, parse_mailbox
-from tests.policy.extractors import EXTRACTORS
+from tests.policy.extractors import EXTRACTORS, hasty
 from tests.policy.spoofs import (
     CONTROLS,
     ENVELOPES,
@@ -24,6 +25,10 @@ from tests.policy.spoofs import (
 
 ANN = "ann@home.example"
 OWN = frozenset((ANN, "sales@home.example"))
+
+
+#: A fold inside of quotation marks, or between two of them.
+_FOLDED = re.compile(rb'"[^"]*\r\n[^"]*"')
 
 
 def judged(data: bytes, sender: Address | None = None) -> Mismatch | None:
@@ -117,6 +122,10 @@ class SpoofTests(SynchronousTestCase):
             for extractor in EXTRACTORS:
                 found = {text.lower() for text in extractor(data)}
                 self.assertEqual({address}, found, (extractor.__name__, value))
+            found = {text.lower() for text in hasty(data)}
+            if not _FOLDED.search(value):
+                self.assertEqual({address}, found, value)
+            self.assertLessEqual(found, {address}, value)
         self.assertGreater(taken, 4000)
 
     def test_headers(self) -> None:
