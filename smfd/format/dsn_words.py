@@ -1,0 +1,112 @@
+"""
+What a status means, in words for the one who sent the message.
+
+Standards: RFC 3463 §3.
+"""
+
+from attrs import frozen
+
+
+@frozen
+class Meaning:
+    """
+    Two sentences, or a few more.
+
+    @ivar what: what happened.
+    @ivar next: what can be done about it.
+    """
+
+    what: str
+    next: str
+
+
+_ADDRESS = "Check it letter by letter, or ask for the right one in another way."
+_LATER = "Send it again later, or reach the recipient in another way."
+_THEIRS = "Only those who look after that server can mend it: send it again later."
+_SHOW = "Show this letter to your own postmaster: he can find out and mend it."
+
+#: By the subject and detail of a status; then by the subject alone.
+_MEANINGS = {
+    "1.1": Meaning("There is no such mailbox.", f"The address is wrong. {_ADDRESS}"),
+    "1.2": Meaning(
+        "There is no such mail domain.",
+        f"What stands behind the @ is wrong. {_ADDRESS}",
+    ),
+    "1.3": Meaning("This is not a mail address.", f"The address is wrong. {_ADDRESS}"),
+    "1.6": Meaning(
+        "The mailbox has moved, and nobody says where.",
+        "Ask the recipient for his new address in another way.",
+    ),
+    "1.7": Meaning("Your own address is not believed there.", _SHOW),
+    "1.8": Meaning("Your own address is not believed there.", _SHOW),
+    "1.10": Meaning(
+        "This domain takes no mail at all.",
+        "Ask the recipient for another address in another way.",
+    ),
+    "1": Meaning("The address is not known there.", f"{_ADDRESS}"),
+    "2.1": Meaning(
+        "The mailbox is switched off.", "Reach the recipient in another way."
+    ),
+    "2.2": Meaning(
+        "The mailbox is full.",
+        "The recipient must make room in it first. " + _LATER,
+    ),
+    "2.3": Meaning(
+        "The message is larger than this mailbox takes.",
+        "Send less at once, or give a link to what is large.",
+    ),
+    "2.4": Meaning(
+        "Behind this address is a list that cannot be followed.",
+        "Those who look after the list can mend it.",
+    ),
+    "2": Meaning("The mailbox takes no mail just now.", _LATER),
+    "3.1": Meaning("The other server has no room left.", _THEIRS),
+    "3.4": Meaning(
+        "The message is larger than the other server takes.",
+        "Send less at once, or give a link to what is large.",
+    ),
+    "3": Meaning("The other server is in trouble.", _THEIRS),
+    "4.1": Meaning("The other server did not answer.", _THEIRS),
+    "4.2": Meaning("The connection to the other server broke.", _THEIRS),
+    "4.3": Meaning(
+        "Where this domain's mail goes could not be found out.",
+        f"Look whether the domain behind the @ is right. {_THEIRS}",
+    ),
+    "4.4": Meaning(
+        "Where this domain's mail goes could not be found out.",
+        f"Look whether the domain behind the @ is right. {_THEIRS}",
+    ),
+    "4.6": Meaning("The message went round in a circle.", _SHOW),
+    "4.7": Meaning("The message could not be delivered in all this time.", _LATER),
+    "4": Meaning("The other server could not be reached.", _THEIRS),
+    "5": Meaning("The two servers did not understand each other.", _SHOW),
+    "6.7": Meaning(
+        "The other server does not take addresses or subjects in all scripts.",
+        "Ask the recipient for an address in plain letters, or use such a one.",
+    ),
+    "6": Meaning(
+        "The other server does not take a message of this kind.",
+        "Send it in another form: as plain text, or without what is attached.",
+    ),
+    "7.2": Meaning(
+        "Not everybody may write to this list.",
+        "Those who look after the list can let you in.",
+    ),
+    "7": Meaning(
+        "The other server refused the message by its own rules.",
+        f"Its words, below, may say why. {_SHOW}",
+    ),
+}
+
+_UNKNOWN = Meaning("It could not be delivered.", _SHOW)
+
+
+def meaning(status: str) -> Meaning:
+    """
+    What an enhanced status code means; of an unknown one that it failed.
+
+    Whether it is for ever does not matter.
+    """
+    _, _, rest = status.partition(".")
+    subject = rest.partition(".")[0]
+    return _MEANINGS.get(rest) or _MEANINGS.get(subject) or _UNKNOWN
