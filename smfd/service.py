@@ -28,12 +28,14 @@ from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
 from smfd.control.quota import Quota
 from smfd.control.selftest import SelfTest
+from smfd.control.unprotected import unprotected
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.onward import Onward, onward
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
+from smfd.delivery.signer import Signer
 from smfd.net.descriptors import raise_limit
 from smfd.net.hangup import Hangup
 from smfd.net.systemd import READY, STOPPING, notify
@@ -58,6 +60,7 @@ from smfd.smtpd.trace import Tracer
 from smfd.smtpd.users import submission
 from smfd.store.annex import Annex
 from smfd.store.directory import Directory
+from smfd.store.directory_dkim import DKIMKeys
 from smfd.store.directory_schema import WrongVersion
 from smfd.store.history import Shelf
 from smfd.store.history_file import FILE as SOURCES
@@ -91,6 +94,7 @@ class Stock:
     onward: Onward
     repeats: Repeats
     quota: Quota
+    signer: Signer
 
     def services(self) -> Iterator[IService]:
         """In the order in which they start."""
@@ -100,6 +104,7 @@ class Stock:
         yield self.reader
         yield self.directory
         yield IService(self.quota.counters)
+        yield self.signer
         yield self.spool
         yield from self.destinations
         yield self.onward
@@ -147,6 +152,7 @@ def _stock(config: Config, reactor: Any) -> Stock:
         beyond,
         Repeats(reactor),
         quota(config, directory, reactor),
+        Signer(DKIMKeys(directory), reactor, config.dkim.sign),
     )
 
 
@@ -193,6 +199,7 @@ def _acceptance(
         recorder,
         config.mx.header_size,
         config.mx.header_fields,
+        stock.signer,
     )
     whose = recipients(config, stock.directory, reactor)
     ids = partial(_new_id, reactor)
@@ -231,23 +238,6 @@ def _new_id(reactor: Any) -> str:
     return new_id(reactor.seconds())
 
 
-def _off(config: Config) -> tuple[str, ...]:
-    """Everything protective that is off, a sentence each."""
-    missing = set(("lists", "spf", "dkim", "dmarc", "identity", "content"))
-    missing -= set(config.scan.stages)
-    said = [f"The {name} stage is off." for name in sorted(missing)]
-    source = config.source
-    for name in ("forged", "early", "null_mx", "hello", "reverse_dns", "history"):
-        if getattr(source, name).mode == "off":
-            said.append(f"The source test {name} is off.")
-    if config.dns.offline:
-        said.append("DNS is off: no sender can be authenticated but those listed.")
-    if not config.tls.certificate:
-        said.append("STARTTLS is off: mail arrives in the clear.")
-        said.append("Submission is closed: nobody can log in without TLS.")
-    return tuple(said)
-
-
 def _house(
     config: Config,
     stock: Stock,
@@ -275,7 +265,7 @@ def _house(
             started=time.time(),
             engine=config.virus.engine if virus else "",
             threshold=config.content.threshold,
-            off=_off(config),
+            off=unprotected(config),
         ),
         pulse=Pulse(reactor),
         self_test=SelfTest(virus, reactor) if isinstance(virus, VirusStage) else None,
@@ -284,6 +274,8 @@ def _house(
         sources=scan.sources,
         quota=stock.quota,
         workers=scan.workers,
+        signer=stock.signer,
+        resolver=scan.resolver,
     )
 
 

@@ -7,14 +7,15 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.config.load import load, read
+from smfd.control.unprotected import unprotected
 from smfd.ctl.foundation import Foundation
-from smfd.service import _off, _reload
+from smfd.service import _reload
 from tests.test_tap import twistd
 
 
 def off(text: str) -> tuple[str, ...]:
     """What the settings of a text leave off."""
-    return _off(read(text, Path("smfd.toml")))
+    return unprotected(read(text, Path("smfd.toml")))
 
 
 class OffTests(SynchronousTestCase):

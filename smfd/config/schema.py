@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import Factory, frozen
 
+from smfd.config.dkim import DKIM
 from smfd.config.doors import LMTP, MX, TLS, Control, Log, Relay, Server, Store
 from smfd.config.judging import BUILTIN, DNS, Content, Scan, Virus
 from smfd.config.limits import Limits
@@ -56,6 +57,7 @@ class Config:
         high=1000,
         example="SPF_FAIL = 2.5",
     )
+    dkim: DKIM = table(DKIM)
     onward: Onward = table(Onward)
     relay: Relay = table(Relay)
     tls_out: TLSOut = table(TLSOut)

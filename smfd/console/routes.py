@@ -6,6 +6,7 @@ C{docs/api.yaml} describes it; a test holds the two together.  GET never acts.
 
 from smfd.console.fields import FLAG, NEEDED, NUMBER, PAGE, SOME, TEXT, TEXTS, Field
 from smfd.console.router import Route
+from smfd.console.routes_dkim import ROUTES as DKIM
 from smfd.console.routes_policies import ROUTES as POLICIES
 from smfd.control import (
     accounts,
@@ -154,4 +155,5 @@ ROUTES = (
         query={"subject": TEXT, "by": TEXT, "until": TEXT, **PAGE},
     ),
     *POLICIES,
+    *DKIM,
 )

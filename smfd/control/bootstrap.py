@@ -11,8 +11,14 @@ from pathlib import Path
 
 from argon2 import PasswordHasher
 
+from smfd.content.dkim_key import make_keys
 from smfd.model.directory import ListEntry
-from smfd.store import directory_entries, directory_rows, directory_rules
+from smfd.store import (
+    directory_dkim,
+    directory_entries,
+    directory_rows,
+    directory_rules,
+)
 from smfd.store.directory_known import known
 from smfd.store.directory_rows import Doing
 from smfd.store.directory_schema import writer
@@ -45,7 +51,9 @@ def found(
     doing = Doing(ACTOR, time.time())
     with closing(writer(home / "directory.db")) as connection:
         for domain in dict.fromkeys(domains):
-            directory_rows.add_domain(connection, doing, domain)
+            made = directory_rows.add_domain(connection, doing, domain)
+            pairs = (make_keys(), make_keys())
+            directory_dkim.add(connection, doing, made.name, pairs)
         for user, password in users.items():
             hashed = hasher.hash(password) if password else ""
             name = directory_rules.address(user)[0]

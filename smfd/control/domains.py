@@ -3,6 +3,7 @@
 from functools import partial
 from typing import cast
 
+from smfd.control import dkim
 from smfd.control.house import Actor, Document, House
 from smfd.control.listing import listed
 from smfd.model.directory import Domain, Refused
@@ -32,6 +33,7 @@ async def add(
     )
     place["threshold"] = threshold
     made = await house.directory.add_domain(name, actor=actor.name, **place)
+    await dkim.give(house, actor, made.name)
     return _shown(house, made)
 
 

@@ -11,11 +11,14 @@ from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
 from smfd.control.quota import Quota
 from smfd.control.selftest import SelfTest
+from smfd.delivery.signer import Signer
 from smfd.interfaces import IStage
 from smfd.model.entry import Entry
+from smfd.net.dns import Lookup
 from smfd.scan.pool import Pool
 from smfd.scan.source_known import Sources
 from smfd.store.directory import Directory
+from smfd.store.directory_dkim import DKIMKeys
 from smfd.store.directory_groups import Groups
 from smfd.store.directory_passwords import Keys
 from smfd.store.directory_policies import Policies
@@ -89,7 +92,10 @@ class House:
     @ivar sources: what is known of those who connect.
     @ivar quota: what our users may send, and who is held.
     @ivar workers: look into messages; None when nobody does.
+    @ivar signer: signs what leaves, and makes keys; None: nobody does.
+    @ivar resolver: looks things up.
     @ivar keys: what people log in with.
+    @ivar dkim: the keys that mail is signed with.
     @ivar log_out: ends the sessions of an account; how many there were.
     @ivar home: the folder that paths in the ledger are relative to.
     """
@@ -113,9 +119,12 @@ class House:
     sources: Sources | None = None
     quota: Quota | None = None
     workers: Pool | None = None
+    signer: Signer | None = None
+    resolver: Lookup | None = None
     groups: Groups = field(init=False)
     policies: Policies = field(init=False)
     keys: Keys = field(init=False)
+    dkim: DKIMKeys = field(init=False)
 
     @groups.default
     def _its_groups(self) -> Groups:
@@ -128,6 +137,10 @@ class House:
     @keys.default
     def _its_keys(self) -> Keys:
         return Keys(self.directory)
+
+    @dkim.default
+    def _its_signatures(self) -> DKIMKeys:
+        return DKIMKeys(self.directory)
 
     def services(self) -> Iterator[IService]:
         """Those that only the use cases need, not started."""

@@ -36,7 +36,8 @@ async def status(house: House, actor: Actor) -> Document:
     counts = await _counts(house)
     oldest = counts.get("oldest_due")
     found = await gatherResults(
-        [_risks(house), _held(house), _unprotected(house)], consumeErrors=True
+        [_risks(house), _held(house), _unprotected(house), _unsigned(house)],
+        consumeErrors=True,
     )
     return {
         "hostname": facts.hostname,
@@ -140,6 +141,24 @@ def _unprotected(house: House) -> Deferred[list[str]]:
         return [f"{open_}; group list --unprotected."] if found.total else []
 
     return house.groups.unprotected(0).addCallback(said)
+
+
+def _unsigned(house: House) -> Deferred[list[str]]:
+    """Domains without keys; not all of a long list."""
+
+    def said(found: Page[str]) -> list[str]:
+        more = found.total - len(found.items)
+        return [
+            *(
+                f"What {name} sends is not signed: dkim add {name}."
+                for name in found.items
+            ),
+            *([f"Domains likewise: {more} more."] if more else []),
+        ]
+
+    if house.signer is None or not house.signer.signs:
+        return succeed([])
+    return house.dkim.lacking().addCallback(said)
 
 
 def _virus(engine: str) -> list[str]:

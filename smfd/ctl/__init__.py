@@ -30,6 +30,7 @@ VERBS = {
     "alias": Verb("addresses", "alias", "Addresses that stand for others."),
     "forward": Verb("addresses", "forward", "Mailboxes whose mail goes to others."),
     "recipient": Verb("addresses", "recipient", "Listed addresses of domains."),
+    "dkim": Verb("dkim", "dkim", "The keys that mail is signed with."),
     "grant": Verb("grant", "grant", "Who may write as whom."),
     "list": Verb("directory", "list_", "Allow and block entries."),
     "group": Verb("group", "group", "Groups of users."),

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from smfd.config.schema import Config
 from smfd.interfaces import IHands, IStage
 from smfd.net.conclusions import Conclusions
-from smfd.net.dns import Resolver
+from smfd.net.dns import Lookup, Resolver
 from smfd.policy.decide import Policy
 from smfd.policy.scores import SCORES
 from smfd.scan.chain import Chain
@@ -36,12 +36,14 @@ class Scan:
     """
     The stages that are on, the services they need, and who judges sources.
 
+    @ivar resolver: looks things up, for others too.
     @ivar workers: look into messages, for others too; None when no stage does.
     """
 
     stages: dict[str, IStage]
     services: tuple[IService, ...]
     sources: Sources
+    resolver: Lookup
     workers: Workers | None = None
 
     @property
@@ -92,7 +94,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
     working = {"virus", "dkim", "content"}
     services = (workers,) if working & set(chosen) else ()
     judging = sources(config, resolver, directory.is_hosted, reactor)
-    return Scan(chosen, services, judging, workers if services else None)
+    return Scan(chosen, services, judging, resolver, workers if services else None)
 
 
 def chain(config: Config, scan: Scan, clock: IReactorTime) -> Chain:

@@ -16,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from smfd.delivery.runner import Runner
+from smfd.delivery.signer import Signer
 from smfd.format.header import Header, read_header
 from smfd.model.entry import Entry
 from smfd.model.envelope import Envelope
@@ -61,6 +62,7 @@ class Custody:
 
     @ivar header_size: the most octets a header may have.
     @ivar header_fields: the most fields it may have.
+    @ivar signer: signs what leaves; None: nobody does.
     """
 
     spool: Spool
@@ -69,6 +71,7 @@ class Custody:
     recorder: Recorder
     header_size: int = 262_144
     header_fields: int = 2_000
+    signer: Signer | None = None
 
     _log = Logger()
 
@@ -128,6 +131,16 @@ class Custody:
         """The record of what will be ours, once the disk has its body."""
         await arrival.synced
         return self.recorder.record(transaction, verdict, said, arrival.begun)
+
+    async def signed(self, entry: Entry, header: Header | None = None) -> Entry:
+        """
+        The same with our signature, if it leaves.
+
+        @param header: see L{Signer.signed}.
+        """
+        if self.signer is None:
+            return entry
+        return await self.signer.signed(entry, header)
 
     async def keep(self, entry: Entry, said: Reply) -> Reply:
         """Make it ours, and say so."""

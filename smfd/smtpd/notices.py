@@ -114,4 +114,4 @@ class Notices:
         top = delivered("", recipient) if where == "maildir" else b""
         to = Recipient(1, recipient, where, "clean", why, top=top)
         entry = Entry(name, now, "", Body(len(data), data), b"", (), (to,), record)
-        await self.custody.commit(entry)
+        await self.custody.commit(await self.custody.signed(entry))

@@ -185,7 +185,7 @@ class Submitted:
             return said, False
         record = await custody.record(arrival, transaction, verdict, answer)
         entry = self.tracer.entry(transaction, verdict, record, way.domains, ruled.tops)
-        await custody.keep(entry, answer)
+        await custody.keep(await custody.signed(entry, arrival.header), answer)
         custody.afterwards(self._tell, record)
         custody.afterwards(self.rules.tell_sender, ruled, record, self.notices)
         custody.afterwards(self.rules.tell, ruled, transaction, verdict, self.notices)

@@ -1,0 +1,22 @@
+"""What the settings leave unprotected."""
+
+from smfd.config.schema import Config
+
+
+def unprotected(config: Config) -> tuple[str, ...]:
+    """Everything protective that is off, a sentence each."""
+    missing = set(("lists", "spf", "dkim", "dmarc", "identity", "content"))
+    missing -= set(config.scan.stages)
+    said = [f"The {name} stage is off." for name in sorted(missing)]
+    source = config.source
+    for name in ("forged", "early", "null_mx", "hello", "reverse_dns", "history"):
+        if getattr(source, name).mode == "off":
+            said.append(f"The source test {name} is off.")
+    if config.dns.offline:
+        said.append("DNS is off: no sender can be authenticated but those listed.")
+    if not config.tls.certificate:
+        said.append("STARTTLS is off: mail arrives in the clear.")
+        said.append("Submission is closed: nobody can log in without TLS.")
+    if not config.dkim.sign:
+        said.append("Signing is off: receivers trust our users' mail less.")
+    return tuple(said)

@@ -1,0 +1,113 @@
+"""C{smfdctl dkim}: the keys that mail of a domain is signed with."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from smfd.ctl.client import asking, segment
+from smfd.ctl.face import Face, verb
+from smfd.ctl.noun import Noun
+
+
+@click.group()
+def dkim() -> None:
+    """The keys that mail is signed with."""
+
+
+_COLUMNS = ("domain", "selector", "state", "created", "activated", "retired")
+_KEYS = Noun("/v1/dkim", _COLUMNS)
+
+
+@dkim.command("list")
+@click.argument("domain", default="")
+@click.option("--search", default="", help="Only domains that contain this.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0)
+@verb
+def dkim_list(face: Face, /, **query: Any) -> None:
+    """Show the keys of DOMAIN, or of all domains."""
+    _KEYS.page(face, query)
+
+
+@dkim.command("show")
+@click.argument("domain")
+@verb
+def dkim_show(face: Face, domain: str) -> None:
+    """Show the records that DOMAIN's keys need in the DNS."""
+    with asking(face) as client:
+        found = client.get(_path(domain))
+    face.show(found, _records(found))
+
+
+@dkim.command("add")
+@click.argument("domain")
+@verb
+def dkim_add(face: Face, domain: str) -> None:
+    """Give DOMAIN what it lacks: keys that sign, and spare ones."""
+    with asking(face) as client:
+        found = client.post(_path(domain))
+    face.show(found, _records(found))
+
+
+@dkim.command("rotate")
+@click.argument("domain")
+@click.option("--force", is_flag=True, help="Even if others do not find them yet.")
+@verb
+def dkim_rotate(face: Face, domain: str, force: bool) -> None:
+    """
+    Sign with the spare keys from now on, and make new spare ones.
+
+    The records of the old keys stay in the DNS for a week: what they signed
+    is on its way.
+    """
+    with asking(face) as client:
+        found = client.post(f"{_path(domain)}/rotate", {"force": force})
+    face.show(found, _records(found))
+
+
+@dkim.command("retire")
+@click.argument("domain")
+@click.argument("selector")
+@verb
+def dkim_retire(face: Face, domain: str, selector: str) -> None:
+    """Sign no more with a key that others may have; it does not come back."""
+    with asking(face) as client:
+        gone = client.delete(f"{_path(domain)}/{segment(selector)}")
+    lines = [
+        f"{gone['selector']} signs no more for {gone['domain']}.",
+        f"If others have it, take {gone['name']} out of the DNS now.",
+    ]
+    face.show(gone, lines)
+
+
+def _path(domain: str) -> str:
+    return f"/v1/domains/{segment(domain)}/dkim"
+
+
+#: What is said of the keys in each state.
+_STATES = {
+    "active": "These sign now:",
+    "spare": "These are spare; publish them before they are wanted:",
+    "retired": "These sign no more; their records stay until",
+}
+
+
+def _records(found: dict[str, Any]) -> Iterator[str]:
+    """The records, as a zone has them."""
+    for state, sentence in _STATES.items():
+        keys = [key for key in found["keys"] if key["state"] == state]
+        if not keys:
+            continue
+        if state == "retired":
+            sentence += f" {max(key['record_until'] for key in keys)}:"
+        yield sentence
+        for key in keys:
+            yield f"  {key['name']}. TXT {quoted(key['record'])}"
+    if not found["signs"]:
+        yield "Nothing is signed: [dkim] sign is false."
+
+
+def quoted(text: str) -> str:
+    """A TXT value in strings of at most 255 octets (RFC 1035 §3.3.14)."""
+    return " ".join(f'"{text[at : at + 255]}"' for at in range(0, len(text), 255))
