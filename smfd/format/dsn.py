@@ -123,7 +123,7 @@ def dsn(
     subject = decode_words(about.first("subject"), 500)[:200]
     head = [
         f"From: Mail Delivery System <{_line(postmaster)}>",
-        f"To: <{_line(original.sender)}>",
+        f"To: <{_line(original.sender, 400)}>",
         f"Subject: {_words(f'{_SUBJECTS[_first(reports)]}: {subject}', 'Subject')}",
         f"Date: {date(at)}",
         f"Message-ID: <{id}@{hostname}>",
@@ -174,7 +174,7 @@ def _told(action: str, reports: Sequence[Report]) -> Iterator[str]:
     yield from _wrapped(_OPENINGS[action].format(whom=whom), "")
     yield ""
     for report in reports[:_NAMED]:
-        yield f"<{_line(report.address)}>"
+        yield f"<{_line(report.address, 400)}>"
         if report.original is not None and report.original[1] != report.address:
             yield f"    (you wrote to {_line(report.original[1])})"
         yield from _explained(report)
@@ -258,7 +258,7 @@ def _field(name: str, value: str, utf8: bool = False) -> str:
     text = _line(value)
     if not utf8:
         text = text.encode("ascii", "replace").decode()
-    return "\r\n ".join(_lines(f"{name}: {text[:900]}"))
+    return "\r\n ".join(_lines(f"{name}: {text}"))
 
 
 def _returned(original: Original) -> bytes:
@@ -339,11 +339,12 @@ def _lines(text: str) -> list[str]:
 def _wrapped(text: str, indent: str) -> list[str]:
     """Lines for people; none is longer than a line may be."""
     return textwrap.wrap(
-        _line(text)[:2000], 76, initial_indent=indent, subsequent_indent=indent
+        _line(text, 2000), 76, initial_indent=indent, subsequent_indent=indent
     )
 
 
-def _line(text: str) -> str:
-    """One line without controls and half characters, and not endless."""
-    whole = clean(text[:2000].encode("utf-8", "replace").decode())
+def _line(text: str, most: int = 900) -> str:
+    """One line without controls and half characters, of so many octets at most."""
+    octets = text[:most].encode("utf-8", "replace")[:most]
+    whole = clean(octets.decode("utf-8", "ignore"))
     return "".join(c if c.isprintable() else "?" for c in whole)

@@ -323,8 +323,11 @@ class HostileTests(SynchronousTestCase):
 
     def test_long(self) -> None:
         """No line is longer than a line may be, however long a word is."""
-        octets = make(evolve(FAILED, address="x" * 3000, text="y" * 3000))
-        self.assertLess(max(map(len, octets.split(b"\r\n"))), 998)
+        for letter in "x", "ü", "\U0001f4a9":
+            report = evolve(FAILED, address=letter * 3000, text=letter * 3000)
+            for sender in "ann@home.example", letter * 3000:
+                octets = make(report, original=evolve(ORIGINAL, sender=sender))
+                self.assertLess(max(map(len, octets.split(b"\r\n"))), 998)
 
     def test_plain(self) -> None:
         """What programs read is ASCII, whatever a server said."""
