@@ -1,0 +1,184 @@
+"""
+What others think of our mail, gathered from each try to hand some on.
+
+It is asked before something is sent (how fast, and whether to that address at
+all) and told afterwards what came of it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field, frozen
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from smfd.control.times import utc
+from smfd.model.attempt import Attempt
+from smfd.model.entry import REMOTE
+from smfd.policy.causes import cause
+from smfd.policy.paces import Paces
+from smfd.policy.suppression import Suppressed, again, is_hard
+from smfd.proto.answers import words
+from smfd.store.deliveries import (
+    COMPLAINT,
+    ROUND,
+    SENT,
+    Deliveries,
+    Way,
+    redacted,
+)
+from smfd.store.suppressions import Suppressions
+
+#: Rounds of writing between two of forgetting.
+_FORGETS = 720
+
+
+@frozen
+class Terms:
+    """
+    What is done with what is learned.
+
+    @ivar suppress: whether nothing is sent to addresses that do not exist.
+    @ivar month: seconds for which it is so.
+    """
+
+    suppress: bool = True
+    month: float = 30 * 86_400.0
+
+
+def _nothing(account: str, failed: int, sent: int) -> None:
+    """Nobody wants to know."""
+
+
+@define(eq=False)
+class Deliverability(Service):
+    """
+    Learns from each try.
+
+    @ivar bounced: told of each recipient that an account wrote to and that
+        does not exist (account, 1, 0), and of each that took it (account, 0, 1).
+    """
+
+    name = "deliverability"
+
+    deliveries: Deliveries
+    suppressions: Suppressions
+    paces: Paces
+    clock: IReactorTime
+    terms: Terms = field(factory=Terms)
+    bounced: Callable[[str, int, int], object] = _nothing
+    _rounds: LoopingCall = field(init=False)
+    _round: int = field(default=0, init=False)
+
+    _log = Logger()
+
+    @_rounds.default
+    def _calls(self) -> LoopingCall:
+        rounds = LoopingCall(self.write)
+        rounds.clock = self.clock
+        return rounds
+
+    def startService(self) -> None:
+        """Read what is known; until that is done nobody is suppressed."""
+        super().startService()
+        self.suppressions.load().addErrback(self._failed)
+        today = self.deliveries.today(self.clock.seconds())
+        today.addCallbacks(self._warmed, self._failed)
+        self._rounds.start(ROUND, now=False)
+
+    def stopService(self) -> Deferred[Any]:
+        """Write what is left."""
+        super().stopService()
+        if self._rounds.running:
+            self._rounds.stop()
+        return self.write()
+
+    def write(self) -> Deferred[Any]:
+        """Write what is new."""
+        now = self.clock.seconds()
+        self._round += 1
+        if self._round % _FORGETS == 0:
+            self.suppressions.forget(now)
+        writing = [self.deliveries.write(now), self.suppressions.write()]
+        return gatherResults([d.addErrback(self._failed) for d in writing])
+
+    def note(self, attempt: Attempt) -> None:
+        """Learn from one try; never fails."""
+        try:
+            self._learn(attempt)
+        except Exception:
+            # What became of mail must not hang on what we think of it.
+            self._log.failure("{id}: a try", id=attempt.consignment.entry_id)
+
+    def _learn(self, attempt: Attempt) -> None:
+        c = attempt.consignment
+        if c.recipient.destination != REMOTE:
+            # Where hosted domains have their mailboxes, nobody judges us.
+            return
+        provider = self.paces.providers.of(attempt.host or attempt.site)
+        way = Way(
+            c.sender.rpartition("@")[2].lower(),
+            c.account,
+            provider.name,
+            attempt.source,
+        )
+        answer = attempt.answer
+        if answer is not None and answer.positive:
+            self.deliveries.count(attempt.time, way, SENT)
+            if c.account:
+                self.bounced(c.account, 0, 1)
+            self._reached(way.domain, c.recipient.address)
+            return
+        why = cause(answer, attempt.why)
+        said = attempt.why if answer is None else words(answer)
+        self.deliveries.failed(attempt.time, way, why, attempt.host, said)
+        self.paces.note(attempt.host, attempt.source, why)
+        if c.account and is_hard(why, c.recipient.address):
+            self.bounced(c.account, 1, 0)
+            self._unknown(way.domain, attempt, said)
+
+    def complained(self, domain: str, account: str, provider: str) -> None:
+        """A recipient told his provider that it was spam."""
+        way = Way(domain, account, provider, "")
+        self.deliveries.count(self.clock.seconds(), way, COMPLAINT)
+
+    def refusal(self, sender: str, recipient: str) -> str:
+        """Why nothing is sent there, a sentence; or ""."""
+        if not self.terms.suppress:
+            return ""
+        domain = sender.rpartition("@")[2]
+        found = self.suppressions.active(domain, recipient, self.clock.seconds())
+        return "" if found is None else _sentence(found)
+
+    def _reached(self, domain: str, recipient: str) -> None:
+        if self.suppressions.get(domain, recipient) is not None:
+            self.suppressions.drop(domain, recipient)
+
+    def _unknown(self, domain: str, attempt: Attempt, said: str) -> None:
+        recipient = attempt.consignment.recipient.address
+        assert attempt.answer is not None
+        known = self.suppressions.get(domain, recipient)
+        found = again(
+            known, attempt.answer, redacted(said), attempt.time, self.terms.month
+        )
+        if found is not known:
+            self.suppressions.put(domain, recipient, found)
+
+    def _warmed(self, today: Any) -> None:
+        now = self.clock.seconds()
+        for (source, provider), number in today.items():
+            self.paces.warm_up.count(source, provider, now, number)
+
+    def _failed(self, failure: object) -> None:
+        self._log.warn("what others think of us is not kept: {why}", why=failure)
+
+
+def _sentence(found: Suppressed) -> str:
+    return (
+        f"That address does not exist, its server said {utc(found.last)}:"
+        f" {found.why[:200]}; nothing is sent there until {utc(found.ends)},"
+        " unless your postmaster allows it"
+    )

@@ -1,0 +1,235 @@
+"""Tests for L{smfd.store.deliveries} and the file it is kept in."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet import reactor as installed
+from twisted.trial.unittest import TestCase
+
+from smfd.model.cause import About, Cause, Kind
+from smfd.policy.suppression import Suppressed
+from smfd.store import deliveries
+from smfd.store.deliveries import SENT, Deliveries, Way, redacted
+from smfd.store.reputation_file import FILE, ReputationFile
+from smfd.store.suppressions import Suppressions
+
+reactor: Any = installed
+
+NOW = 1_800_000_000.0
+DAY = 86_400.0
+TODAY = int(NOW // DAY)
+WAY = Way("example.org", "ann@example.org", "google", "192.0.2.25")
+RATE = Cause(Kind.RATE, About.US, False, "Wait.", slow_down=True)
+UNKNOWN = Cause(Kind.UNKNOWN_RECIPIENT, About.RECIPIENT, True, "Correct it.")
+
+
+class FileTestCase(TestCase):
+    """With a file in a folder of its own."""
+
+    def setUp(self) -> None:
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        self.path = folder / FILE
+        self.open()
+
+    def close(self) -> None:
+        """Close it, if it is open."""
+        if self.file.running:
+            self.file.stopService()
+
+    def open(self) -> None:
+        """Open it, and close it at the end."""
+        self.file = ReputationFile(self.path, reactor)
+        self.file.startService()
+        self.addCleanup(self.close)
+        self.deliveries = Deliveries(self.file)
+
+
+class DeliveriesTests(FileTestCase):
+    """What became of the mail that left."""
+
+    async def test_counted(self) -> None:
+        """What was sent and rejected is there by provider, day and account."""
+        other = Way("example.net", "bob@example.net", "yahoo", "192.0.2.26")
+        for _ in range(3):
+            self.deliveries.count(NOW, WAY, SENT)
+        self.deliveries.count(NOW, other, SENT)
+        await self.deliveries.write(NOW)
+        self.deliveries.count(NOW - DAY, WAY, SENT)
+        self.deliveries.failed(NOW, WAY, UNKNOWN, "mx.google.com", "550 no")
+        await self.deliveries.write(NOW)
+        report = await self.deliveries.report(TODAY)
+        self.assertEqual(
+            [
+                ("google", "sent", False, 3),
+                ("google", "unknown_recipient", True, 1),
+                ("yahoo", "sent", False, 1),
+            ],
+            sorted(report.providers),
+        )
+        self.assertIn(("192.0.2.26", "sent", False, 1), report.sources)
+        self.assertEqual({"ann@example.org"}, {row[0] for row in report.accounts})
+        one = await self.deliveries.report(TODAY - 1, "example.org")
+        self.assertIn((TODAY - 1, "sent", False, 1), one.days)
+        self.assertEqual({"google"}, {row[0] for row in one.providers})
+
+    async def test_samples(self) -> None:
+        """The last five words of each cause are kept, the latest first."""
+        for n in range(9):
+            said = f"421 <ann{n}@example.net>: too much, {n}"
+            self.deliveries.failed(NOW + n, WAY, RATE, "mx.google.com", said)
+            await self.deliveries.write(NOW + n)
+        report = await self.deliveries.report(TODAY)
+        self.assertEqual(
+            [f"421 [address] too much, {n}" for n in (8, 7, 6, 5, 4)],
+            [sample.said for sample in report.samples],
+        )
+        self.assertEqual("Wait.", report.samples[0].advice)
+
+    async def test_forgotten(self) -> None:
+        """After thirty days nothing is left of it."""
+        self.deliveries.failed(NOW, WAY, RATE, "mx.google.com", "421 slower")
+        await self.deliveries.write(NOW)
+        await self.deliveries.write(NOW + 31 * DAY)
+        report = await self.deliveries.report(0)
+        self.assertEqual(((), ()), (tuple(report.providers), tuple(report.samples)))
+
+    async def test_today(self) -> None:
+        """What a new address sent today is known after a restart."""
+        for _ in range(7):
+            self.deliveries.count(NOW, WAY, SENT)
+        self.deliveries.count(NOW - DAY, WAY, SENT)
+        await self.deliveries.write(NOW)
+        self.file.stopService()
+        self.open()
+        today = await self.deliveries.today(NOW)
+        self.assertEqual({("192.0.2.25", "google"): 7}, today)
+
+    async def test_bounded(self) -> None:
+        """A day of more ways than there is room for is counted without their names."""
+        self.patch(deliveries, "_ROWS", 20)
+        for n in range(15):
+            way = Way("example.org", f"u{n}@example.org", f"p{n}", "")
+            self.deliveries.count(NOW, way, SENT)
+        await self.deliveries.write(NOW)
+        for n in range(15, 60):
+            way = Way("example.org", f"u{n}@example.org", f"p{n}", "")
+            self.deliveries.count(NOW, way, SENT)
+        await self.deliveries.write(NOW)
+        report = await self.deliveries.report(TODAY)
+        self.assertEqual(16, len(report.providers))
+        self.assertIn(("", "sent", False, 45), report.providers)
+
+    async def test_flood(self) -> None:
+        """What waits to be written is bounded, too."""
+        self.patch(deliveries, "_WAITING", 40)
+        for n in range(100):
+            way = Way("example.org", "", f"p{n}", "")
+            self.deliveries.failed(NOW, way, RATE, "mx.example", "421 slower")
+        await self.deliveries.write(NOW)
+        report = await self.deliveries.report(TODAY)
+        self.assertEqual((40, 2), (len(report.providers), len(report.samples)))
+
+    async def test_broken(self) -> None:
+        """A file that cannot be read is put aside, and mail goes on."""
+        self.file.stopService()
+        self.path.write_bytes(b"no database at all" * 100)
+        self.open()
+        self.deliveries.count(NOW, WAY, SENT)
+        await self.deliveries.write(NOW)
+        self.assertTrue(self.path.with_name(FILE + ".broken").exists())
+        self.assertEqual(1, len((await self.deliveries.report(TODAY)).providers))
+
+    async def test_newer(self) -> None:
+        """A file of a later version is put aside and not written to."""
+        self.file.stopService()
+        with sqlite3.connect(self.path) as connection:
+            connection.execute("PRAGMA user_version=99")
+        connection.close()
+        self.open()
+        aside = sqlite3.connect(self.path.with_name(FILE + ".broken"))
+        self.addCleanup(aside.close)
+        self.assertEqual((99,), aside.execute("PRAGMA user_version").fetchone())
+
+
+class RedactedTests(TestCase):
+    """Whose mail it was is not for every reader of a report."""
+
+    @given(st.text(max_size=2000))
+    def test_anything(self, said: str) -> None:
+        """No address, no control character, and never long."""
+        text = redacted(said)
+        self.assertNotIn("@", text)
+        self.assertTrue(len(text) <= 300 and (not text or text.isprintable()))
+
+
+class SuppressionsTests(FileTestCase):
+    """Addresses that do not exist."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.known = Suppressions(self.file, most=3)
+
+    def put(self, name: str, ends: float = NOW + DAY) -> None:
+        """One is unknown."""
+        what = Suppressed(1, NOW, ends, "550 5.1.1 no")
+        self.known.put("example.org", f"{name}@example.net", what)
+
+    async def test_kept(self) -> None:
+        """What is known is known after a restart, in the order it was learned."""
+        for name in ("Ann", "bob", "cid"):
+            self.put(name)
+        await self.known.write()
+        self.assertTrue(self.known.drop("example.org", "BOB@example.net"))
+        await self.known.write()
+        again = Suppressions(self.file)
+        await again.load()
+        page = again.page(NOW)
+        self.assertEqual(
+            {"cid@example.net", "ann@example.net"}, {key[1] for key, _ in page.items}
+        )
+        self.assertEqual(2, page.total)
+
+    def test_ends(self) -> None:
+        """It counts as long as was said, and for the domain that learned it."""
+        self.put("ann")
+        for domain, now, known in (
+            ("Example.ORG", NOW, True),
+            ("example.org", NOW + DAY, False),
+            ("example.com", NOW, False),
+        ):
+            found = self.known.active(domain, "Ann@Example.net", now)
+            self.assertEqual(known, found is not None, domain)
+        self.assertEqual(0, self.known.page(NOW + DAY).total)
+
+    async def test_bounded(self) -> None:
+        """The fourth of three pushes the first out, on the disk as well."""
+        for name in "abcd":
+            self.put(name)
+            await self.known.write()
+        again = Suppressions(self.file)
+        await again.load()
+        self.assertIsNone(again.get("example.org", "a@example.net"))
+        self.assertEqual(3, again.page(NOW).total)
+
+    def test_forgotten(self) -> None:
+        """What ended is forgotten a month after it was said."""
+        self.put("ann", ends=0.0)
+        self.known.forget(NOW + 29 * DAY)
+        self.assertIsNotNone(self.known.get("example.org", "ann@example.net"))
+        self.known.forget(NOW + 31 * DAY)
+        self.assertIsNone(self.known.get("example.org", "ann@example.net"))
+
+    def test_page(self) -> None:
+        """Some of them, by domain and by a part of the name."""
+        for name in "abc":
+            self.put(name)
+        self.assertEqual(1, self.known.page(NOW, search="b@").total)
+        self.assertEqual(0, self.known.page(NOW, domain="example.com").total)
+        page = self.known.page(NOW, limit=1, offset=1)
+        self.assertEqual(
+            (("example.org", "b@example.net"), 3), (page.items[0][0], page.total)
+        )
