@@ -12,7 +12,7 @@ import re
 import secrets
 from collections import OrderedDict
 
-from attrs import Factory, define, field, frozen
+from attrs import Factory, define, evolve, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -42,7 +42,9 @@ class LoginRefused:
     @ivar kind: "wrong"; "restricted", which he is told as "wrong": an app password
         that is right, and not for this service or network; or "throttled" or
         "busy", and he may come again.
-    @ivar account: whose door it was, when there is such an account.
+    @ivar account: whose door it was meant to be: an address of a domain that is
+        ours, whether there is such an account or not; else "", for what was
+        typed may be a password.
     @ivar seconds: when to come again.
     """
 
@@ -145,6 +147,15 @@ class Logins:
         self, user: str, password: str, client: str, service: str
     ) -> str | LoginRefused:
         name = account_of(user)
+        found = await self._tried(name, user, password, client, service)
+        if isinstance(found, str):
+            return found
+        ours = name and await self.keys.is_ours(name)
+        return evolve(found, account=name if ours else "")
+
+    async def _tried(
+        self, name: str, user: str, password: str, client: str, service: str
+    ) -> str | LoginRefused:
         attempt = await self._begin(name or user[:320].lower(), client)
         if isinstance(attempt, LoginRefused):
             return attempt
@@ -157,7 +168,7 @@ class Logins:
             if fits:
                 return tried.account
             kind = "restricted" if right else "wrong"
-            return LoginRefused(kind, WRONG, tried.account)
+            return LoginRefused(kind, WRONG)
         except Busy:
             spared = True
             return BUSY

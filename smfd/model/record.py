@@ -20,7 +20,7 @@ class Record:
     @ivar count: how many refusals this one stands for; it is the first of them,
         and its time is when they were counted.
     @ivar named: whom the client named where the recipients are others: aliases.
-    @ivar account: who had logged in, or "".
+    @ivar account: who had logged in, or whose login was refused; or "".
     @ivar certificate: the client's, see L{Session <smfd.model.session.Session>}.
     """
 

@@ -116,7 +116,11 @@ class Recorder:
             self._refusal(told, addressed=envelope is not None)
 
         found = self.repeats.tell(
-            record.client, _shown(refusal), record.sender, name, write
+            record.client,
+            _shown(refusal),
+            record.sender or record.account,
+            name,
+            write,
         )
         return said if found == name else _named(refusal, found)
 

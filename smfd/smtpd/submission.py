@@ -56,17 +56,18 @@ class Submission(MX):
         )
         if isinstance(found, LoginRefused):
             self._note(session, found.account, found.kind)
-            return self.refused(session, None, _refusal(found))
+            tried = evolve(session, account=found.account)
+            return self.refused(tried, None, _refusal(found))
         excess = await self.quota.login(found) if self.quota is not None else None
         if excess is not None:
             # RFC 4954 §6 knows no other code for later.
             later = reply(454, "4.7.0", excess.text)
-            return self.refused(session, None, later)
+            return self.refused(evolve(session, account=found), None, later)
         self._note(session, found, "ok")
         return evolve(session, account=found)
 
     def _note(self, session: Session, account: str, what: str) -> None:
-        # What was typed for a name may be a password: only accounts are named.
+        # What was typed for a name may be a password: only addresses are named.
         self.recorder.maillog.line(
             session.id,
             client=session.client,

@@ -35,6 +35,10 @@ class Keys:
             self._cache, account, credentials, lambda found: 1 if found is None else 2
         )
 
+    def is_ours(self, address: str) -> Deferred[bool]:
+        """Whether an address is in a domain that is hosted here."""
+        return self._directory.is_hosted(address.rpartition("@")[2])
+
     def renew(self, account: str, old: str, new: str) -> Deferred[bool]:
         """Replace a hash by one of today, if it is still the one."""
         return self._directory.act(account, renew, account, old, new)

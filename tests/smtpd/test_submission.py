@@ -185,7 +185,40 @@ class SubmissionTests(FrontTestCase):
         self.assertNotIn("canary", f"{record}")
         log = self.logged()
         self.assertIn("login=wrong, sasl_username=unknown", log)
-        self.assertNotIn("canary", log)
+        for other in "canary@far.example", "canary@home@home.example", "canary@":
+            found = await self.login(other, "canary")
+            assert isinstance(found, Reply)
+            self.assertNotIn("canary", f"{await self.record(found)}")
+        self.assertNotIn("canary", self.logged())
+
+    async def test_found_by_account(self) -> None:
+        """Who looks after a domain finds who tries the doors of its users."""
+        await self.open()
+        for user, name in (
+            ("Ann@Home.Example", ANN),
+            ("zoe@home.example", "zoe@home.example"),
+        ):
+            found = await self.login(user, "canary")
+            assert isinstance(found, Reply)
+            record = await self.record(found)
+            self.assertEqual((name, "refused"), (record["account"], record["verdict"]))
+            self.assertIn(f"login=wrong, sasl_username={name}", self.logged())
+        for number in range(12):
+            found = await self.login(ANN, f"canary {number}")
+        assert isinstance(found, Reply)
+        self.assertEqual(454, found.code)
+        self.assertEqual(ANN, (await self.record(found))["account"])
+        self.assertNotIn("canary", self.logged())
+
+    async def test_each_account(self) -> None:
+        """One client that fails as many keeps none of them out of the records."""
+        await self.open()
+        self.users.logins.throttle = Throttle(Terms(1000, 1000, 1000))
+        for number in range(30):
+            user = f"u{number % 3}@home.example"
+            found = await self.login(user, "wrong")
+            assert isinstance(found, Reply)
+            self.assertEqual(user, (await self.record(found))["account"])
 
     async def test_sender(self) -> None:
         """He sends as himself: his address, his aliases, what he was granted (S19)."""
