@@ -57,6 +57,7 @@ _ENTRY = {
 _TRACE = {
     "recipient": TEXT,
     "sender": TEXT,
+    "account": TEXT,
     "subject": TEXT,
     "client": TEXT,
     "verdict": TEXT,

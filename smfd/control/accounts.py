@@ -1,12 +1,16 @@
 """Mailboxes and their passwords."""
 
+from attrs import asdict
+
 from smfd.control import hashes
 from smfd.control.house import Actor, Document, House
+from smfd.control.limits import quota_of, standing
 from smfd.control.listing import of_domains
 from smfd.control.passwords import acceptable, generated
 from smfd.control.times import utc
 from smfd.model.directory import Account, Refused
 from smfd.store.directory import Directory
+from smfd.store.directory_portrait import portrait
 from smfd.store.directory_rules import address as checked
 
 
@@ -46,11 +50,32 @@ def _taken_over(hashed: str) -> str:
 
 
 async def show(house: House, actor: Actor, *, address: str) -> Document:
-    """One mailbox, with its lists and how much is held for it."""
+    """One mailbox, and all that hangs on it; how much is held for it."""
     account = await _existing(house, address)
-    entries = await house.directory.entries(account.address, limit=0)
-    held = await house.reader.held(recipient=account.address, limit=0)
-    return {**_shown(account), "entries": entries.total, "held": held["total"]}
+    name = account.address
+    entries = await house.directory.entries(name, limit=0)
+    held = await house.reader.held(recipient=name, limit=0)
+    found = await house.directory.ask(portrait, name)
+    return {
+        **_shown(account),
+        "entries": entries.total,
+        "held": held["total"],
+        "aliases": [*found.because("alias"), *found.shared],
+        "grants": found.because("grant"),
+        "forwards": list(found.forwards),
+        "groups": list(found.groups),
+        "app_passwords": list(found.app_passwords),
+        **(await _sending(house, name) if house.quota is not None else {}),
+    }
+
+
+async def _sending(house: House, account: str) -> dict[str, object]:
+    """What he may send, has sent, and whether that is held back."""
+    hold = await quota_of(house).holds.held(account)
+    return {
+        **await standing(house, account),
+        "hold": hold and {**asdict(hold), "since": utc(hold.since)},
+    }
 
 
 async def remove(house: House, actor: Actor, *, address: str) -> Document:

@@ -19,6 +19,7 @@ async def search(
     *,
     recipient: str = "",
     sender: str = "",
+    account: str = "",
     subject: str = "",
     client: str = "",
     verdict: str = "",
@@ -33,6 +34,7 @@ async def search(
     criteria = Criteria(
         sender=sender,
         recipient=recipient,
+        account=account,
         subject=subject,
         client=client,
         verdict=verdict,

@@ -153,7 +153,30 @@ def user() -> None:
 
 user.add_command(limits)
 user.add_command(held)
-_USERS = Noun("/v1/users", ("address", "created", "can_log_in"))
+
+
+def _portrait(user: dict[str, Any]) -> dict[str, Any]:
+    """A user's document for reading: limits that are some, with what is used."""
+    shown = dict(user)
+    used, hold = shown.pop("used", {}), shown.pop("hold", None)
+    if "limits" in shown:
+        shown["limits"] = " ".join(
+            f"{name}={most}" + (f" ({used[name]:g} used)" if name in used else "")
+            for name, most in shown["limits"].items()
+            if most
+        )
+        shown["sending_is"] = (
+            f"held since {hold['since']} by {hold['actor']}: {hold['reason']}"
+            if hold
+            else "not held"
+        )
+    return {
+        name: " ".join(value) or "none" if isinstance(value, list) else value
+        for name, value in shown.items()
+    }
+
+
+_USERS = Noun("/v1/users", ("address", "created", "can_log_in"), _portrait)
 _USERS.lists(
     user,
     "Show mailboxes.",

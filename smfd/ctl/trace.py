@@ -20,6 +20,7 @@ def trace() -> None:
 @trace.command()
 @click.option("--recipient", default="", help="user@domain, @domain, or a beginning.")
 @click.option("--sender", default="", help="Likewise; <> for bounces.")
+@click.option("--account", default="", help="Likewise: who logged in, or tried to.")
 @click.option("--subject", default="", help="Words that are all in it.")
 @click.option("--client", "address", default="", help="An IP address, or 192.0.2.*")
 @click.option("--since", default="", help="2026-03-30, 2026-03-30T12:00:00Z, 2h, 3d.")
@@ -59,7 +60,8 @@ def _about(item: dict[str, Any]) -> str:
     """What a message is about; what never was one has a client and a reply."""
     if item["kind"] != "refusal":
         return str(item["subject"])
-    return f"[{item['client']}] {item['reply'].partition(' id=')[0]}"
+    who = f"{item['account']} " if item["account"] and not item["sender"] else ""
+    return f"[{item['client']}] {who}{item['reply'].partition(' id=')[0]}"
 
 
 def _found(found: dict[str, Any]) -> Iterator[str]:

@@ -29,6 +29,7 @@ class Criteria:
         beginning of an address; C{<>} nobody.  It is looked for in the
         envelope and in From.
     @ivar recipient: likewise, among the recipients.
+    @ivar account: likewise, who had logged in, or was refused to.
     @ivar subject: words that must all be in it; C{word*} is a beginning.
     @ivar client: an IP address, or with a C{*} its beginning.
     @ivar verdict: of the message, or the category for any of its recipients.
@@ -38,6 +39,7 @@ class Criteria:
 
     sender: str = ""
     recipient: str = ""
+    account: str = ""
     subject: str = ""
     client: str = ""
     verdict: str = ""
@@ -88,6 +90,7 @@ def query(criteria: Criteria) -> Query:
     draft = _Draft()
     _address(draft, "senders", criteria.sender)
     _address(draft, "recipients", criteria.recipient)
+    _address(draft, "accounts", criteria.account)
     _subject(draft, criteria.subject)
     _client(draft, criteria.client)
     if criteria.verdict:

@@ -12,7 +12,7 @@ from typing import Any
 
 from smfd.store.search_criteria import Query
 
-_VERSION = 1
+_VERSION = 2
 
 _TABLES = """
 CREATE TABLE records (
@@ -24,6 +24,7 @@ CREATE TABLE records (
     client TEXT NOT NULL,
     sender TEXT NOT NULL,
     senders TEXT NOT NULL,
+    accounts TEXT NOT NULL,
     recipients TEXT NOT NULL,
     subject TEXT NOT NULL,
     verdict TEXT NOT NULL,
@@ -34,7 +35,7 @@ CREATE TABLE records (
 );
 CREATE INDEX by_time ON records(time);
 CREATE VIRTUAL TABLE words USING fts5(
-    senders, recipients, subject, client, helo, verdict,
+    senders, accounts, recipients, subject, client, helo, verdict,
     content='', prefix='2 3', tokenize='unicode61 remove_diacritics 2'
 );
 CREATE TABLE state (after TEXT NOT NULL, filled INTEGER NOT NULL);
@@ -47,6 +48,7 @@ _SHOWN = (
     "flow",
     "client",
     "sender",
+    "accounts",
     "recipients",
     "subject",
     "verdict",
@@ -187,14 +189,14 @@ def _add(connection: sqlite3.Connection, records: Sequence[Numbered]) -> None:
     rows = [_row(seq, record) for seq, record in records if seq not in known]
     connection.executemany(
         "INSERT INTO records VALUES (:seq, :id, :time, :kind, :flow, :client,"
-        " :sender, :senders, :recipients, :subject, :verdict, :verdicts, :score,"
-        " :size, :reply)",
+        " :sender, :senders, :accounts, :recipients, :subject, :verdict, :verdicts,"
+        " :score, :size, :reply)",
         rows,
     )
     connection.executemany(
-        "INSERT INTO words (rowid, senders, recipients, subject, client, helo,"
-        " verdict) VALUES (:seq, :senders, :recipients, :subject, :client, :helo,"
-        " :verdicts)",
+        "INSERT INTO words (rowid, senders, accounts, recipients, subject, client,"
+        " helo, verdict) VALUES (:seq, :senders, :accounts, :recipients, :subject,"
+        " :client, :helo, :verdicts)",
         rows,
     )
 
@@ -209,6 +211,7 @@ def _row(seq: int, record: Mapping[str, Any]) -> Mapping[str, Any]:
         "seq": seq,
         "time": float(record.get("time") or 0),
         "senders": _lines([record.get("sender"), record.get("header_from")]),
+        "accounts": _lines([record["account"]]) if record.get("account") else "",
         "recipients": _lines(record.get("recipients") or ()) + _named(record),
         "verdict": verdict,
         "verdicts": f" {' '.join(words)} ",
@@ -236,6 +239,7 @@ def _text(value: Any) -> str:
 
 def _item(row: tuple[Any, ...]) -> dict[str, Any]:
     item = dict(zip(_SHOWN, row, strict=True))
+    item["account"] = item.pop("accounts").strip("\n")
     mailboxes, _, _ = item["recipients"].partition("\n\n")
     item["recipients"] = [one for one in mailboxes.split("\n") if one]
     item["verdicts"] = item["verdicts"].split()

@@ -4,6 +4,8 @@ from argon2 import PasswordHasher
 
 from tests.ctl.asking import CtlTestCase
 
+ANN = "ann@home.example"
+
 
 class DirectoryTests(CtlTestCase):
     """Domains, users and lists from the command line."""
@@ -42,6 +44,40 @@ class DirectoryTests(CtlTestCase):
         self.assertEqual(["b.example"], [d.name for d in page.items])
         await self.done("domain", "set", "b.example", "--scan-outbound")
         self.assertEqual(0, (await self.house.directory.risky()).total)
+
+    async def test_user_show(self) -> None:
+        """One command says all of a user: names, groups, limits, what is held."""
+        await self.open()
+        bob = "bob@home.example"
+        for command in (
+            ("alias", "add", "sales@home.example", ANN),
+            ("alias", "add", "all@home.example", ANN, bob),
+            ("alias", "add", "other@home.example", bob),
+            ("grant", "add", ANN, "other@home.example"),
+            ("group", "add", "staff@home.example", ANN),
+            ("user", "app-password", "add", ANN, "phone"),
+            ("user", "limits", ANN, "messages=7"),
+            ("user", "held", "add", ANN, "--reason", "It writes at night."),
+        ):
+            await self.done(*command)
+        found = await self.done("user", "show", ANN)
+        wanted = {
+            "aliases": ["sales@home.example", "all@home.example"],
+            "grants": ["other@home.example"],
+            "forwards": [],
+            "groups": ["staff@home.example"],
+            "app_passwords": ["phone"],
+        }
+        self.assertEqual(wanted, {name: found[name] for name in wanted})
+        self.assertEqual(7, found["limits"]["messages"])
+        self.assertEqual("It writes at night.", found["hold"]["reason"])
+        self.assertNotIn("argon2", f"{found}")
+        said = await self.run_ctl("user", "show", ANN)
+        self.assertIn("messages=7 (0 used)", said.out)
+        self.assertRegex(said.out, r"sending is +held since .* It writes at night\.")
+        self.assertRegex(said.out, r"forwards +none\n")
+        said = await self.run_ctl("user", "show", bob)
+        self.assertRegex(said.out, r"sending is +not held\n")
 
     async def test_threshold(self) -> None:
         """Who names no threshold has the default one, and can go back to it."""

@@ -1,6 +1,7 @@
 """Tests for L{smfd.store.search}."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,33 @@ class WantedTests(SearchTestCase):
         self.ledger.add(sender="ann.b@a.example.org", header_from="")
         self.ledger.add(sender="joann.b@a.example", header_from="")
         self.assertEqual([one], await self.found(sender="Ann.B@A.example"))
+
+    async def test_account(self) -> None:
+        """Who had logged in, or was refused to, finds all of it; so does a domain."""
+        sent = self.ledger.add(account="ann@home.example", sender="sales@home.example")
+        refused = self.ledger.add(
+            kind="refusal", account="ann@home.example", sender="", recipients=[]
+        )
+        other = self.ledger.add(account="bob@home.example")
+        self.ledger.add(sender="ann@home.example", recipients=["ann@home.example"])
+        both = [refused, sent]
+        self.assertEqual(both, await self.found(account="Ann@home.example"))
+        self.assertEqual([other, *both], await self.found(account="@home.example"))
+        self.assertEqual([], await self.found(account="@home.exampl"))
+        found = await self.search.search(Criteria(account="ann*"), 5, 0)
+        names = [item["account"] for item in found.items]
+        self.assertEqual(["ann@home.example"] * 2, names)
+
+    async def test_other_version(self) -> None:
+        """An index of another version is filled anew from the ledger."""
+        one = self.ledger.add(account="ann@home.example")
+        self.assertEqual([one], await self.found())
+        self.search.stopService()
+        (path,) = self.folder.glob("search-*.db")
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version=1")
+        self.search = self.start()
+        self.assertEqual([one], await self.found(account="ann@home.example"))
 
     async def test_named(self) -> None:
         """An alias finds what its mailboxes got, and they are what is shown."""
