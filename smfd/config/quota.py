@@ -77,4 +77,12 @@ class Quota:
     hold_new_recipients: int = _sign("So many first-time recipients", 300)
     hold_networks: int = _sign("So many networks the user never came from before", 20)
     hold_identical: int = _sign("So many messages with a body that went before", 300)
+    hold_unknown: int = _sign("So many recipients whom their servers do not know", 30)
+    hold_unknown_share: int = setting(
+        "But only when so many of a hundred recipients are unknown; 0 is never.",
+        20,
+        unit="percent",
+        low=0,
+        high=100,
+    )
     redis: Redis = table(Redis)

@@ -53,4 +53,6 @@ def _allowance(settings: Settings) -> Allowance:
         hold_new_recipients=settings.hold_new_recipients,
         hold_networks=settings.hold_networks,
         hold_identical=settings.hold_identical,
+        hold_unknown=settings.hold_unknown,
+        hold_unknown_share=settings.hold_unknown_share,
     )

@@ -170,6 +170,17 @@ class Quota:
         refunded: Deferred[None] = self.counters.refund(granted.account, granted.taken)
         return refunded
 
+    def bounced(self, account: str, unknown: int) -> Deferred[bool]:
+        """
+        So many recipients of what an account sent are nobody, for ever.
+
+        Whoever writes to many that are not there has bought their addresses.
+
+        @param account: who sent it; nothing is noted of C{""}.
+        @return: whether the account is held now.
+        """
+        return Deferred.fromCoroutine(self._bounced(account.lower(), unknown))
+
     async def _login(self, account: str) -> Exceeded | None:
         allowed = await self.allowances.allowance(account)
         if not allowed.connections:
@@ -197,6 +208,19 @@ class Quota:
             why = _suspicious(found, allowed)
             held = await self._hold(account, why) if why else None
         return Granted(account, found, held.reason if held else "")
+
+    async def _bounced(self, account: str, unknown: int) -> bool:
+        if not account or unknown <= 0:
+            return False
+        draws = Draw(quota.UNKNOWN, count=unknown), Draw(quota.RECIPIENTS, count=0)
+        found = await self.counters.spend(account, draws)
+        assert isinstance(found, Taken)
+        held = await self.holds.held(account)
+        if held is None:
+            allowed = await self.allowances.allowance(account)
+            why = _many_unknown(allowed, *found.used)
+            held = await self._hold(account, why) if why else None
+        return held is not None
 
     async def _stopped(self, account: str, excess: Excess) -> Exceeded:
         now = self.clock.seconds()
@@ -308,3 +332,13 @@ def _suspicious(taken: Taken, allowed: Allowance) -> str:
         if most and used.get(meter, 0) >= most:
             return clause.format(n=used[meter]) + " in 24 hours"
     return ""
+
+
+def _many_unknown(allowed: Allowance, unknown: float, sent: float) -> str:
+    """Why an account should be held that writes to nobody, a clause; or ""."""
+    most, share = allowed.hold_unknown, allowed.hold_unknown_share
+    # Some were sent the day before, and are not counted any more.
+    sent = max(sent, unknown)
+    if not (most and share) or unknown < most or unknown * 100 < sent * share:
+        return ""
+    return f"{unknown:g} of {sent:g} recipients in 24 hours do not exist"

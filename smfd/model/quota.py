@@ -22,6 +22,8 @@ class Allowance:
     @ivar hold_new_recipients: so many first-time recipients, likewise.
     @ivar hold_networks: so many networks it never came from before.
     @ivar hold_identical: so many messages whose body it had sent already.
+    @ivar hold_unknown: so many recipients whom nobody knows.
+    @ivar hold_unknown_share: but only when so many in a hundred are.
     """
 
     connections: int = 0
@@ -35,6 +37,8 @@ class Allowance:
     hold_new_recipients: int = 0
     hold_networks: int = 0
     hold_identical: int = 0
+    hold_unknown: int = 0
+    hold_unknown_share: int = 0
 
 
 #: What may be limited, by name.

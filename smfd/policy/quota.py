@@ -66,10 +66,11 @@ NEW_RECIPIENTS = Meter("new_recipients", Kind.NEW, DAY, kept=180 * DAY)
 NETWORKS = Meter("networks", Kind.NEW, DAY, kept=30 * DAY)
 IDENTICAL = Meter("identical", Kind.REPEATED, DAY, kept=DAY)
 BREACHES = Meter("breaches", Kind.NEW, DAY, kept=DAY)
+UNKNOWN = Meter("unknown", Kind.WINDOW, DAY)
 
 METERS = (
     *(CONNECTIONS, RATE, MESSAGES, RECIPIENTS),
-    *(NEW_RECIPIENTS, NETWORKS, IDENTICAL, BREACHES),
+    *(NEW_RECIPIENTS, NETWORKS, IDENTICAL, BREACHES, UNKNOWN),
 )
 
 

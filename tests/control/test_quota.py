@@ -19,6 +19,9 @@ from smfd.store.directory_limits import Allowances
 reactor: Any = installed
 
 ANN, BOB = "ann@home.example", "bob@home.example"
+#: To whom, and how many.
+_BOUNCES = (ANN, 2), (ANN.upper(), 1), (ANN, 1)
+
 BY: Any = {"actor": "uid:test"}
 
 
@@ -196,6 +199,33 @@ class HoldTests(QuotaTestCase):
             assert isinstance(granted, Granted)
             found.append(granted.held)
         self.assertEqual(["", "", "it sent a body again 2 times in 24 hours"], found)
+
+    async def test_unknown(self) -> None:
+        """So many recipients that do not exist, if they are a share of all."""
+        await self.build(hold_unknown=3, hold_unknown_share=50)
+        await self.send(*(f"{n}@x.example" for n in range(8)))
+        self.assertEqual(
+            [False, False, True],
+            [await self.quota.bounced(account, n) for account, n in _BOUNCES],
+        )
+        held = await self.quota.holds.held(ANN)
+        assert held is not None
+        self.assertEqual("4 of 8 recipients in 24 hours do not exist", held.reason)
+        self.assertTrue(await self.quota.bounced(ANN, 1))
+        self.assertEqual(held, await self.quota.holds.held(ANN))
+
+    async def test_few_unknown(self) -> None:
+        """Two wrong addresses are two wrong addresses; of nobody nothing is noted."""
+        await self.build(hold_unknown=3, hold_unknown_share=50)
+        await self.send()
+        self.assertFalse(await self.quota.bounced(ANN, 2))
+        self.clock.advance(90_000)
+        self.assertFalse(await self.quota.bounced(ANN, 2))
+        for account in "", "nobody@home.example":
+            self.assertFalse(await self.quota.bounced(account, 9))
+        self.assertFalse(await self.quota.bounced(BOB, 0))
+        await self.quota.allowances.set_limits(BOB, {"hold_unknown_share": 0}, **BY)
+        self.assertFalse(await self.quota.bounced(BOB, 9))
 
     async def test_breaches(self) -> None:
         """Too much, again and again, holds it; within ten minutes it is once."""

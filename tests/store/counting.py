@@ -12,6 +12,7 @@ from smfd.policy.quota import (
     NEW_RECIPIENTS,
     RATE,
     RECIPIENTS,
+    UNKNOWN,
     Draw,
     Excess,
     Taken,
@@ -93,6 +94,19 @@ class CountersMixin:
             for body in ("x", "y", "x", "x", "z")
         ]
         self.assertEqual([0, 0, 1, 2, 2], found)
+
+    async def test_nothing(self: Any) -> None:
+        """Who wants nothing is told how much there is, and nothing is counted."""
+        counters = await self.build()
+        for _ in range(2):
+            draws = Draw(UNKNOWN, count=2), Draw(RECIPIENTS, count=0)
+            found = await counters.spend(ANN, draws)
+        assert isinstance(found, Taken)
+        self.assertEqual((4, 0), found.used)
+        await counters.spend(ANN, (Draw(RECIPIENTS, count=3),))
+        found = await counters.spend(ANN, (Draw(RECIPIENTS, count=0),))
+        assert isinstance(found, Taken)
+        self.assertEqual((3,), found.used)
 
     async def test_refund(self: Any) -> None:
         """What was not sent is not counted, and its recipients stay strangers."""
