@@ -30,6 +30,12 @@ class Submission:
     connections_per_address: int = setting(
         "Connections at once from one address.", 50, low=1, high=65535
     )
+    literals: tuple[str, ...] = setting(
+        "Networks whose addresses users may write to, user@[192.0.2.1]; none: there "
+        "is a domain behind every @.",
+        (),
+        check=value.network,
+    )
 
 
 @frozen

@@ -18,6 +18,7 @@ from smfd.interfaces import Believed, IDoor, Said
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
 from smfd.policy.authorship import is_own
+from smfd.policy.networks import Networks, within
 from smfd.proto.reply import Reply, reply
 from smfd.proto.sasl import Login
 from smfd.smtpd.mx import MX, OK_MAIL, OK_RCPT
@@ -26,6 +27,9 @@ from smfd.smtpd.recipients import Standing
 #: C15.
 NO_SENDER = reply(550, "5.7.1", "What a user sends has a sender")
 WRONG_SENDER = reply(550, "5.7.1", "That sender is none of your addresses")
+LITERAL = reply(
+    550, "5.7.1", "Mail is not sent to IP addresses from here, write to a domain"
+)
 NOT_AS = reply(535, "5.7.8", "Nobody logs in to act as another")
 
 
@@ -38,11 +42,13 @@ class Submission(MX):
     @ivar logins: knows who is who.
     @ivar identities: the addresses of an account.
     @ivar quota: what an account may send; None for as much as it likes.
+    @ivar literals: networks whose addresses may stand for a domain.
     """
 
     logins: Logins = field(kw_only=True)
     identities: Callable[[str], Deferred[frozenset[str]]] = field(kw_only=True)
     quota: Quota | None = field(kw_only=True, default=None)
+    literals: Networks = field(kw_only=True, default=())
 
     def login(self, session: Session, login: Login) -> Believed:
         """Find out who he is."""
@@ -122,9 +128,14 @@ class Submission(MX):
         envelope: Envelope,
         forward: Forward,
     ) -> Reply:
-        if standing is Standing.FOREIGN:
-            return OK_RCPT
-        return super()._stands(standing, session, envelope, forward)
+        if standing is not Standing.FOREIGN:
+            return super()._stands(standing, session, envelope, forward)
+        literal = _literal(forward.address.domain)
+        # It would lead past everything that the DNS says of a domain, and to
+        # what only we can reach.
+        if literal and not within(literal, self.literals):
+            return self.refused(session, envelope.to(forward), LITERAL)
+        return OK_RCPT
 
 
 def _is_himself(login: Login) -> bool:
@@ -133,6 +144,11 @@ def _is_himself(login: Login) -> bool:
         return True
     account = account_of(login.authorization)
     return bool(account) and account == account_of(login.user)
+
+
+def _literal(domain: str) -> str:
+    """The IP address that a domain is, RFC 5321 §4.1.3; "" when it has a name."""
+    return domain[1:-1].removeprefix("IPv6:") if domain.startswith("[") else ""
 
 
 def _excess(excess: Exceeded | None) -> Reply | None:

@@ -56,6 +56,7 @@ def submission(
         logins=_logins(config, front, acceptance, passwords, homes),
         identities=grants.identities,
         quota=quota,
+        literals=networks(settings.literals),
     )
     return Guarded(door, gates)
 

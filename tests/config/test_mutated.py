@@ -38,6 +38,7 @@ def _other(name: str, key: Declared) -> Any:
         "mx.listen_tls": ("127.0.0.1:2465", "systemd:mx-tls"),
         "submission.listen": ("127.0.0.1:2587",),
         "submission.listen_tls": ("127.0.0.1:2466",),
+        "submission.literals": ("192.0.2.0/24",),
         "mx.proxy": ("10.0.0.0/8",),
         "mx.exempt": ("192.0.2.0/24",),
         "source.exempt": ("192.0.2.0/24",),

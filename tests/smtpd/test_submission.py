@@ -15,6 +15,7 @@ from smfd.model.quota import Allowance
 from smfd.model.session import Session
 from smfd.model.transaction import Body
 from smfd.policy.guessing import Terms, Throttle
+from smfd.policy.networks import networks
 from smfd.proto.address import Address
 from smfd.proto.reply import Reply, reply
 from smfd.proto.sasl import Login
@@ -256,6 +257,23 @@ class SubmissionTests(FrontTestCase):
             ann, BOB, "zoe@far.example", "postmaster", "nobody@home.example"
         )
         self.assertEqual([250, 250, 250, 550], codes)
+
+    async def test_literals(self) -> None:
+        """Nobody reaches our own network, or any, by an address for a domain."""
+        await self.open()
+        ann = await self.ann()
+        literals = [f"a@[{one}]" for one in (
+            "127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "8.8.8.8",
+            "IPv6:::1", "IPv6:::ffff:127.0.0.1", "IPv6:fe80::1", "IPv6:2001:db8::1",
+        )]  # fmt: skip
+        self.assertEqual([550] * len(literals), await self.to(ann, *literals))
+        log = self.logged()
+        self.assertIn("Mail is not sent to IP addresses from here", log)
+        self.assertIn("to=<a@[IPv6:fe80::1]>", log)
+        self.users.literals = networks(["10.1.0.0/16", "2001:db8::/32", "127.0.0.0/8"])
+        codes = await self.to(ann, *literals)
+        wanted = [250, 250, 550, 550, 550, 550, 250, 550, 250]
+        self.assertEqual(wanted, codes)
 
     async def test_limits(self) -> None:
         """Logins and recipients have limits of the account's own (S20)."""
