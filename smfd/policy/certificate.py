@@ -5,6 +5,7 @@ Standards: RFC 5280 §4.1, RFC 9525 §6.
 """
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from cryptography import x509
@@ -95,6 +96,20 @@ def _address(name: str) -> str:
         return str(ip_address(name))
     except ValueError:
         return ""
+
+
+def valid_now(certificate: bytes) -> bool:
+    """
+    Whether a certificate has begun and not ended (RFC 5280 §4.1.2.5).
+
+    @param certificate: DER.
+    """
+    try:
+        found = x509.load_der_x509_certificate(certificate)
+        begin, end = found.not_valid_before_utc, found.not_valid_after_utc
+    except ValueError:
+        return False
+    return begin <= datetime.now(UTC) <= end
 
 
 def for_servers(certificates: Iterable[bytes]) -> bool:

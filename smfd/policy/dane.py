@@ -20,7 +20,7 @@ from OpenSSL.crypto import (
 )
 
 from smfd.model.hop import TLSA
-from smfd.policy.certificate import for_servers, named, public_key
+from smfd.policy.certificate import for_servers, named, public_key, valid_now
 
 #: Records of a host that are read; more are no certificate's fault.
 MOST = 32
@@ -30,6 +30,9 @@ AUTHORITY, SERVER = 2, 3
 
 #: RFC 6698 §7.3.
 _WHOLE, _KEY = 0, 1
+
+#: X509_V_FLAG_NO_CHECK_TIME, for which pyOpenSSL has no name.
+_NO_CHECK_TIME = 0x200000
 
 #: The octets of each kind of digest (RFC 6698 §7.4); the first is none.
 _DIGESTS = {0: "", 1: "sha256", 2: "sha512"}
@@ -105,19 +108,24 @@ def _signed(chain: Sequence[bytes], anchors: Iterable[bytes]) -> str:
     try:
         store = X509Store()
         # An anchor is where the way ends, whoever has signed it.
-        store.set_flags(X509StoreFlags.PARTIAL_CHAIN)
+        store.set_flags(X509StoreFlags.PARTIAL_CHAIN | _NO_CHECK_TIME)
         for anchor in anchors:
             store.add_cert(_load(anchor))
         others = [_load(cert) for cert in chain[1:]]
         context = X509StoreContext(store, _load(chain[0]), others)
-        way = context.get_verified_chain()
-    except X509StoreContextError as error:
-        expired = "not yet valid" in str(error) or "expired" in str(error)
-        return "certificate-expired" if expired else "certificate-not-trusted"
+        way = [_dump(cert) for cert in context.get_verified_chain()]
+    except X509StoreContextError:
+        return "certificate-not-trusted"
     except Error:
         return "validation-failure"
-    octets = [dump_certificate(FILETYPE_ASN1, cert) for cert in way]
-    return "" if for_servers(octets) else "certificate-not-trusted"
+    # RFC 5280 §6.1.1: an anchor is a name and a key, and has no dates.
+    if not all(valid_now(cert) for cert in way[:-1] or way):
+        return "certificate-expired"
+    return "" if for_servers(way) else "certificate-not-trusted"
+
+
+def _dump(certificate: X509) -> bytes:
+    return dump_certificate(FILETYPE_ASN1, certificate)
 
 
 def _load(certificate: bytes) -> X509:
