@@ -95,10 +95,10 @@ class TLSPolicies:
 
         @raise Trouble: there may be some, and we are kept from seeing them.
         """
-        if not await self._signed(hop.host):
-            return ()
-        name = f"_{hop.port}._tcp.{hop.host}"
         try:
+            if not await self._signed(hop.host):
+                return ()
+            name = f"_{hop.port}._tcp.{hop.host}"
             answer = await self.resolver.lookup(name, "TLSA")
         except DNSTrouble as error:
             # RFC 7672 §2.1.2: who can stop an answer could stop TLS.
@@ -116,14 +116,18 @@ class TLSPolicies:
 
         RFC 7672 §2.2.2: where they are not, there are no TLSA records either,
         and some name servers do not even answer that.
+
+        @raise DNSTrouble: nobody can say.
         """
+        trouble: DNSTrouble | None = None
         for rdtype in ("A", "AAAA"):
             try:
-                answer = await self.resolver.lookup(host, rdtype)
-            except DNSTrouble:
-                continue
-            if answer.secure and answer.status == "ok":
-                return True
+                if (await self.resolver.lookup(host, rdtype)).secure:
+                    return True
+            except DNSTrouble as error:
+                trouble = error
+        if trouble is not None:
+            raise trouble
         return False
 
     def note(self, policy: SitePolicy) -> Callable[[NextHop, Proof], object]:

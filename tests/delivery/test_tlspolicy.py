@@ -1,0 +1,274 @@
+"""How safe mail must travel: DANE with a real resolver, MTA-STS, a person's word."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import maybeDeferred
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from smfd.delivery.tlspolicy import SitePolicy, TLSPolicies
+from smfd.model.hop import TLSA, NextHop
+from smfd.net.dns import DNSTrouble, Resolver
+from smfd.net.smtp_client import Patience, Trouble
+from smfd.net.smtp_client_open import Hops
+from smfd.net.smtp_client_tls import Proof
+from smfd.policy.mta_sts import STS
+from smfd.policy.tls_site import Unsafe
+from tests.authority import authority
+from tests.delivery.next_hop import Hop
+from tests.delivery.test_safe import UPGRADE
+from tests.signed_zones import Unbound, Zone
+from tests.store.making import REACTOR
+
+ROOT = authority()
+#: What the server shows: for every host name that the table has.
+SERVER = ROOT.issue("ta.signed.test", "sts.signed.test")
+STRANGER = authority("Stranger")
+ENFORCE = STS("enforce", ("*.signed.test", "*.unsigned.test"), 86400)
+
+RIGHT, WRONG = SERVER.tlsa(3, 1, 1), STRANGER.tlsa(3, 1, 1)
+#: Host, and the records it has: the first label of the hosts below.
+RECORDS: dict[str, tuple[TLSA, ...]] = {
+    "ee": (RIGHT,),
+    "whole": (SERVER.tlsa(3, 0, 0),),
+    "ta": (ROOT.tlsa(2, 0, 1),),
+    "ta-name": (ROOT.tlsa(2, 1, 1),),
+    "wrong": (WRONG,),
+    "wrong-ta": (STRANGER.tlsa(2, 1, 1),),
+    "roll": (WRONG, RIGHT),
+    "unusable": (SERVER.tlsa(1, 1, 1), TLSA(3, 1, 9, b"x")),
+    "mixed": (SERVER.tlsa(1, 1, 1), WRONG),
+    "many": tuple(evolve(WRONG, octets=bytes([n] * 32)) for n in range(60)),
+    "none": (),
+    "sts": (),
+}
+
+#: Each host, and how it is spoken to when its name is from a signed zone.
+DANE = {
+    "ee.signed.test": "TLSv1.3 dane",
+    "whole.signed.test": "TLSv1.3 dane",
+    "ta.signed.test": "TLSv1.3 dane",
+    "ta-name.signed.test": "refused",
+    "wrong.signed.test": "refused",
+    "wrong-ta.signed.test": "refused",
+    "roll.signed.test": "TLSv1.3 dane",
+    "unusable.signed.test": "TLSv1.3 required",
+    "mixed.signed.test": "refused",
+    "many.signed.test": "refused",
+    "none.signed.test": "TLSv1.3 opportunistic",
+    "nodata.signed.test": "TLSv1.3 opportunistic",
+    "bogus.signed.test": "refused",
+    "ee.unsigned.test": "TLSv1.3 opportunistic",
+    "wrong.unsigned.test": "TLSv1.3 opportunistic",
+    # RFC 7672 §2.2.2: nobody asks there, so nobody minds the missing answer.
+    "bogus.unsigned.test": "TLSv1.3 opportunistic",
+}
+
+
+def zone(port: int) -> str:
+    """The hosts and their records."""
+    lines = ["nodata A 127.0.0.1", f"_{port}._tcp.nodata TXT x", "bogus A 127.0.0.1"]
+    for host, records in RECORDS.items():
+        lines.append(f"{host} A 127.0.0.1")
+        for r in records:
+            data = f"{r.usage} {r.selector} {r.matching} {r.octets.hex()}"
+            lines.append(f"_{port}._tcp.{host} TLSA {data}")
+    return "\n".join([*lines, "@ MX 10 ee", ""])
+
+
+class ResolverCase(TestCase):
+    """A server that speaks TLS, and a resolver that validates."""
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        home = Path(os.path.abspath(self.mktemp()))
+        self.hop = Hop(dict(UPGRADE), context=SERVER.context(SERVER.chain()))
+        listening = self.hop.listen()
+        self.where = evolve(listening, address="127.0.0.1", tls="opportunistic")
+        self.addCleanup(lambda: maybeDeferred(self.hop.close))
+        port = self.where.port
+        bogus = f"@ TLSA 3 1 1 {RIGHT.octets.hex()}\n"
+        self.unbound = Unbound(
+            home / "unbound",
+            {
+                "signed.test": Zone(zone(port)),
+                "unsigned.test": Zone(zone(port), signed=False),
+                f"_{port}._tcp.bogus.signed.test": Zone(bogus, days=-9),
+                f"_{port}._tcp.bogus.unsigned.test": Zone(bogus, days=-9),
+                "expired.test": Zone(
+                    "@ MX 10 ee.signed.test.\na A 127.0.0.1\n", days=-9
+                ),
+            },
+        )
+        self.addCleanup(self.unbound.stop)
+        self.unbound.start()
+        servers = [f"127.0.0.1:{self.unbound.port}"]
+        self.resolver = Resolver(REACTOR, servers, timeout=2, lifetime=4)
+        trusted = ROOT.write(home / "root.pem")
+        self.hops = Hops(REACTOR, "us.test", Patience(5, 2, 5, 5), trusted=trusted)
+        self.addCleanup(self.hops.close)
+        self.told: list[tuple[str, str]] = []
+
+    def policies(self, sts: STS | None = None, **how: Any) -> TLSPolicies:
+        """Our side."""
+
+        async def published(domain: str) -> STS | None:
+            return sts
+
+        def told(policy: SitePolicy, hop: NextHop, proof: Proof) -> None:
+            self.told.append((policy.domain, proof.fault))
+
+        return TLSPolicies(self.resolver, published=published, told=told, **how)
+
+    async def tried(
+        self, policies: TLSPolicies, host: str, secure: bool, domain: str = "site.test"
+    ) -> str:
+        """Open a connection to a host, and say how safe it is."""
+        self.hop.heard.clear()
+        self.hops.hang_up()
+        policy = await policies.site(domain)
+        try:
+            hop = await policies.hop(evolve(self.where, host=host), policy, secure)
+            line = await self.hops.line(hop, policies.note(policy))
+        except Trouble:
+            self.assertNotIn(b"MAIL", b"".join(self.hop.heard))
+            return "refused"
+        line.client.drop()
+        return line.tls
+
+
+class DaneTests(ResolverCase):
+    """TLSA records, looked up for real."""
+
+    async def test_table(self) -> None:
+        """Each host is spoken to as its records say, or waits."""
+        policies = self.policies()
+        for host, expected in DANE.items():
+            self.assertEqual(expected, await self.tried(policies, host, True), host)
+
+    async def test_insecure_mx(self) -> None:
+        """A host that an unsigned answer named may be anybody's: no record counts."""
+        policies = self.policies()
+        for host in ("ee.signed.test", "wrong.signed.test", "bogus.signed.test"):
+            got = await self.tried(policies, host, False)
+            self.assertEqual("TLSv1.3 opportunistic", got, host)
+
+    async def test_mx(self) -> None:
+        """The answer for MX is secure where the zone is signed, and only there."""
+        answer = await self.resolver.lookup("signed.test", "MX")
+        self.assertTrue(answer.secure)
+        answer = await self.resolver.lookup("unsigned.test", "MX")
+        self.assertFalse(answer.secure)
+        with self.assertRaises(DNSTrouble, msg="expired signatures"):
+            await self.resolver.lookup("expired.test", "MX")
+
+    async def test_hidden_address(self) -> None:
+        """Who hides whether a host's zone is signed cannot turn DANE off so."""
+        policies = self.policies()
+        for host in ("a.expired.test", "b.expired.test"):
+            self.assertEqual("refused", await self.tried(policies, host, True), host)
+
+    async def test_off(self) -> None:
+        """Where DANE is off, no records are asked for."""
+        policies = self.policies(dane=False)
+        got = await self.tried(policies, "wrong.signed.test", True)
+        self.assertEqual("TLSv1.3 opportunistic", got)
+
+    async def test_words(self) -> None:
+        """Each failure is told, by the word that reports have for it."""
+        policies = self.policies()
+        for host, fault in (
+            ("ee.signed.test", ""),
+            ("wrong.signed.test", "validation-failure"),
+            ("ta-name.signed.test", "certificate-host-mismatch"),
+            ("bogus.signed.test", "dnssec-invalid"),
+        ):
+            self.told.clear()
+            await self.tried(policies, host, True)
+            self.assertEqual([("site.test", fault)], self.told, host)
+
+    async def test_site_name(self) -> None:
+        """Behind an authority the name may be the site's own (RFC 7672 §3.2.2)."""
+        policies = self.policies()
+        host = "ta-name.signed.test"
+        got = await self.tried(policies, host, True, "ta.signed.test")
+        self.assertEqual("TLSv1.3 dane", got)
+
+
+class STSTests(ResolverCase):
+    """MTA-STS, alone and beside DANE."""
+
+    async def test_table(self) -> None:
+        """An enforced policy wants a name and a signature; DANE counts more."""
+        testing = evolve(ENFORCE, mode="testing")
+        for sts, host, expected in (
+            (ENFORCE, "sts.signed.test", "TLSv1.3 sts"),
+            (ENFORCE, "none.signed.test", "refused"),
+            (ENFORCE, "ee.signed.test", "TLSv1.3 dane"),
+            (ENFORCE, "wrong.signed.test", "refused"),
+            (ENFORCE, "unusable.signed.test", "refused"),
+            (ENFORCE, "bogus.signed.test", "refused"),
+            (ENFORCE, "ee.unsigned.test", "refused"),
+            (testing, "sts.signed.test", "TLSv1.3 opportunistic"),
+            (testing, "none.signed.test", "TLSv1.3 opportunistic"),
+            (testing, "wrong.signed.test", "refused"),
+            (evolve(ENFORCE, mode="none"), "none.signed.test", "TLSv1.3 opportunistic"),
+        ):
+            got = await self.tried(self.policies(sts), host, True)
+            self.assertEqual(expected, got, (sts.mode, host))
+
+    async def test_testing(self) -> None:
+        """What would have failed is told."""
+        policies = self.policies(evolve(ENFORCE, mode="testing"))
+        await self.tried(policies, "none.signed.test", True)
+        self.assertEqual([("site.test", "certificate-host-mismatch")], self.told)
+
+
+class OverrideTests(ResolverCase):
+    """What a person asked for counts most."""
+
+    async def test_table(self) -> None:
+        """Each word, where the domain asks for something else."""
+        for word, host, expected in (
+            ("none", "ee.signed.test", ""),
+            ("opportunistic", "wrong.signed.test", "TLSv1.3 opportunistic"),
+            ("required", "wrong.signed.test", "TLSv1.3 required"),
+            ("verify", "sts.signed.test", "TLSv1.3 verify"),
+            ("verify", "ee.signed.test", "refused"),
+            ("dane-only", "ee.signed.test", "TLSv1.3 dane"),
+            ("dane-only", "wrong.signed.test", "refused"),
+            ("dane-only", "none.signed.test", "refused"),
+            ("dane-only", "unusable.signed.test", "refused"),
+            ("dane-only", "ee.unsigned.test", "refused"),
+        ):
+            policies = self.policies(ENFORCE, overrides={"site.test": word})
+            got = await self.tried(policies, host, True, "Site.test.")
+            self.assertEqual(expected, got, (word, host))
+
+
+class SitePolicyTests(SynchronousTestCase):
+    """What is known before a server was chosen."""
+
+    def test_permits(self) -> None:
+        """Only an enforced policy keeps a host out, and a person's word lets it in."""
+        wanted = SitePolicy("site.test", sts=ENFORCE)
+        self.assertTrue(wanted.permits("mx.signed.test"))
+        self.assertFalse(wanted.permits("mx.evil.test"))
+        self.assertTrue(evolve(wanted, override="required").permits("mx.evil.test"))
+        testing = SitePolicy("site.test", sts=evolve(ENFORCE, mode="testing"))
+        self.assertTrue(testing.permits("mx.evil.test"))
+        self.assertTrue(SitePolicy("site.test").permits("mx.evil.test"))
+
+    def test_demand(self) -> None:
+        """Two sites with one host and one demand share its connections."""
+        hop = NextHop("smtp", "mx.test", 25)
+        one, other = SitePolicy("one.test"), SitePolicy("other.test")
+        self.assertEqual(one.hop(hop, (RIGHT,)), other.hop(hop, (RIGHT,)))
+        self.assertNotEqual(one.hop(hop, (RIGHT,)), one.hop(hop, (WRONG,)))
+        signed = ROOT.tlsa(2, 1, 1)
+        self.assertNotEqual(one.hop(hop, (signed,)), other.hop(hop, (signed,)))
+        with self.assertRaises(Unsafe):
+            evolve(one, override="dane-only").hop(hop, ())
