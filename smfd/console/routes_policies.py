@@ -51,7 +51,12 @@ ROUTES = (
     Route("GET", "/v1/groups/{name}/members", members.page, query=PAGE),
     Route("GET", "/v1/policies", policies.page, query=_SEARCH),
     Route("POST", "/v1/policies", policies.add, body={"rule": TABLE, "before": TEXT}),
-    Route("PUT", "/v1/policies", policies.apply, body={"rules": TABLES}),
+    Route(
+        "PUT",
+        "/v1/policies",
+        policies.apply,
+        body={"rules": TABLES, "empty": FLAG},
+    ),
     Route("POST", "/v1/policies/test", test, body=_TEST),
     Route("GET", "/v1/policies/{name}", policies.show),
     Route("PATCH", "/v1/policies/{name}", policies.change, body={"rule": TABLE}),

@@ -5,6 +5,7 @@ from typing import Any
 
 from smfd.control.house import Actor, Document, House
 from smfd.control.listing import listed
+from smfd.model.directory import Refused
 from smfd.model.rule import LAST, Rule
 from smfd.policy.rule import OTHERWISE
 from smfd.policy.rule_text import described, write_rule
@@ -62,9 +63,24 @@ async def remove(house: House, actor: Actor, *, name: str) -> Document:
 
 
 async def apply(
-    house: House, actor: Actor, *, rules: Sequence[Mapping[str, Any]]
+    house: House,
+    actor: Actor,
+    *,
+    rules: Sequence[Mapping[str, Any]],
+    empty: bool = False,
 ) -> Document:
-    """Have these rules and no others."""
+    """
+    Have these rules and no others.
+
+    @param empty: there may be none; else no rules for some are a mistake.
+    """
+    there = () if rules or empty else await house.policies.rules()
+    if there:
+        raise Refused(
+            "invalid",
+            f"There is no rule in it, and there are {len(there)}: all would go.",
+            "To have none, say so: policy apply --empty.",
+        )
     made = await house.policies.apply(rules, actor=actor.name)
     return {"applied": [rule.name for rule in made]}
 

@@ -2,11 +2,13 @@
 
 import http.client
 import json
+import pwd
 import socket
 import tomllib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote as quoted
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -73,10 +75,7 @@ class Client:
         except (FileNotFoundError, ConnectionRefusedError):
             raise Unavailable(self._down()) from None
         except PermissionError:
-            raise NotDone(
-                f"Only its owner may speak to the daemon of {self._config}.\n"
-                "Run this as root or as the user that smfd runs as."
-            ) from None
+            raise NotDone(self._not_ours(self._socket())) from None
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(f"The daemon did not answer ({error}).") from None
         finally:
@@ -86,6 +85,8 @@ class Client:
         """Where the settings say it is; the rest of them is not our business."""
         try:
             settings = tomllib.loads(self._config.read_text("utf-8"))
+        except PermissionError:
+            raise NotDone(self._not_ours(self._config.absolute())) from None
         except OSError as error:
             raise NotDone(
                 f"{self._config}: {error.strerror}.\n"
@@ -95,6 +96,15 @@ class Client:
             raise NotDone(f"{self._config}: {error}.") from None
         home = self._config.absolute().parent / _text(settings, "server", "home", "")
         return home / _text(settings, "control", "socket", "run/control.sock")
+
+    def _not_ours(self, path: Path) -> str:
+        """Who may, and what he types."""
+        owner = owner_of(path)
+        sudo = "sudo" if owner == "root" else f"sudo -u {quoted(owner)}"
+        return (
+            f"{path} belongs to {owner}: nobody else but root may use it.\n"
+            f"Say: {sudo} {Face(self._config).command} ..."
+        )
 
     def _down(self) -> str:
         return (
@@ -127,6 +137,22 @@ def asking(face: Face) -> Iterator[Client]:
         face.refuse(no.message)
     except Unavailable as later:
         face.later(later.message)
+
+
+def owner_of(path: Path) -> str:
+    """
+    Whose a file is, by name, or C{#} and the number where there is none.
+
+    Where we may not look, it is who keeps us from looking.
+    """
+    for place in (path, *path.parents):
+        with suppress(OSError):
+            number = place.stat().st_uid
+            break
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"#{number}"
 
 
 def segment(text: str) -> str:

@@ -194,8 +194,9 @@ def export(face: Face) -> None:
 
 @policy.command("apply")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--empty", is_flag=True, help="Even if there is no rule in it.")
 @verb
-def apply(face: Face, file: Path) -> None:
+def apply(face: Face, file: Path, empty: bool) -> None:
     """Have the rules of a TOML file, and no others; all of them or none."""
     try:
         found = tomllib.loads(file.read_text("utf-8"))
@@ -205,7 +206,7 @@ def apply(face: Face, file: Path) -> None:
     if found or not isinstance(rules, list):
         face.refuse(f"{file}: it has [[rule]] tables and nothing else.")
     with asking(face) as client:
-        done = client.put(_PATH, {"rules": rules})
+        done = client.put(_PATH, {"rules": rules, "empty": empty})
     face.show(done, [f"{len(done['applied'])} rules are in force."])
 
 

@@ -109,9 +109,23 @@ def probe_ports(config: Config) -> Iterator[Report]:
     # Without TLS that door is closed.
     doors = (*world, *(people if config.tls.certificate else ()), *config.lmtp.listen)
     for text in doors:
-        # A UNIX socket is ours to make, and systemd's are there before us.
-        if not text.startswith((SYSTEMD, UNIX)):
+        if text.startswith(UNIX):
+            yield _socket(text, config.resolve(text.removeprefix(UNIX)), running)
+        # Systemd's are there before us.
+        elif not text.startswith(SYSTEMD):
             yield _port(text, *split_address(text), running)
+
+
+def _socket(text: str, path: Path, running: bool) -> Report:
+    name = f"listen {text}"
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        return error(name, f"We cannot make a socket in {path.parent}.")
+    if _answers(path):
+        taken = error(name, "Another program listens there. Stop it, or move.")
+        return ok(name, "smfd is listening") if running else taken
+    if path.exists() and not path.is_socket():
+        return error(name, f"{path} is there and no socket; move it away.")
+    return ok(name, "free")
 
 
 def _port(text: str, host: str, port: int, running: bool) -> Report:

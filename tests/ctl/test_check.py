@@ -1,10 +1,13 @@
 """smfdctl check finds what is in the way."""
 
 import json
+import shutil
 import socket
 import sqlite3
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.control.bootstrap import found
 from smfd.ctl import main
+from smfd.net.socket_path import SocketPath
 from tests.redis import RedisServer
 
 
@@ -199,6 +203,52 @@ class CheckTests(SynchronousTestCase):
         found = self.check(settings)
         self.assertState(found["redis"], "error", "1/2 of their limits")
 
+    def test_unix_socket(self) -> None:
+        """Where LMTP listens: a socket that can be made, or what is in its way."""
+        path = self.home / "lmtp.sock"
+        more = f'[dns]\noffline = true\n[lmtp]\nlisten = ["unix:{path}"]\n'
+        self.assertState(self.check(more)["listen"], "ok", "free")
+        path.write_text("x")
+        self.assertState(self.check(more)["listen"], "error", "no socket")
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as other, SocketPath(path) as short:
+            other.bind(short)
+            other.listen(1)
+            self.assertState(self.check(more)["listen"], "error", "Another program")
+        self.assertState(self.check(more)["listen"], "ok", "free")
+        lost = more.replace(f"{path}", "/no/where/lmtp.sock")
+        self.assertState(self.check(lost)["listen"], "error", "in /no/where")
+
+    def test_next_hops(self) -> None:
+        """Servers that mail goes on to: they greet, refuse, or are not there."""
+        folder = Path(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, folder)
+        path = folder / "lmtp"
+        self.hop(f"lmtp:unix:{path}")
+        self.assertState(self.check()["next_hop"], "error", "unix_listener")
+        for greeting, state, words in (
+            (b"220 dovecot ready.\r\n", "ok", "answers"),
+            (b"421 busy\r\n", "warning", "'421 busy'"),
+            (b"", "warning", "''"),
+        ):
+            with socket.socket(socket.AF_UNIX) as server:
+                server.bind(str(path))
+                server.listen(1)
+                with greeted(server, greeting):
+                    self.assertState(self.check()["next_hop"], state, words)
+            path.unlink()
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            self.hop(f"smtp://127.0.0.1:{server.getsockname()[1]}")
+            with greeted(server, b"220 hello\r\n"):
+                self.assertState(self.check()["next_hop"], "ok", "answers")
+        self.assertState(self.check()["next_hop"], "warning", "waits here")
+
+    def hop(self, written: str) -> None:
+        """The domain's mail goes there."""
+        with sqlite3.connect(self.home / "directory.db") as directory:
+            directory.execute("UPDATE domains SET next_hop=?", (written,))
+        directory.close()
+
     def with_server(self, answer: bytes, check: Callable[[int], Any]) -> Any:
         """What a check says while a server gives everybody one answer."""
 
@@ -214,6 +264,21 @@ class CheckTests(SynchronousTestCase):
             found = check(server.getsockname()[1])
             serving.join()
         return found
+
+
+@contextmanager
+def greeted(server: socket.socket, greeting: bytes) -> Iterator[None]:
+    """The first who comes is greeted so."""
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(greeting)
+
+    serving = threading.Thread(target=serve)
+    serving.start()
+    yield
+    serving.join(10)
 
 
 def clamd_at(port: int) -> str:

@@ -1,6 +1,7 @@
 """Tests for L{smfd.ctl.client} and the exit codes of its verbs."""
 
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.ctl.client import Client, NotDone, Unavailable
+from smfd.ctl import client
+from smfd.ctl.client import Client, NotDone, Unavailable, _Connection, owner_of
 from tests.ctl.asking import CtlTestCase
 
 
@@ -18,15 +20,15 @@ class ClientTests(CtlTestCase):
     async def test_asks(self) -> None:
         """Each method does its own thing; what was not said is not sent."""
         await self.open()
-        client = Client(self.config)
+        asked = Client(self.config)
 
         def talk() -> None:
-            client.post("/v1/domains", {"name": "b.example", "threshold": None})
-            client.patch("/v1/domains/b.example", {"threshold": 6.0})
-            page = client.get("/v1/domains", {"search": "b.ex", "limit": 1})
+            asked.post("/v1/domains", {"name": "b.example", "threshold": None})
+            asked.patch("/v1/domains/b.example", {"threshold": 6.0})
+            page = asked.get("/v1/domains", {"search": "b.ex", "limit": 1})
             self.assertEqual((1, 6.0), (page["total"], page["items"][0]["threshold"]))
-            client.delete("/v1/domains/b.example", {"force": True})
-            self.assertRaises(NotDone, client.get, "/v1/domains/b.example")
+            asked.delete("/v1/domains/b.example", {"force": True})
+            self.assertRaises(NotDone, asked.get, "/v1/domains/b.example")
 
         await deferToThread(talk)
 
@@ -84,6 +86,41 @@ class DownTests(SynchronousTestCase):
         broken.write_text("control = 3\n[server]\nhome = 'other'\n")
         down = self.assertRaises(Unavailable, Client(broken).get, "/")
         self.assertEqual((75, 1), (down.exit_code, NotDone.exit_code))
+
+    def test_not_ours(self) -> None:
+        """Whoever may not is told whose it is, and what to type."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir(parents=True)
+        config = folder / "smfd.toml"
+        config.write_text("")
+
+        def no(*_: object) -> str:
+            raise PermissionError
+
+        def told() -> str:
+            return f"{self.assertRaises(NotDone, Client(config).get, '/')}"
+
+        me = owner_of(config)
+        self.patch(_Connection, "connect", no)
+        said = told()
+        self.assertIn(f"belongs to {me}: nobody else but root", said)
+        self.assertRegex(said, r"Say: sudo .*--config .*smfd\.toml \.\.\.$")
+        self.patch(client, "owner_of", lambda path: "smfd")
+        self.assertIn("Say: sudo -u smfd ", told())
+        self.patch(Path, "read_text", no)
+        self.assertIn(f"{config} belongs to smfd", told())
+
+    def test_owner(self) -> None:
+        """Where nobody may look it is the folder's; who has no name is a number."""
+        folder = Path(self.mktemp()).absolute()
+        folder.mkdir(parents=True)
+        self.assertEqual(owner_of(folder), owner_of(folder / "run" / "control.sock"))
+
+        def nobody(number: int) -> str:
+            raise KeyError(number)
+
+        self.patch(pwd, "getpwuid", nobody)
+        self.assertEqual(f"#{folder.stat().st_uid}", owner_of(folder))
 
     def test_no_twisted(self) -> None:
         """A verb is quick: it imports no Twisted."""

@@ -214,7 +214,14 @@ class PolicyTests(CtlTestCase):
             self.assertEqual(1, no.code, text)
         self.assertEqual(said.out, (await self.run_ctl("policy", "export")).out)
         file.write_text("")
-        self.assertEqual([], (await self.done("policy", "apply", str(file)))["applied"])
+        no = await self.run_ctl("policy", "apply", str(file))
+        self.assertEqual(1, no.code)
+        self.assertIn("there are 2: all would go", no.err)
+        self.assertEqual(said.out, (await self.run_ctl("policy", "export")).out)
+        empty = ("policy", "apply", str(file), "--empty")
+        self.assertEqual([], (await self.done(*empty))["applied"])
+        # Where there is none, none is lost.
+        self.assertEqual([], (await self.done(*empty[:-1]))["applied"])
 
     async def test_question(self) -> None:
         """May A write to B?  The rule that decides is named."""
