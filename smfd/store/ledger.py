@@ -4,7 +4,6 @@ The ledger: what is ours, for whom it is due, and what was decided.
 Its commit is the only point of acceptance.
 """
 
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -37,6 +36,7 @@ from smfd.store.ledger_jobs import (
     Settle,
     Sheet,
 )
+from smfd.store.ledger_lock import AlreadyRunning, lock
 from smfd.store.ledger_notices import waiting
 from smfd.store.ledger_prune import prune_slice
 from smfd.store.ledger_schema import LedgerTrouble, open_writer
@@ -50,10 +50,6 @@ FILE = "ledger.db"
 
 #: Seconds until somebody who takes the home away is noticed, mail or no mail.
 _LOOK = 3.0
-
-
-class AlreadyRunning(Exception):
-    """Another smfd serves this home."""
 
 
 class Ledger(Service):
@@ -118,7 +114,7 @@ class Ledger(Service):
         @raise LedgerTrouble: it is damaged, or newer than we are.
         """
         self.home.mkdir(0o700, parents=True, exist_ok=True)
-        self._lock = _lock(self.home / "ledger.lock")
+        self._lock = lock(self.home / "ledger.lock")
         try:
             connection = open_writer(self.home / FILE)
             self._disk.sync_folder(str(self.home))
@@ -208,7 +204,7 @@ class Ledger(Service):
                 sheet.loose.append(path)
             return path is not None
 
-        return self._ask(ask)
+        return self.ask(ask)
 
     def audit(
         self, actor: str, act: str, subject: str, detail: str
@@ -232,11 +228,11 @@ class Ledger(Service):
         def ask(connection: Connection, sheet: Sheet) -> list[Consignment]:
             return due_page(connection, sheet.home, sheet.now, window)
 
-        return self._ask(ask)
+        return self.ask(ask)
 
     def next_try(self) -> "Deferred[float | None]":
         """When the first of what is put off wants to be tried, if anything is."""
-        return self._ask(lambda connection, sheet: first_try(connection, sheet.now))
+        return self.ask(lambda connection, sheet: first_try(connection, sheet.now))
 
     def notices(self, limit: int = 100, after: str = "") -> "Deferred[list[Notice]]":
         """
@@ -249,7 +245,7 @@ class Ledger(Service):
         def ask(connection: Connection, sheet: Sheet) -> list[Notice]:
             return waiting(connection, sheet.home, after, limit)
 
-        return self._ask(ask)
+        return self.ask(ask)
 
     def unanswered(self, keys: Sequence[NoticeKey]) -> "Deferred[None]":
         """Forget notices that nobody is to hear."""
@@ -263,7 +259,7 @@ class Ledger(Service):
         def ask(connection: Connection, sheet: Sheet) -> set[str]:
             return {os.path.join(sheet.home, p) for p in body_paths(connection)}
 
-        return self._ask(ask)
+        return self.ask(ask)
 
     def prune(self, before: float) -> "Deferred[int]":
         """
@@ -285,7 +281,7 @@ class Ledger(Service):
         total, after = 0, 0
         while True:
             slice_ = _prune_from(before, after)
-            gone, after = await self._ask(slice_)
+            gone, after = await self.ask(slice_)
             total += gone
             if not after:
                 return total
@@ -299,14 +295,21 @@ class Ledger(Service):
             return len(paths)
 
         while True:
-            gone = await self._ask(ask)
+            gone = await self.ask(ask)
             total += gone
             if gone < limit:
                 return total
 
-    def _ask(self, function: Callable[[Connection, Sheet], T]) -> "Deferred[T]":
+    def ask(
+        self, function: Callable[[Connection, Sheet], T], soon: bool = False
+    ) -> "Deferred[T]":
+        """
+        Do something in the next transaction, briefly: others wait behind it.
+
+        @param soon: it may wait for a commit to share.
+        """
         answer: Deferred[T] = Deferred()
-        self._now(Ask(function, answer=answer))
+        (self._soon if soon else self._now)(Ask(function, answer=answer))
         return answer
 
     def _now(self, job: Job) -> None:
@@ -364,7 +367,7 @@ class Ledger(Service):
 
     def _look(self) -> "Deferred[None]":
         """Have the writer look whether all is at its place; it says if not."""
-        return self._ask(lambda connection, sheet: None).addErrback(lambda _: None)
+        return self.ask(lambda connection, sheet: None).addErrback(lambda _: None)
 
     def _end(self, _: object) -> "Deferred[None]":
         self._looks.stop()
@@ -385,14 +388,3 @@ def _prune_from(
     before: float, after: int
 ) -> Callable[[Connection, Sheet], tuple[int, int]]:
     return lambda connection, _: prune_slice(connection, before, after)
-
-
-def _lock(path: Path) -> int:
-    """Lock the home; the kernel lets go when we end, however we end."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise AlreadyRunning(f"another smfd serves {path.parent}") from None
-    return fd

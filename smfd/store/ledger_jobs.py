@@ -6,7 +6,7 @@ L{Sheet}, which writes them with as few statements as can be.
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from attrs import define, field
@@ -59,7 +59,11 @@ class Sheet:
         ):
             for sql, values in bulk.parts(waiting):
                 connection.execute(sql, values)
-        done = [(entry_id,) for entry_id in self.done]
+        self.clear(connection, self.done)
+
+    def clear(self, connection: sqlite3.Connection, entries: Iterable[str]) -> None:
+        """Let go of those entries that are kept for nobody any more."""
+        done = [(entry_id,) for entry_id in entries]
         for sql, values in rows.LEFT_OVER.parts(done):
             self.loose += [path for (path,) in connection.execute(sql, values)]
         for sql, values in rows.DONE.parts(done):

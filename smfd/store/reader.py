@@ -9,6 +9,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
 from smfd.model.directory import Act
+from smfd.model.queue import Choice
+from smfd.store import reader_queue as queue
 from smfd.store import reader_rows as rows
 from smfd.store.acts import Asked, ledger_acts
 from smfd.store.database import Database
@@ -85,3 +87,13 @@ class Reader(Service):
     def acts(self, asked: Asked, most: int) -> "Deferred[Page[Act]]":
         """What people did to messages, the newest first."""
         return self._database.run(ledger_acts, asked, most)
+
+    def queue_page(
+        self, choice: Choice, after: tuple[str, int] = ("", 0), limit: int = 100
+    ) -> "Deferred[list[dict[str, Any]]]":
+        """Some of the queue; see L{queue_page <smfd.store.reader_queue.queue_page>}."""
+        return self._database.run(queue.queue_page, choice, after, limit)
+
+    def queue_shape(self, now: float, limit: int = 100) -> "Deferred[dict[str, Any]]":
+        """Its shape; see L{queue_shape <smfd.store.reader_queue.queue_shape>}."""
+        return self._database.run(queue.queue_shape, now, limit)

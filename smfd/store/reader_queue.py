@@ -1,0 +1,98 @@
+"""What people ask of the queue, on a read-only connection."""
+
+import sqlite3
+from typing import Any
+
+from smfd.model.queue import Choice
+from smfd.store.ids import new_id
+from smfd.store.ledger_queue import condition
+from smfd.store.reader_rows import LONGEST_PAGE
+
+#: The ages, in seconds, that the queue's shape tells apart.
+AGES = (300, 3600, 4 * 3600, 86400, 3 * 86400)
+
+_PAGE = """
+SELECT e.id, r.number, e.received, e.sender, e.account, e.size, r.address AS recipient,
+    r.destination, r.site, r.state, r.attempts, r.next_try, r.detail, r.notify,
+    coalesce(s.held, 0) AS held, coalesce(s.route, '') AS route,
+    coalesce(s.next_try, 0) AS site_next_try, coalesce(s.why, '') AS site_why
+FROM {tables} LEFT JOIN sites s ON s.site = r.site AND r.site <> ''
+WHERE (e.id > :after_id OR (e.id = :after_id AND r.number > :after_number))
+    AND e.id >= :after_id AND r.state {states} {where}
+ORDER BY e.id, r.number LIMIT :limit
+"""
+
+#: From the rare to the common: a site's recipients are found in an index.
+_OF_SITE = "recipients r CROSS JOIN entries e ON e.id = r.entry"
+_OF_ALL = "entries e CROSS JOIN recipients r ON r.entry = e.id"
+
+_SHAPE = """
+SELECT q.site, q.n, {columns}, coalesce(s.held, 0) AS held,
+    coalesce(s.route, '') AS route, coalesce(s.next_try, 0) AS next_try,
+    coalesce(s.attempts, 0) AS attempts, coalesce(s.why, '') AS why,
+    coalesce(s.since, 0) AS since
+FROM (SELECT site, count(*) AS n, min(entry) AS oldest, {sums} FROM recipients
+    WHERE state = 'due' AND site <> '' GROUP BY site ORDER BY n DESC, site LIMIT :limit)
+    AS q LEFT JOIN sites s ON s.site = q.site
+ORDER BY q.n DESC, q.site
+"""
+
+_TOTALS = """
+SELECT (SELECT count(*) FROM recipients WHERE state = 'due' AND site <> '') AS due,
+    (SELECT count(*) FROM recipients WHERE state = 'suspended') AS suspended,
+    (SELECT count(*) FROM sites WHERE attempts > 0) AS down,
+    (SELECT count(DISTINCT entry) FROM notices) AS notices
+"""
+
+
+def queue_page(
+    connection: sqlite3.Connection,
+    choice: Choice,
+    after: tuple[str, int] = ("", 0),
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """
+    Some of those who fit, the oldest first, one document for each recipient.
+
+    @param after: C{id} and C{number} of the last one of the page before.
+    """
+    where, values = condition(choice)
+    values |= {
+        "after_id": after[0],
+        "after_number": after[1],
+        "limit": max(0, min(limit, LONGEST_PAGE)),
+    }
+    states = ", ".join(f"'{state}'" for state in choice.states)
+    if choice.site and not choice.entry and len(choice.states) == 1:
+        tables, states = _OF_SITE, f"= {states} AND r.site <> ''"
+    else:
+        tables, states = _OF_ALL, f"IN ({states})"
+    sql = _PAGE.format(tables=tables, states=states, where=where)
+    return [dict(row) for row in connection.execute(sql, values)]
+
+
+def queue_shape(
+    connection: sqlite3.Connection, now: float, limit: int = 100
+) -> dict[str, Any]:
+    """
+    How much is due to which site, and how old it is.
+
+    @return: C{{"due", "suspended", "down", "notices", "ages", "sites"}}: in
+        C{ages} the bounds in seconds; each of C{sites}, the largest first, has
+        C{"ages"}: how many are older than each bound.
+    """
+    names = [f"age{n}" for n in range(len(AGES))]
+    sql = _SHAPE.format(
+        columns=", ".join(f"q.{name}" for name in names),
+        sums=", ".join(f"sum(entry < :{name}) AS {name}" for name in names),
+    )
+    # Names of entries begin with their time.
+    bounds = {n: new_id(max(0, now - age)) for n, age in zip(names, AGES, strict=True)}
+    most = max(0, min(limit, LONGEST_PAGE))
+    sites = []
+    for row in connection.execute(sql, bounds | {"limit": most}):
+        site = dict(row)
+        site["ages"] = [site.pop(name) for name in names]
+        sites.append(site)
+    totals = dict(connection.execute(_TOTALS).fetchone())
+    return totals | {"ages": list(AGES), "sites": sites}
