@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from smfd.control.approvals import acting
 from smfd.control.held import decided, existing
 from smfd.control.house import Actor, Document, House
-from smfd.format.header import Header
+from smfd.format.header import Header, read_header
 from smfd.format.received import date, delivered
 from smfd.model.directory import Refused
 from smfd.model.entry import DESTINATIONS, REMOTE, Entry, Recipient
@@ -32,6 +32,8 @@ from smfd.store.ledger import AlreadyDecided
 #: Categories that only the operator may let go, by force and with a reason.
 _DANGEROUS = frozenset({"virus", "unscanned"})
 _LONGEST_REASON = 500
+#: Beginnings of fields that the doors put on top for one recipient.
+_OURS = ("return-path", "delivered-to", "x-spam-", "x-smfd-")
 #: Seconds for the fresh look.
 _PATIENCE = 60.0
 
@@ -124,6 +126,7 @@ class _Release:
         now = self.house.clock.seconds()
         mark = f"X-Smfd-Released: {self.item['id']}; {date(now)}\r\n"
         top = mark.encode()
+        top += _ruled(self.item["top"])
         if destination == "maildir":
             top = delivered(sender, address) + top
         why = record.fates[0].reason
@@ -193,6 +196,16 @@ async def release(
     detail = f"as {entry.id}{', by force' if forced else ''}. {reason}"
     await house.ledger.audit(actor.name, "release", id, detail.strip())
     return {"id": id, "released": entry.id, "recipient": item["recipient"]}
+
+
+def _ruled(top: bytes) -> bytes:
+    """What mail policies put on top; what we said then is said anew, or is over."""
+    header = read_header(top)
+    return b"".join(
+        top[found.start : found.end]
+        for found, name in zip(header.fields, header.names, strict=True)
+        if not name.startswith(_OURS)
+    )
 
 
 def _forced(actor: Actor, force: bool, reason: str) -> bool:

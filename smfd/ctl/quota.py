@@ -109,27 +109,6 @@ def held_add(face: Face, address: str, reason: str) -> None:
     face.show(made, [f"{made['address']} is held since {made['since']}."])
 
 
-_REASON = click.option("--reason", default="", help="Why; it is written down.")
-
-
-@held.command("release")
-@click.argument("address")
-@_REASON
-@verb
-def held_release(face: Face, address: str, reason: str) -> None:
-    """Send what is held, after a fresh look for viruses; count anew."""
-    _each(face, address, "release", reason)
-
-
-@held.command("purge")
-@click.argument("address")
-@_REASON
-@verb
-def held_purge(face: Face, address: str, reason: str) -> None:
-    """Throw away what is held; the user stays held."""
-    _each(face, address, "purge", reason)
-
-
 @held.command("reset")
 @click.argument("address")
 @verb
@@ -140,15 +119,27 @@ def held_reset(face: Face, address: str) -> None:
     face.show(done, [f"{done['address']} is held no more; its counters are empty."])
 
 
-def _each(face: Face, address: str, act: str, reason: str) -> None:
-    """Ask until nothing is left to be done: each request works for a while."""
-    done = 0
-    with asking(face) as client:
-        while True:
-            said = client.post(f"{_HELD.one(address)}/{act}", {"reason": reason})
-            done += said["done"]
-            if not said["done"] or said["left"] <= said["stayed"]:
-                break
-    word = {"release": "Sent", "purge": "Thrown away"}[act]
-    lines = [f"{word}: {done}. Left: {said['left']}.", *said["why"]]
-    face.show({**said, "done": done}, lines)
+def _with_each(act: str, sentence: str, word: str) -> None:
+    """Give it a verb that does something to each held message."""
+
+    @verb
+    def command(face: Face, address: str, reason: str) -> None:
+        # Each request works for a while, until nothing is left to be done.
+        done = 0
+        with asking(face) as client:
+            while True:
+                said = client.post(f"{_HELD.one(address)}/{act}", {"reason": reason})
+                done += said["done"]
+                if not said["done"] or said["left"] <= said["stayed"]:
+                    break
+        lines = [f"{word}: {done}. Left: {said['left']}.", *said["why"]]
+        face.show({**said, "done": done}, lines)
+
+    reason = click.option("--reason", default="", help="Why; it is written down.")
+    held.command(act, help=sentence)(click.argument("address")(reason(command)))
+
+
+_with_each(
+    "release", "Send what is held, after a fresh look for viruses; count anew.", "Sent"
+)
+_with_each("purge", "Throw away what is held; the user stays held.", "Thrown away")

@@ -26,7 +26,7 @@ def decide(
     @return: the file it was kept in, or None when it is held no more.
     """
     found = connection.execute(
-        "UPDATE recipients SET state = ?, decided = ?, actor = ?"
+        "UPDATE recipients SET state = ?, decided = ?, actor = ?, top = x''"
         " WHERE entry = ? AND number = ? AND state = 'held' RETURNING detail",
         (state.value, now, actor, *split_item(item)),
     ).fetchall()
@@ -58,7 +58,8 @@ def expire(
     @return: the files they were kept in, one for each item.
     """
     found = connection.execute(
-        "UPDATE recipients SET state = 'deleted', decided = ?, actor = 'retention'"
+        "UPDATE recipients SET state = 'deleted', decided = ?, actor = 'retention',"
+        " top = x''"
         " WHERE (entry, number) IN (SELECT entry, number FROM recipients"
         " WHERE state = 'held' AND entry < ? ORDER BY entry, number LIMIT ?)"
         " RETURNING detail",

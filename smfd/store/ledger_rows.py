@@ -69,7 +69,7 @@ SETTLED = Bulk(
     "UPDATE recipients SET detail = v.column4,"
     " state = CASE v.column3 WHEN 'due' THEN state ELSE v.column3 END,"
     " next_try = v.column5, decided = v.column6, attempts = attempts + 1,"
-    " top = CASE WHEN v.column3 IN ('due', 'corrupt') THEN top ELSE x'' END"
+    " top = CASE WHEN v.column3 IN ('due', 'corrupt', 'held') THEN top ELSE x'' END"
     " FROM (VALUES ",
     6,
     ") AS v WHERE entry = v.column1 AND number = v.column2"

@@ -93,9 +93,9 @@ def held(connection: sqlite3.Connection, query: HeldQuery) -> dict[str, Any]:
 
 
 def held_item(connection: sqlite3.Connection, item: str) -> dict[str, Any] | None:
-    """One item, when it is held."""
+    """One item, when it is held, with C{top}: what only this recipient gets."""
     found = connection.execute(
-        f"{_ITEM}{_ITEMS} AND r.entry = ? AND r.number = ?", split_item(item)
+        f"{_ITEM}, r.top {_ITEMS} AND r.entry = ? AND r.number = ?", split_item(item)
     ).fetchone()
     return dict(found) if found else None
 

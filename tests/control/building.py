@@ -44,6 +44,9 @@ from smfd.store.threads import Threads
 #: Typed as what we need of it: everything.
 reactor: Any = installed
 
+#: What the doors put on top for one recipient.
+_TOP = b"Return-Path: <x@a.example>\r\nX-Spam-Flag: YES\r\n"
+
 OPERATOR = Actor("uid:tester")
 
 
@@ -154,6 +157,7 @@ class HouseTestCase(TestCase):
         to: Sequence[str] = ("ann@home.example",),
         account: str = "",
         reason: str = "",
+        top: bytes = b"",
         data: bytes = b"From: <x@a.example>\r\nSubject: Pills\r\n\r\nBuy\r\n",
         **fields: Any,
     ) -> str:
@@ -186,7 +190,7 @@ class HouseTestCase(TestCase):
             fates=tuple(Fate(a, disposition, category, reason, 7.5, 5.0) for a in to),
         )
         recipients = tuple(
-            Recipient(n, a, destination, category, reason, 7.5, b"X-Only: you\r\n")
+            Recipient(n, a, destination, category, reason, 7.5, top or _TOP)
             for n, a in enumerate(to, 1)
         )
         body = Body(len(data), data)

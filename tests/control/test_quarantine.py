@@ -36,6 +36,24 @@ class ReleaseTests(HouseTestCase):
         self.assertEqual("ann@home.example", done["recipient"])
         self.assertEqual(1, self.scanner.seen)
 
+    async def test_ruled(self) -> None:
+        """It has the header field that a mail policy put on top for him alone."""
+        house = await self.build()
+        top = (
+            b"Return-Path: <x@a.example>\r\nDelivered-To: ann@home.example\r\n"
+            b"X-Spam-Flag: YES\r\nX-Internal: yes\r\n and more\r\n"
+        )
+        name = await self.receive(top=top)
+        await release(house, OPERATOR, id=f"{name}-1")
+        await self.settled()
+        (mail,) = self.inbox()
+        self.assertRegex(
+            mail, rb"\r\nX-Smfd-Released: [^\r]+\r\nX-Internal: yes\r\n and"
+        )
+        self.assertEqual(1, mail.count(b"Return-Path:"))
+        self.assertEqual(1, mail.count(b"Delivered-To:"))
+        self.assertNotIn(b"X-Spam-Flag", mail)
+
     async def test_account(self) -> None:
         """It still says which of our users sent it (S53)."""
         house = await self.build()

@@ -164,6 +164,7 @@ class ReaderTests(TestCase):
                 "received": entry.received,
                 "size": 10,
                 "path": "q/x",
+                "top": b"",
             },
             found,
         )
