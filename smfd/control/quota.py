@@ -165,10 +165,21 @@ class Quota:
         return Deferred.fromCoroutine(self._spend(message))
 
     def refund(self, granted: Granted) -> Deferred[None]:
-        """It was not sent after all."""
+        """
+        It was not sent after all.
+
+        What it cost to find that out it has cost: of the minute it is gone.
+        """
         self.spent.drop(granted.account)
-        refunded: Deferred[None] = self.counters.refund(granted.account, granted.taken)
+        draws = tuple(d for d in granted.taken.draws if d.meter is not quota.RATE)
+        refunded: Deferred[None] = self.counters.refund(
+            granted.account, Taken(draws, ())
+        )
         return refunded
+
+    def refused(self, account: str) -> Deferred[None]:
+        """A message was refused before it was counted: of the minute it counts."""
+        return Deferred.fromCoroutine(self._refused(account.lower()))
 
     def bounced(self, account: str, unknown: int) -> Deferred[bool]:
         """
@@ -208,6 +219,15 @@ class Quota:
             why = _suspicious(found, allowed)
             held = await self._hold(account, why) if why else None
         return Granted(account, found, held.reason if held else "")
+
+    async def _refused(self, account: str) -> None:
+        allowed = await self.allowances.allowance(account)
+        if not allowed.rate:
+            return
+        draws = (Draw(quota.RATE, allowed.rate),)
+        found: Taken | Excess = await self.counters.spend(account, draws)
+        if isinstance(found, Excess):
+            await self._stopped(account, found)
 
     async def _bounced(self, account: str, unknown: int) -> bool:
         if not account or unknown <= 0:

@@ -39,6 +39,10 @@ class Conclusions(Generic[K, V]):
         self._drawn.move_to_end(key)
         return drawn[1]
 
+    def drop(self, key: K) -> None:
+        """It holds no longer."""
+        self._drawn.pop(key, None)
+
     def put(self, key: K, value: V, until: float) -> None:
         """Keep a conclusion that holds until then; the oldest make room."""
         if until <= self.seconds():

@@ -61,11 +61,14 @@ class Notices:
         for address in to:
             if self.told.get((address, matter)):
                 continue
+            # At once, or two are written while the first is under way.
             self.told.put((address, matter), True, self.clock.seconds() + _QUIET)
             d = Deferred.fromCoroutine(self._send(address, subject, text))
-            d.addErrback(self._unsent, address)
+            d.addErrback(self._unsent, address, matter)
 
-    def _unsent(self, failure: Failure, address: str) -> None:
+    def _unsent(self, failure: Failure, address: str, matter: str) -> None:
+        # The next of the like is the first again.
+        self.told.drop((address, matter))
         if failure.check(LedgerTrouble):
             # It stops just now, or has worse troubles.
             self._log.warn("{to} is not told: {why}", to=address, why=failure.value)

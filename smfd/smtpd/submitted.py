@@ -111,7 +111,7 @@ class Submitted:
         refusal = unacceptable(arrival.header, envelope, way.ends)
         refusal = refusal or await self._in_his_name(way.transaction)
         if refusal is not None:
-            return self.custody.refuse(arrival, way.transaction, None, refusal)
+            return self._refuse(arrival, way, refusal)
         ruled = await self.rules.judge(way.transaction, way.recipients)
         to = ruled.redirected(envelope)
         if to is not envelope:
@@ -119,8 +119,15 @@ class Submitted:
             refusal = unacceptable(arrival.header, to, way.ends)
             if refusal is not None:
                 # Who gets it instead cannot be had; nobody is left out silently.
-                return self.custody.refuse(arrival, way.transaction, None, refusal)
+                return self._refuse(arrival, way, refusal)
         return await self._counted(arrival, way, ruled)
+
+    def _refuse(self, arrival: Arrival, way: _Way, refusal: Reply) -> Reply:
+        """Nobody looked into it; but nobody has us say so without end."""
+        session = arrival.session
+        noted = self.quota.refused(session.account)
+        noted.addErrback(self._uncounted, session, "refused")
+        return self.custody.refuse(arrival, way.transaction, None, refusal)
 
     async def _in_his_name(self, transaction: Transaction) -> Reply | None:
         """The refusal of what is written in another's name (S19, C15)."""
@@ -150,13 +157,15 @@ class Submitted:
         finally:
             # Of what is refused a copy may be kept (C2), and takes room: it counts.
             if not kept:
-                self.quota.refund(granted).addErrback(self._uncounted, session)
+                refunded = self.quota.refund(granted)
+                refunded.addErrback(self._uncounted, session, "not taken")
         return answer
 
-    def _uncounted(self, failure: Failure, session: Session) -> None:
+    def _uncounted(self, failure: Failure, session: Session, what: str) -> None:
         self._log.warn(
-            "{account}: a message counts that was not taken: {why}",
+            "{account}: how a message counts that was {what} is not noted: {why}",
             account=session.account,
+            what=what,
             why=failure.getErrorMessage(),
         )
 

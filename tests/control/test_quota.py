@@ -86,8 +86,9 @@ class SpendTests(QuotaTestCase):
 
     async def test_early(self) -> None:
         """Who has no message left is stopped at MAIL, until there is one."""
-        await self.build(rate=1)
+        await self.build(rate=2)
         self.assertIsNone(await self.quota.mail(ANN))
+        await self.send()
         granted = await self.send()
         refused = await self.send()
         self.assertIsInstance(refused, Exceeded)
@@ -95,12 +96,29 @@ class SpendTests(QuotaTestCase):
         self.assertIsNone(await self.quota.mail(BOB))
         assert isinstance(granted, Granted)
         await self.quota.refund(granted)
-        self.assertIsNone(await self.quota.mail(ANN))
-        self.assertIsInstance(await self.send(), Granted)
         self.assertIsInstance(await self.send(), Exceeded)
         self.clock.advance(60)
         self.assertIsNone(await self.quota.mail(ANN))
         self.assertIsInstance(await self.send(), Granted)
+
+    async def test_refused(self) -> None:
+        """What is refused counts for the minute, and for nothing else."""
+        await self.build(rate=3, messages=9)
+        granted = await self.send()
+        assert isinstance(granted, Granted)
+        await self.quota.refund(granted)
+        for _ in range(2):
+            self.assertIsNone(await self.quota.mail(ANN))
+            await self.quota.refused(ANN.upper())
+        self.assertIsNone(await self.quota.mail(ANN))
+        await self.quota.refused(ANN)
+        found = await self.quota.mail(ANN)
+        assert found is not None
+        self.assertIn("3 messages a minute; try again in 20 seconds", found.text)
+        used = await self.quota.counters.used(ANN)
+        self.assertEqual((0, 0), (used["messages"], used["new_recipients"]))
+        await self.quota.refused(BOB)
+        self.assertIsNone(await self.quota.mail(BOB))
 
     async def test_recipients(self) -> None:
         """Recipients are counted apart, each once, new ones once more (C14)."""

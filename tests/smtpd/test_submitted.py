@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import define, evolve
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from smfd.control.quota import Quota
@@ -26,6 +26,7 @@ from smfd.store.counters import Counters
 from smfd.store.directory_holds import Holds
 from smfd.store.directory_limits import Allowances
 from smfd.store.directory_policies import Policies
+from smfd.store.ledger import LedgerTrouble
 from tests.sample import come
 from tests.smtpd.fronts import ANN, BOB, NAME, FrontTestCase, address
 from tests.store.making import REACTOR
@@ -209,6 +210,22 @@ class VirusTests(SubmittedTestCase):
             self.assertIn(words, notice)
         await self.until(lambda: self.mailbox("postmaster@home.example"))
 
+    async def test_untold(self) -> None:
+        """A letter that could not be kept is written with the next of the like."""
+        await self.open(FOUND)
+        commit = self.house.ledger.commit
+
+        def full(entry: Entry) -> Any:
+            return commit(entry) if entry.sender else fail(LedgerTrouble("no room"))
+
+        self.patch(self.house.ledger, "commit", full)
+        self.assertEqual(250, (await self.hand_in(FAR)).code)
+        await self.until(lambda: len(self.held()) == 1)
+        self.patch(self.house.ledger, "commit", commit)
+        self.assertEqual(250, (await self.hand_in(FAR)).code)
+        await self.until(lambda: self.mailbox(ANN))
+        self.assertEqual(1, len(self.mailbox(ANN)))
+
     async def test_both(self) -> None:
         """To both: refused whole, and one copy is kept (C2)."""
         await self.open(FOUND)
@@ -275,11 +292,25 @@ class CountTests(SubmittedTestCase):
         self.assertEqual([FAR, FAR], await self.out())
 
     async def test_not_taken(self) -> None:
-        """What was refused does not count."""
+        """What was refused does not count for the day."""
         await self.open(FOUND, messages=1)
         for _ in range(3):
             self.assertEqual(550, (await self.hand_in(BOB)).code)
         self.assertEqual(250, (await self.hand_in(FAR)).code)
+
+    async def test_refused(self) -> None:
+        """Whoever has many refused is asked to come later, before we look (S20)."""
+        await self.open(FOUND, rate=5)
+        for _ in range(3):
+            self.assertEqual(550, (await self.hand_in(BOB)).code)
+        forged = LETTER.replace(b"ann@", b"bob@", 1)
+        for _ in range(3):
+            self.assertEqual(550, (await self.hand_in(BOB, data=forged)).code)
+        self.assertEqual(450, (await self.hand_in(BOB)).code)
+        self.assertEqual(3, len(self.seen))
+        found = await self.quota.mail(ANN)
+        assert found is not None
+        self.assertIn("5 messages a minute", found.text)
 
     async def test_list(self) -> None:
         """Who writes to a list writes to one, however many are on it."""
