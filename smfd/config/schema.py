@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import Factory, frozen
 
+from smfd.config.bounce import Bounce
 from smfd.config.dkim import DKIM
 from smfd.config.doors import LMTP, MX, TLS, Control, Log, Relay, Server, Store
 from smfd.config.judging import BUILTIN, DNS, Content, Scan, Virus
@@ -61,6 +62,7 @@ class Config:
     onward: Onward = table(Onward)
     relay: Relay = table(Relay)
     tls_out: TLSOut = table(TLSOut)
+    bounce: Bounce = table(Bounce)
     log: Log = table(Log)
     control: Control = table(Control)
 

@@ -101,6 +101,7 @@ def dsn(
     at: float,
     original: Original,
     reports: Sequence[Report],
+    remark: str = "",
 ) -> bytes:
     """
     The whole message, CRLF line ends; its envelope has the null sender.
@@ -111,10 +112,11 @@ def dsn(
     @param postmaster: the address of people who can help.
     @param at: seconds since the epoch.
     @param reports: at least one.
+    @param remark: what else people should know.
     """
     utf8 = not original.sender.isascii()
     parts = [
-        _people(hostname, original, reports),
+        _people(hostname, original, reports, remark),
         _programs(hostname, original, reports, utf8),
         _returned(original),
     ]
@@ -144,7 +146,9 @@ def _first(reports: Sequence[Report]) -> str:
     return next(action for action in _SUBJECTS if action in actions)
 
 
-def _people(hostname: str, original: Original, reports: Sequence[Report]) -> bytes:
+def _people(
+    hostname: str, original: Original, reports: Sequence[Report], remark: str
+) -> bytes:
     lines = [f"This is the mail system at {hostname}.", ""]
     for action in _SUBJECTS:
         of_it = [report for report in reports if report.action == action]
@@ -159,6 +163,8 @@ def _people(hostname: str, original: Original, reports: Sequence[Report]) -> byt
         f"    Received: {date(original.received)}",
         f"    Number:   {original.id}",
     ]
+    if remark:
+        lines += ["", *_wrapped(remark, "")]
     text = "\r\n".join(lines)
     charset = "us-ascii" if text.isascii() else "utf-8"
     head = (

@@ -7,7 +7,7 @@ or kept is deferred; nothing is lost.
 Standards: RFC 5321 §4.2.5, §6.1.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -20,6 +20,7 @@ from smfd.delivery.signer import Signer
 from smfd.format.header import Header, read_header
 from smfd.model.entry import Entry
 from smfd.model.envelope import Envelope
+from smfd.model.notice import NoticeKey
 from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Transaction
@@ -147,9 +148,13 @@ class Custody:
         await self.commit(entry)
         return said
 
-    async def commit(self, entry: Entry) -> None:
-        """Make it ours."""
-        await self.ledger.commit(entry)
+    async def commit(self, entry: Entry, answers: Sequence[NoticeKey] = ()) -> None:
+        """
+        Make it ours.
+
+        @param answers: the notices that it says.
+        """
+        await self.ledger.commit(entry, answers=answers)
         self.afterwards(self.runner.take, entry)
         self.afterwards(self.recorder.log, entry.record)
 

@@ -130,6 +130,20 @@ class Recipients:
         ends = _without_loops(tuple(found.values()), tuple(shares), passed)
         return _told(ends, ways) if ways else ends
 
+    async def behind(self, address: Address) -> Sequence[Address]:
+        """
+        Who gets what we write to an address: it itself where it is not ours,
+        else the mailboxes behind it; nobody when there is none.
+        """
+        local, _, domain = (await self._name(address)).rpartition("@")
+        meant = Address(local, domain)
+        if not await self.directory.is_hosted(domain):
+            return (meant,)
+        try:
+            return [end.address for end in await self._ends(Forward(meant))]
+        except Endless:
+            return ()
+
     def _at_once(self, forward: Forward) -> Sequence[Forward]:
         """A mailbox that stands for itself, when that is known already."""
         name = str(forward.address)

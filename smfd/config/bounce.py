@@ -1,0 +1,48 @@
+"""The settings of what senders are told of their messages."""
+
+from attrs import frozen
+
+from smfd.config import value
+from smfd.config.setting import setting
+
+
+def _address(text: str) -> str:
+    """An address, or nothing."""
+    local, at, domain = text.rpartition("@")
+    good = local and at and not local.isspace() and not value.hostname(domain)
+    if not text or (good and domain):
+        return ""
+    return f'"{text}" is not an address; write "postmaster@example.org".'
+
+
+@frozen
+class Bounce:
+    """
+    Reports to senders: not delivered, not delivered yet, delivered.
+
+    They go to those whose message we took, and never to the null sender.
+    """
+
+    per_hour: int = setting(
+        "Reports that one sender gets within an hour; further ones are not sent. "
+        "A program that writes to ten thousand wrong addresses, or in somebody's "
+        "name, must not fill a mailbox.",
+        20,
+        low=1,
+        high=10_000,
+    )
+    gather: float = setting(
+        "How long a report waits for other recipients of the message, to name "
+        "them as well.",
+        5.0,
+        unit="seconds",
+        low=0.0,
+        high=600.0,
+    )
+    copies: str = setting(
+        "Who gets a copy of each report that something was not delivered. Empty: "
+        "nobody.",
+        "",
+        check=_address,
+        example='"postmaster@example.org"',
+    )

@@ -1,0 +1,61 @@
+"""Reports to senders, as the settings have them: like any other mail of ours."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+from twisted.internet.interfaces import IReactorTime
+
+from smfd.config.schema import Config
+from smfd.delivery.bounce import Bounces, Terms
+from smfd.delivery.bounce_letter import Way
+from smfd.model.entry import DESTINATIONS, REMOTE, Entry
+from smfd.model.notice import NoticeKey
+from smfd.proto.address import Address
+from smfd.smtpd.accept import Acceptance
+from smfd.smtpd.custody import Custody
+from smfd.smtpd.recipients import Recipients
+from smfd.store.directory import Directory
+
+
+@frozen
+class Post:
+    """Finds the mailboxes of senders, and has reports taken and signed."""
+
+    custody: Custody
+    recipients: Recipients
+    directory: Directory
+
+    async def ways(self, address: str) -> Sequence[Way]:
+        """Where mail to an address goes; aliases are followed."""
+        local, _, domain = address.rpartition("@")
+        ends = await self.recipients.behind(Address(local, domain))
+        return [await self._way(end) for end in ends]
+
+    async def keep(self, entry: Entry, answers: Sequence[NoticeKey]) -> None:
+        """Make it ours, instead of the notices that it says."""
+        await self.custody.commit(await self.custody.signed(entry), answers)
+
+    async def _way(self, address: Address) -> Way:
+        domain = await self.directory.domain(address.domain)
+        return Way(str(address), DESTINATIONS[domain.kind] if domain else REMOTE)
+
+
+def bounces(
+    config: Config, acceptance: Acceptance, ids: Callable[[], str], clock: IReactorTime
+) -> Bounces:
+    """
+    Who writes reports.
+
+    @param ids: makes the ids of messages.
+    """
+    custody, settings = acceptance.custody, config.bounce
+    post = Post(custody, acceptance.recipients, acceptance.directory)
+    terms = Terms(
+        settings.per_hour,
+        settings.gather,
+        config.onward.lifetime_days * 86400.0,
+        settings.copies,
+    )
+    return Bounces(
+        custody.ledger, post.ways, post.keep, config.hostname, ids, clock, terms
+    )
