@@ -37,10 +37,12 @@ _FAULTS = {
     21: "certificate-not-trusted",
 }
 
+_MISMATCH = "certificate-host-mismatch"
+
 _WORDS = {
     "certificate-expired": "its certificate is not valid now",
     "certificate-not-trusted": "nobody we believe has signed its certificate",
-    "certificate-host-mismatch": "its certificate is for another name",
+    _MISMATCH: "its certificate is for another name",
     "validation-failure": "its certificate proves nothing",
 }
 
@@ -116,6 +118,8 @@ class Handshake:
         self._hop = hop
         self._context = context
         self._connection: SSL.Connection | None = None
+        self._names = hop.names or (hop.host,)
+        self._seen = False
         self._signed = hop.tls in _SIGNED
         self._must = self._signed or hop.tls == "dane"
         self._fault = ""
@@ -136,9 +140,13 @@ class Handshake:
     def _verified(
         self, connection: SSL.Connection, found: X509, errno: int, depth: int, ok: int
     ) -> bool:
-        if not ok and not self._fault:
-            self._fault = _FAULTS.get(errno, "validation-failure")
-        return bool(ok) or not self._signed
+        """What OpenSSL asks of each certificate, the server's own last."""
+        fault = "" if ok else _FAULTS.get(errno, "validation-failure")
+        if ok and depth == 0:
+            self._seen = True
+            fault = "" if named(_der(found), self._names) else _MISMATCH
+        self._fault = self._fault or fault
+        return not fault or not self._signed
 
     def proof(self) -> Proof:
         """What came of it, when both sides speak TLS."""
@@ -155,19 +163,18 @@ class Handshake:
 
     def _checked(self) -> str:
         """What is wrong with a certificate that OpenSSL has nothing against."""
-        hop, names = self._hop, self._hop.names or (self._hop.host,)
-        if not (self._signed or hop.watched or hop.tls == "dane"):
-            return ""
-        chain = self._chain()
-        if hop.tls == "dane":
-            return proves(hop.tlsa, chain, names)
-        if not chain:
-            return "validation-failure"
-        return "" if named(chain[0], names) else "certificate-host-mismatch"
+        if self._hop.tls == "dane":
+            return proves(self._hop.tlsa, self._chain(), self._names)
+        asked = self._signed or self._hop.watched
+        return "validation-failure" if asked and not self._seen else ""
 
     def _chain(self) -> list[bytes]:
         """The certificates, DER; none when there are too many."""
         found = self._connection.get_peer_cert_chain() if self._connection else None
         if not found or len(found) > LONGEST_CHAIN:
             return []
-        return [dump_certificate(FILETYPE_ASN1, cert) for cert in found]
+        return [_der(cert) for cert in found]
+
+
+def _der(certificate: X509) -> bytes:
+    return dump_certificate(FILETYPE_ASN1, certificate)

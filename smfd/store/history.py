@@ -9,10 +9,12 @@ Standards: RFC 6647 §2.4, §4 (greylisting).
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Any
 
 from attrs import define, field, frozen
 
-Row = tuple[float, ...]
+#: What is known of a key: numbers, or words.
+Row = tuple[Any, ...]
 
 
 @define
@@ -151,7 +153,7 @@ class Greylist:
     def trusts(self, network: str, now: float) -> bool:
         """Whether a network came back often enough."""
         count, last = self.shelf.rows.get(network, (0.0, 0.0))
-        return count >= self.enough and now - last < self.kept
+        return bool(count >= self.enough and now - last < self.kept)
 
     def wait(self, network: str, sender: str, recipient: str, now: float) -> float:
         """
@@ -167,7 +169,7 @@ class Greylist:
         if not first or passed or not 0 <= now - first < self.window:
             self.shelf.put(key, (now, 0.0))
             return self.delay
-        left = first + self.delay - now
+        left: float = first + self.delay - now
         if left > 0:
             return left
         self.shelf.put(key, (first, now))

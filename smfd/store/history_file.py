@@ -1,5 +1,5 @@
 """
-The file that keeps the history of sources over a restart.
+A file that keeps over a restart what is known of others.
 
 It is no truth that mail depends on: when it cannot be read or written all goes
 on in memory, and the log says so.
@@ -42,7 +42,6 @@ Changes = Mapping[str, Mapping[str, Row | None]]
 class HistoryFile(Service):
     """Reads the shelves at the start, and writes what changed now and then."""
 
-    name = "sources"
     _log = Logger()
 
     def __init__(
@@ -51,13 +50,16 @@ class HistoryFile(Service):
         reactor: IReactorFromThreads,
         clock: IReactorTime,
         shelves: Mapping[str, Shelf],
+        name: str = "sources",
     ) -> None:
         """
         @param shelves: by name; those names are in the file.
+        @param name: what it is called in the log.
         """
+        self.name = name
         self._shelves = shelves
         self._clock = clock
-        self._database = Database(partial(_connect, path), reactor, 1, "sources")
+        self._database = Database(partial(_connect, path), reactor, 1, name)
         self._rounds = LoopingCall(self.write)
         self._rounds.clock = clock
 
@@ -94,7 +96,8 @@ class HistoryFile(Service):
             self._shelves[name].undo(changed)
 
     def _failed(self, failure: object) -> None:
-        self._log.warn("the history of sources is in memory only: {why}", why=failure)
+        why = "what is known of {name} is in memory only: {why}"
+        self._log.warn(why, name=self.name, why=failure)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
