@@ -1,6 +1,7 @@
 """Users send through the whole server: login, identity, and what others learn."""
 
 import atexit
+import hashlib
 import itertools
 import smtplib
 import socket
@@ -139,19 +140,44 @@ class SubmissionTests(SynchronousTestCase):
         self.arrived(BOB, b"By port 465")
 
     def test_swaks(self) -> None:
-        """A real client logs in by PLAIN and by LOGIN."""
-        for mechanism in "PLAIN", "LOGIN":
-            said = subprocess.run(
-                ["swaks", "--server", f"127.0.0.1:{self.house.base + 587}", "-tls"]
-                + ["--auth", mechanism, "--auth-user", ANN, "--auth-password"]
-                + [self.word, "--from", ANN, "--to", BOB]
-                + ["--h-Subject", f"swaks {mechanism}"],
-                capture_output=True,
-                text=True,
-                timeout=60,
-            )
-            self.assertEqual(0, said.returncode, said.stdout + said.stderr)
-            self.arrived(BOB, f"swaks {mechanism}".encode())
+        """A real client logs in by PLAIN and by LOGIN, at either port."""
+        for port, tls in (587, "-tls"), (465, "-tlsc"):
+            for mechanism in "PLAIN", "LOGIN":
+                subject = f"swaks {port} {mechanism}"
+                self.run_client(
+                    ["swaks", "--server", f"127.0.0.1:{self.house.base + port}", tls]
+                    + ["--auth", mechanism, "--auth-user", ANN, "--auth-password"]
+                    + [self.word, "--from", ANN, "--to", BOB, "--h-Subject", subject]
+                )
+                self.arrived(BOB, subject.encode())
+
+    def test_msmtp(self) -> None:
+        """Another real client, which wants to know our certificate, does too."""
+        pem = (self.house.home / "tls" / "cert.pem").read_text()
+        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).digest()
+        secret = self.house.folder / "ann"
+        secret.write_text(self.word)
+        self.addCleanup(secret.unlink)
+        for port, begin in (587, "on"), (465, "off"):
+            for mechanism in "plain", "login":
+                subject = f"msmtp {port} {mechanism}"
+                command = (
+                    ["msmtp", "--host=127.0.0.1", f"--port={self.house.base + port}"]
+                    + ["--tls=on", f"--tls-starttls={begin}"]
+                    + [f"--tls-fingerprint={digest.hex(':')}", f"--auth={mechanism}"]
+                    + [f"--user={ANN}", f"--passwordeval=cat {secret}"]
+                    + [f"--from={ANN}", BOB]
+                )
+                letter = LETTER.replace("Hello", subject).replace("\r", "")
+                self.run_client(command, letter)
+                self.arrived(BOB, subject.encode())
+
+    def run_client(self, command: list[str], letter: str = "") -> None:
+        """Run a program that sends a message, which must succeed."""
+        said = subprocess.run(
+            command, input=letter, capture_output=True, text=True, timeout=60
+        )
+        self.assertEqual(0, said.returncode, said.stdout + said.stderr)
 
     def test_logged_out(self) -> None:
         """
@@ -260,3 +286,30 @@ class SubmissionTests(SynchronousTestCase):
             pass
         line = f"login=ok, sasl_username={ANN}"
         self.house.until(lambda: line in self.mail_log())
+
+
+class RestartTests(SynchronousTestCase):
+    """A server that is guessed at as soon as it is back."""
+
+    def test_home(self) -> None:
+        """An owner gets in from where she was, though her neighbour guesses (R76)."""
+        house = House((ANN,), '[virus]\nengine = "builtin"\n')
+        self.addCleanup(house.remove)
+
+        def said(user: str, word: str) -> int:
+            with smtplib.SMTP("127.0.0.1", house.base + 587, "x.test", 20) as client:
+                client.starttls(context=believing())
+                try:
+                    return client.login(user, word)[0]
+                except smtplib.SMTPAuthenticationError as no:
+                    return no.smtp_code
+
+        house.start()
+        word = house.made["users"][ANN]
+        self.assertEqual(235, said(ANN, word))
+        house.stop()
+        house.start()
+        # Each is two guesses: smtplib tries PLAIN, then LOGIN.
+        codes = [said("zoe@example.test", "a guess") for _ in range(6)]
+        self.assertEqual(([535] * 5, 454), (codes[:5], codes[5]))
+        self.assertEqual(235, said(ANN, word))
