@@ -130,7 +130,8 @@ def _stock(config: Config, reactor: Any) -> Stock:
     destinations = (maildir, quarantine)
     tag = config.recipients.delimiter
     directory = Directory(home / "directory.db", reactor, delimiter=tag)
-    beyond = onward(config, directory, reactor)
+    maillog = _maillog(config, reactor)
+    beyond = onward(config, directory, reactor, maillog)
     leftovers, others = Leftovers(spool, quarantine), beyond.destinations
     runner = Runner(ledger, spool, destinations, leftovers, reactor, elsewhere=others)
     return Stock(
@@ -148,7 +149,7 @@ def _stock(config: Config, reactor: Any) -> Stock:
             reactor,
             retention=config.store.retention_days,
         ),
-        _maillog(config, reactor),
+        maillog,
         destinations,
         beyond,
         Repeats(reactor),

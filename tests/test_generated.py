@@ -75,9 +75,6 @@ class PackagingTests(SynchronousTestCase):
 class ReadTests(SynchronousTestCase):
     """A setting that nobody reads is a promise that nobody keeps."""
 
-    #: Said to be unused in the manual itself.
-    WAITING = ("relay", "relay.route")
-
     def test_every_setting_is_read(self) -> None:
         """
         Somebody who has the settings names each, or the table whose keys it
@@ -94,7 +91,7 @@ class ReadTests(SynchronousTestCase):
         }
         for page in pages():
             table = page.name.rpartition(".")[2]
-            if page.name in self.WAITING or table == "on_error":
+            if table == "on_error":
                 continue
             missing = {key.name for key in page.keys} - read
             self.assertEqual(set(), missing, f"[{page.name}]")

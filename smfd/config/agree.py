@@ -20,6 +20,8 @@ def disagreements(config: Config) -> Iterator[tuple[Path, str]]:
     yield from _stages(config)
     yield from _deadlines(config)
     yield from _routes(config)
+    yield from _sources(config)
+    yield from _sites(config)
 
 
 def _addresses(config: Config) -> Iterator[tuple[Path, str]]:
@@ -63,13 +65,32 @@ def _deadlines(config: Config) -> Iterator[tuple[Path, str]]:
 def _routes(config: Config) -> Iterator[tuple[Path, str]]:
     seen: set[str] = set()
     for number, route in enumerate(config.relay.route):
+        place = ("relay", "route", number)
         if route.name in seen:
-            place = ("relay", "route", number, "domain")
-            yield place, f'There is another route for "{route.name}"; take one out.'
+            said = f'There is another route for "{route.name}"; take one out.'
+            yield (*place, "domain"), said
         seen.add(route.name)
-    named: set[str] = set()
+        if bool(route.username) != bool(route.password_file):
+            yield (*place, "username"), "Name and password_file belong together."
+        if route.username and route.tls not in ("required", "verify"):
+            # R45: a password is never said in the clear.
+            said = 'Logging in needs TLS: say tls = "verify", or "required".'
+            yield (*place, "tls"), said
+
+
+def _sources(config: Config) -> Iterator[tuple[Path, str]]:
+    seen: set[str] = set()
+    for number, source in enumerate(config.relay.source):
+        if source.address in seen:
+            place = ("relay", "source", number, "address")
+            yield place, f"{source.address} is there twice; take one out."
+        seen.add(source.address)
+
+
+def _sites(config: Config) -> Iterator[tuple[Path, str]]:
+    seen: set[str] = set()
     for number, site in enumerate(config.tls_out.site):
-        if site.name in named:
+        if site.name in seen:
             place = ("tls_out", "site", number, "domain")
             yield place, f'There is another policy for "{site.name}"; take one out.'
-        named.add(site.name)
+        seen.add(site.name)

@@ -1,4 +1,4 @@
-"""The settings of what comes in, goes out and is kept."""
+"""The settings of what comes in and is kept."""
 
 from attrs import field, frozen
 
@@ -217,38 +217,6 @@ class Store:
     retention_days: int = setting(
         "How long decision records are kept.", 30, unit="days", low=1, high=3650
     )
-
-
-@frozen
-class Route:
-    """Mail for a domain goes to this server, and not to its MX."""
-
-    domain: str = setting(
-        'The domain, or "*" for all others.', check=value.domain, example='"*"'
-    )
-    to: str = setting(
-        "The server.", check=value.smtp_url, example='"smtp://192.0.2.1:25"'
-    )
-
-    @property
-    def name(self) -> str:
-        """The domain as it is looked up."""
-        return self.domain.rstrip(".").lower()
-
-
-@frozen
-class Relay:
-    """
-    Mail of our users to the world.
-
-    What no route leads to waits in the queue: nothing looks for MX hosts yet,
-    and the port is read and not used.
-    """
-
-    port: int = setting(
-        "The port that MX hosts are contacted on.", 25, low=1, high=65535
-    )
-    route: tuple[Route, ...] = field(default=())
 
 
 @frozen

@@ -13,12 +13,13 @@ from attrs import Factory, frozen
 
 from smfd.config.bounce import Bounce
 from smfd.config.dkim import DKIM
-from smfd.config.doors import LMTP, MX, TLS, Control, Log, Relay, Server, Store
+from smfd.config.doors import LMTP, MX, TLS, Control, Log, Server, Store
 from smfd.config.judging import BUILTIN, DNS, Content, Scan, Virus
 from smfd.config.limits import Limits
 from smfd.config.onward import Onward
 from smfd.config.quota import Quota
 from smfd.config.recipients import Recipients
+from smfd.config.relay import Relay
 from smfd.config.setting import setting, table
 from smfd.config.shipped import shipped
 from smfd.config.source import Source

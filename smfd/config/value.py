@@ -154,6 +154,20 @@ def domain(text: str) -> str:
     return hostname(text) if text else "A domain is missing."
 
 
+def domains(text: str) -> str:
+    """A domain, all that end in C{.example}, or C{*} for all."""
+    return domain(text.removeprefix("*."))
+
+
+def ip(text: str) -> str:
+    """An IP address, alone."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return f'"{text}" is not an IP address; write "192.0.2.1" or "2001:db8::1".'
+    return "" if "%" not in text else f'"{text}" has a zone; leave out the % and it.'
+
+
 def path(text: str) -> str:
     """A path that names something."""
     return "" if text else "A path is missing."

@@ -1,23 +1,33 @@
 """The ways to servers that are not ours, and what all of them need."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 
 from smfd.config.schema import Config
-from smfd.delivery.relay import LIFETIME, RelayDestination
+from smfd.delivery.ending import Kept, Told
+from smfd.delivery.relay import RelayDestination, Road, Tell
+from smfd.delivery.tlspolicy import tls_policies
+from smfd.delivery.tries import Tries
+from smfd.delivery.where import Way
+from smfd.delivery.where_of import where
+from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE
-from smfd.model.hop import NextHop
+from smfd.model.said import Said
+from smfd.net.dns import resolver
 from smfd.net.smtp_client import Patience
 from smfd.net.smtp_client_callout import Callout
 from smfd.net.smtp_client_open import Hops
-from smfd.policy.route import parse_hop
+from smfd.policy.mx import NoWay
 from smfd.store.directory import Directory
+from smfd.store.maillog import MailLog
 from smfd.store.threads import Threads
+
+#: Seconds that a server of the world is left alone which was not there.
+ABSENCE = 60.0
 
 
 class Onward(Service):
@@ -29,36 +39,17 @@ class Onward(Service):
 
     def __init__(
         self,
-        directory: Directory,
-        hops: Hops,
-        reactor: Any,
-        home: Path,
-        lifetime: float = LIFETIME,
-        routes: Mapping[str, NextHop] = {},
+        destinations: Sequence[RelayDestination],
+        hops: Sequence[Hops],
+        hands: Threads,
     ) -> None:
         """
-        @param directory: knows the next hops of hosted domains.
-        @param home: where what is left of damaged messages is kept.
-        @param lifetime: seconds after which we give up.
-        @param routes: those of other domains; C{"*"} is that of all others.
+        @param hops: all connections.
+        @param hands: read what is large.
         """
-        self._directory = directory
+        self.destinations = tuple(destinations)
         self._hops = hops
-        self._hands = Threads(reactor, "onward", most=2)
-        self._routes = routes
-        make = partial(
-            RelayDestination,
-            hops=hops,
-            hands=self._hands,
-            clock=reactor,
-            home=home,
-            lifetime=lifetime,
-        )
-        self.destinations = (
-            make("lmtp", self._route),
-            make("relay", self._route),
-            make(REMOTE, self._way_out, nowhere="no [[relay.route]] leads there"),
-        )
+        self._hands = hands
 
     def startService(self) -> None:
         """Threads that read what is large."""
@@ -68,7 +59,8 @@ class Onward(Service):
     def stopService(self) -> "Deferred[None]":
         """Finish what is under way, within a deadline; the rest stays due."""
         super().stopService()
-        self._hops.close()
+        for hops in self._hops:
+            hops.close()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
@@ -76,43 +68,81 @@ class Onward(Service):
             await destination.ended()
         self._hands.stop()
 
-    async def _route(self, domain: str) -> NextHop | None:
-        found = await self._directory.domain(domain)
-        return found.next_hop if found else None
 
-    async def _way_out(self, domain: str) -> NextHop | None:
-        return self._routes.get(domain) or self._routes.get("*")
+def onward(
+    config: Config,
+    directory: Directory,
+    reactor: Any,
+    maillog: MailLog,
+    tell: Sequence[Tell] = (),
+    route_of: Callable[[str], str] | None = None,
+) -> Onward:
+    """
+    All of them, as the settings have them.
 
-
-def onward(config: Config, directory: Directory, reactor: Any) -> Onward:
-    """All of them, as the settings have them."""
-    settings = config.onward
+    @param directory: knows the next hops of hosted domains.
+    @param tell: are told of each try to send to the world.
+    @param route_of: see L{Where <smfd.delivery.where.Where>}.
+    """
+    settings, relay = config.onward, config.relay
+    hands = Threads(reactor, "onward", most=2)
     patience = Patience(
         settings.connect_timeout,
         settings.reply_timeout,
         end=settings.end_timeout,
         message=settings.message_timeout,
     )
-    hops = _hops(config, reactor, patience)
     lifetime = settings.lifetime_days * 86400.0
-    routes = {route.name: parse_hop(route.to) for route in config.relay.route}
-    return Onward(directory, hops, reactor, config.home, lifetime, routes)
+    near = _hops(config, reactor, patience, settings.connections)
+    far = partial(_hops, config, reactor, patience, relay.connections)(
+        messages=relay.messages, absence=ABSENCE
+    )
+    policies = tls_policies(config, asked := resolver(config.dns, reactor))
+    tries = Tries(maillog).note
+    make = partial(RelayDestination, clock=reactor, home=config.home)
+    road = Road(near, hands, tell=tries)
+    hosted = partial(_hosted, directory)
+    world = Road(far, hands, policies, tell=_all((tries, *tell)))
+    way = where(config, asked, policies, route_of).of
+    return Onward(
+        (
+            make("lmtp", hosted, road, Kept(lifetime)),
+            make("relay", hosted, road, Kept(lifetime)),
+            make(REMOTE, way, world, Told(lifetime)),
+        ),
+        (near, far),
+        hands,
+    )
 
 
 def callout(config: Config, reactor: Any) -> Callout:
     """Who asks next hops for recipients, over connections of its own."""
     seconds = config.recipients.timeout
-    hops = _hops(config, reactor, Patience(seconds, seconds, seconds, seconds))
+    patience = Patience(seconds, seconds, seconds, seconds)
+    hops = _hops(config, reactor, patience, config.onward.connections)
     return Callout(hops, seconds)
 
 
-def _hops(config: Config, reactor: Any, patience: Patience) -> Hops:
-    settings = config.onward
-    authorities = settings.authorities
-    return Hops(
-        reactor,
-        config.hostname,
-        patience,
-        settings.connections,
-        config.resolve(authorities) if authorities else None,
-    )
+async def _hosted(directory: Directory, domain: str, own: bool) -> Way:
+    """The next hop of a domain of ours."""
+    found = await directory.domain(domain)
+    hop = found.next_hop if found else None
+    if hop is None:
+        raise NoWay(Said("4.4.4", "the domain has no next hop any more"), False)
+    return Way((hop,))
+
+
+def _all(listeners: Sequence[Tell]) -> Tell:
+    def tell(attempt: Attempt) -> None:
+        for listener in listeners:
+            listener(attempt)
+
+    return tell
+
+
+def _hops(
+    config: Config, reactor: Any, patience: Patience, connections: int, **more: Any
+) -> Hops:
+    authorities = config.onward.authorities
+    trusted = config.resolve(authorities) if authorities else None
+    return Hops(reactor, config.hostname, patience, connections, trusted, **more)

@@ -1,10 +1,6 @@
 """
 Mail that goes on to another server, by SMTP or LMTP.
 
-What is refused for ever after our 250 is never lost and never bounced to
-somebody who may not have sent it: it is held in the quarantine of the
-recipient's domain, with the words of the refusal.
-
 Standards: RFC 5321 §4.5.4.1 (how long to try), §6.1.
 """
 
@@ -13,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -20,27 +17,56 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from smfd.delivery.relay_round import Round, Word, shipments
+from smfd.delivery.approach import Approach
+from smfd.delivery.ending import Ending
+from smfd.delivery.relay_round import Pace, Round, at_once, shipments
+from smfd.delivery.tlspolicy import TLSPolicies
+from smfd.delivery.where import Way
+from smfd.delivery.word import Word
 from smfd.interfaces import IDestination, IHands
+from smfd.model.attempt import Attempt
 from smfd.model.entry import Consignment, Outcome, State
-from smfd.model.hop import NextHop
-from smfd.model.verdict import UNDELIVERABLE
 from smfd.net.smtp_client_open import Hops
-from smfd.proto.answers import permanent, words
+from smfd.policy.mx import NoWay
+from smfd.policy.origins import is_own
 from smfd.store.atomic import Disk
 from smfd.store.damage import Examination
 
-#: RFC 5321 §4.5.4.1: at least four or five days.
-LIFETIME = 5 * 86400.0
+#: The way to a domain; whether our users wrote what is sent there.  Fails with
+#: L{NoWay}.
+Ways = Callable[[str, bool], Awaitable[Way]]
 
-#: Who takes a domain's mail; None when nobody is named.
-Route = Callable[[str], Awaitable[NextHop | None]]
+#: Is told of each try.
+Tell = Callable[[Attempt], object]
+
+
+def untold(attempt: Attempt) -> None:
+    """Nobody wants to know."""
+
+
+@frozen
+class Road:
+    """
+    How mail goes on, whatever it is and wherever it goes.
+
+    @ivar hops: connections.
+    @ivar hands: read bodies from the disk.
+    @ivar tls: how safe it must be; None where the ways say it.
+    @ivar pace: how fast.
+    @ivar tell: is told of each try.
+    """
+
+    hops: Hops
+    hands: IHands
+    tls: TLSPolicies | None = None
+    pace: Pace = at_once
+    tell: Tell = untold
 
 
 @implementer(IDestination)
 class RelayDestination:
     """
-    Hands messages to the next hops of their domains.
+    Hands messages to the servers of their domains.
 
     It cannot be done twice harmlessly: another server has no way to know a
     message again.  So little as can be is under way between its 250 and ours.
@@ -51,30 +77,24 @@ class RelayDestination:
     def __init__(
         self,
         name: str,
-        route: Route,
-        hops: Hops,
-        hands: IHands,
+        ways: Ways,
+        road: Road,
+        ending: Ending,
         clock: IReactorTime,
         home: Path,
-        lifetime: float = LIFETIME,
         disk: Disk | None = None,
-        nowhere: str = "the domain has no next hop any more",
     ) -> None:
         """
-        @param hands: read bodies from the disk.
+        @param ending: says what becomes of what was refused.
         @param home: where what is left of damaged messages is kept.
-        @param lifetime: seconds after which we give up.
-        @param nowhere: what is said of a domain that has no route.
         """
         self.name = name
-        self._route = route
-        self._hops = hops
-        self._hands = hands
+        self._ways = ways
+        self._road = road
+        self._ending = ending
         self._clock = clock
         self._home = os.path.abspath(home)
         self._disk = disk or Disk()
-        self._lifetime = lifetime
-        self._nowhere = nowhere
         self._under_way: set[Deferred[Sequence[Outcome]]] = set()
 
     def deliver(
@@ -100,19 +120,36 @@ class RelayDestination:
 
     async def _deliver(self, consignments: Sequence[Consignment]) -> Sequence[Outcome]:
         sound, outcomes = await self._examined(consignments)
-        groups: dict[NextHop, list[Consignment]] = defaultdict(list)
-        for consignment in sound:
-            hop = await self._route(consignment.recipient.address.rpartition("@")[2])
-            if hop is None:
-                outcomes.append(self._outcome(Word(consignment, None, self._nowhere)))
-            else:
-                groups[hop].append(consignment)
-        rounds = [
-            Round(hop, self._hops, self._hands, shipments(group))
-            for hop, group in groups.items()
+        groups: dict[tuple[str, bool], list[Consignment]] = defaultdict(list)
+        for c in sound:
+            site = c.recipient.address.rpartition("@")[2]
+            groups[site, is_own(c.sender)].append(c)
+        trips = [
+            Deferred.fromCoroutine(self._trip(site, own, group))
+            for (site, own), group in groups.items()
         ]
-        told = await gatherResults([Deferred.fromCoroutine(r.run()) for r in rounds])
-        return outcomes + [self._outcome(word) for said in told for word in said]
+        for told in await gatherResults(trips):
+            outcomes += told
+        return outcomes
+
+    async def _trip(
+        self, site: str, own: bool, group: Sequence[Consignment]
+    ) -> list[Outcome]:
+        """Everything of a kind for one domain."""
+        outcomes: list[Outcome] = []
+
+        def tell(word: Word) -> None:
+            outcomes.append(self._told(word))
+
+        try:
+            way = await self._ways(site, own)
+        except NoWay as no:
+            now = self._clock.seconds()
+            return [self._astray(c, no, now) for c in group]
+        road = self._road
+        approach = Approach(way, road.hops, road.tls)
+        await Round(approach, road.hands, shipments(group), tell, road.pace).run()
+        return outcomes
 
     async def _examined(
         self, consignments: Sequence[Consignment]
@@ -125,7 +162,7 @@ class RelayDestination:
             try:
                 fault = await self._examine(examination, c)
             except OSError as error:
-                outcomes.append(self._outcome(Word(c, None, str(error))))
+                outcomes.append(self._told(Word(c, None, str(error))))
                 continue
             if fault:
                 self._log.critical("{id}: {why}", id=c.entry_id, why=fault)
@@ -138,22 +175,37 @@ class RelayDestination:
         if not c.attempts:
             # As it came from the door: it costs no way to a thread.
             return ""
-        fault: str = await self._hands.run(examination.fault, c)
+        fault: str = await self._road.hands.run(examination.fault, c)
         return fault
 
-    def _outcome(self, word: Word) -> Outcome:
-        c, answer = word.consignment, word.answer
-        said = word.why if answer is None else words(answer)
-        if answer is not None and answer.code < 300:
-            return c.outcome(State.DELIVERED, said)
-        if answer is not None and permanent(answer):
-            return self._undeliverable(c, f"the next hop refused it: {said}")
-        if self._clock.seconds() - c.received > self._lifetime:
-            days = self._lifetime / 86400
-            return self._undeliverable(c, f"not delivered in {days:g} days: {said}")
-        self._log.warn("{id}: not delivered yet: {why}", id=c.entry_id, why=said)
-        return c.outcome(State.DUE, said)
+    def _astray(self, c: Consignment, no: NoWay, now: float) -> Outcome:
+        outcome = self._ending.astray(c, no, now)
+        delays = (max(0.0, now - c.received), 0.0, 0.0, 0.0)
+        self._tell(outcome, Attempt(now, c, "", why=str(no.said), delays=delays))
+        return outcome
 
-    def _undeliverable(self, c: Consignment, why: str) -> Outcome:
-        self._log.error("{id}: undeliverable: {why}", id=c.entry_id, why=why)
-        return c.outcome(State.DUE, why, self._clock.seconds(), UNDELIVERABLE)
+    def _told(self, word: Word) -> Outcome:
+        now = self._clock.seconds()
+        outcome = self._ending.of(word, now)
+        hop = word.hop
+        attempt = Attempt(
+            now,
+            word.consignment,
+            hop.host or hop.path if hop else "",
+            hop.address if hop else "",
+            hop.origin.address if hop else "",
+            word.tls,
+            word.answer or word.greeting,
+            word.why,
+            delays=word.delays,
+        )
+        self._tell(outcome, attempt)
+        return outcome
+
+    def _tell(self, outcome: Outcome, attempt: Attempt) -> None:
+        state = State.HELD if outcome.category else outcome.state
+        try:
+            self._road.tell(evolve(attempt, state=state))
+        except Exception:
+            # What others make of it must not cost a delivery its note.
+            self._log.failure("{id}: a try was not told", id=outcome.entry_id)

@@ -1,32 +1,42 @@
 """
-One batch on its way to one next hop.
+One batch on its way to the servers of one domain.
 
 Standards: RFC 5321 §4.2.5.
 """
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from attrs import define, field, frozen
-from twisted.internet.defer import Deferred, gatherResults
+from attrs import define, evolve, field, frozen
 from twisted.logger import Logger
 
+from smfd.delivery.approach import Approach, Missed, Nobody
 from smfd.delivery.relay_body import Pages
+from smfd.delivery.word import BROKEN, CONGESTED, Word
 from smfd.interfaces import IHands
 from smfd.model.entry import Consignment
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import Trouble
-from smfd.net.smtp_client_open import Hops, Line, NoConnection
+from smfd.net.smtp_client_open import Line
 from smfd.proto import client
 from smfd.proto.client import Unwilling
+from smfd.proto.parcel import Wish
 from smfd.proto.reply import Reply
 
-#: Messages that one connection should have before a second is opened.
-_EACH = 4
-
-#: Failures one after the other, after which the hop is left alone for now.
+#: Transactions that break one after the other, until a server is passed over.
 _ENOUGH = 2
+
+#: Seconds until a server that many speak to is tried again.
+_BUSY = 60.0
+
+#: Seconds to wait before a message goes to a server (its name, our address).
+Pace = Callable[[str, str], float]
+
+
+def at_once(host: str, source: str) -> float:
+    """As fast as they take it."""
+    return 0.0
 
 
 @frozen
@@ -43,104 +53,200 @@ class Shipment:
         c = self.consignments[0]
         return Pages(c.recipient.top + c.top, c.body, c.cuts)
 
+    @property
+    def parcel(self) -> client.Parcel:
+        """What is said of it."""
+        c = self.consignments[0]
+        recipients = [consignment.recipient for consignment in self.consignments]
+        return client.Parcel(
+            c.sender,
+            tuple(recipient.address for recipient in recipients),
+            self.pages.size,
+            c.asked.smtputf8,
+            c.asked.ret,
+            c.asked.envid,
+            tuple(Wish(recipient.notify, recipient.orcpt) for recipient in recipients),
+        )
 
-@frozen
-class Word:
-    """What came of one consignment: the answer, or why there was none."""
 
-    consignment: Consignment
-    answer: Reply | None
-    why: str = ""
+@define
+class Watch:
+    """
+    How long the parts of a try took.
+
+    @ivar begun: when the batch was begun, as all of these by one clock.
+    @ivar taken: when its turn came.
+    @ivar ready: when there was a connection; 0 when there was none yet.
+    """
+
+    begun: float
+    taken: float
+    ready: float = 0.0
+
+    def delays(self, received: float, now: float) -> tuple[float, ...]:
+        """Seconds: queued, in hand, until the connection, in the transaction."""
+        ready = self.ready or now
+        times = (received, self.begun, self.taken, ready, now)
+        pairs = zip(times, times[1:], strict=False)
+        return tuple(max(0.0, later - earlier) for earlier, later in pairs)
 
 
 @define(eq=False)
 class Round:
     """
-    Sends shipments to a hop, over a few connections.
+    Sends shipments over one connection at a time.
 
-    @ivar words: what came of each, as it becomes known.
+    A server's answer is the answer of its domain: who is told "later" by one
+    is not brought to the next, which would only say the same of a greylist, or
+    take what the first will not.
+
+    @ivar tell: is called with what came of each, as it becomes known.
+    @ivar pace: asked before each message.
     """
 
-    hop: NextHop
-    hops: Hops
+    approach: Approach
     hands: IHands
     waiting: deque[Shipment]
-    words: list[Word] = field(factory=list, init=False)
+    tell: Callable[[Word], object]
+    pace: Pace = at_once
     _failures: int = field(default=0, init=False)
+    _watch: Watch = field(init=False)
+    _sending: bool = field(default=False, init=False)
 
     _log = Logger()
 
-    async def run(self) -> list[Word]:
-        """Send all; fires when there is a word for every one."""
-        most = self.hops.connections
-        lines = max(1, min(most, -(-len(self.waiting) // _EACH)))
-        await gatherResults(
-            [Deferred.fromCoroutine(self._line()) for _ in range(lines)]
-        )
-        return self.words
-
-    async def _line(self) -> None:
-        """Work over one connection, as long as there is work."""
-        slots = self.hops.slots(self.hop)
-        await slots.acquire()
+    async def run(self) -> None:
+        """Send all; returns when there is a word for every one."""
+        self._watch = Watch(self._now, self._now)
         line: Line | None = None
         try:
             while self.waiting:
-                shipment = self.waiting.popleft()
-                line = await self._ship(shipment, line)
+                self._watch = Watch(self._watch.begun, self._now)
+                line = await self._ship(self.waiting.popleft(), line)
         finally:
             if line is not None:
-                self.hops.keep(self.hop, line)
-            slots.release()
+                self.approach.give_back(line)
+
+    @property
+    def _now(self) -> float:
+        now: float = self.approach.hops.reactor.seconds()
+        return now
 
     async def _ship(self, shipment: Shipment, line: Line | None) -> Line | None:
         """Send one; the connection, if it can be used again."""
         try:
-            if line is None or not line.client.usable:
-                line = await self.hops.line(self.hop)
+            line = await self._fit(line)
+        except Nobody as error:
+            self._nobody(shipment, error.missed)
+            return None
+        self._watch.ready = self._now
+        if seconds := self._pause():
+            self._later([shipment, *self.waiting], seconds)
+            self.waiting.clear()
+            return line
+        return await self._over(shipment, line)
+
+    async def _fit(self, line: Line | None) -> Line:
+        """A connection that can be used once more."""
+        if line is not None:
+            if line.client.usable and line.used < self.approach.hops.messages:
+                return line
+            self.approach.give_back(line)
+        return await self.approach.line()
+
+    async def _over(self, shipment: Shipment, line: Line) -> Line | None:
+        again, self._sending = line.used > 0, False
+        line.used += 1
+        try:
             answers = await self._transaction(shipment, line)
         except (Trouble, Unwilling) as error:
-            self._failed(shipment, error)
+            if again and not self._sending:
+                # It was open for a while, and nobody there any more: nothing
+                # of this message was said to anybody.
+                self.waiting.appendleft(shipment)
+            else:
+                self._broken(shipment, line, str(error))
         except Exception as error:
             self._log.failure("{id}: a fault", id=shipment.consignments[0].entry_id)
-            self._say(shipment, f"a fault of ours: {type(error).__name__}")
+            why = f"a fault of ours: {type(error).__name__}"
+            self._say(shipment, Word(shipment.consignments[0], None, why))
         else:
             self._failures = 0
-            pairs = zip(shipment.consignments, answers, strict=True)
-            self.words += [Word(c, answer) for c, answer in pairs]
+            for c, answer in zip(shipment.consignments, answers, strict=True):
+                self._tell(Word(c, answer, hop=self.approach.hop, tls=line.tls))
             return line
-        if line is not None:
-            line.client.drop()
+        self.approach.hang_up(line)
         return None
 
     async def _transaction(self, shipment: Shipment, line: Line) -> Sequence[Reply]:
-        pages, patience = shipment.pages, self.hops.patience
-        recipients = tuple(c.recipient.address for c in shipment.consignments)
-        sender = shipment.consignments[0].sender
-        parcel = client.Parcel(sender, recipients, pages.size)
-        lmtp = self.hop.protocol == "lmtp"
-        script = client.envelope(parcel, line.skills)
-        sent: client.Envelope = await line.client.say(script, patience.reply)
+        hops, hop = self.approach.hops, self.approach.hop
+        assert hop is not None
+        script = client.envelope(shipment.parcel, line.skills)
+        sent: client.Envelope = await line.client.say(script, hops.patience.reply)
         if sent.go:
-            end = client.verdicts(sent, lmtp)
-            pieces = pages.reader(self.hands)
-            answers: Any = await line.client.send(pieces, patience, end)
+            self._sending = True
+            end = client.verdicts(sent, hop.protocol == "lmtp")
+            pieces = shipment.pages.reader(self.hands)
+            answers: Any = await line.client.send(pieces, hops.patience, end)
             return tuple(answers)
-        if sent.stuck or not await line.client.say(client.reset(), patience.reply):
+        if sent.stuck or not await self._reset(line):
             line.client.drop()
         return sent.answers
 
-    def _failed(self, shipment: Shipment, error: Exception) -> None:
-        why = str(error)
-        self._say(shipment, why)
-        self._failures += 1
-        if self._failures >= _ENOUGH or isinstance(error, NoConnection):
-            # A hop that is down costs one time-out, and not one for each.
-            while self.waiting:
-                self._say(self.waiting.popleft(), why)
+    async def _reset(self, line: Line) -> bool:
+        if not line.client.usable:
+            return False
+        try:
+            seconds = self.approach.hops.patience.reply
+            forgotten: bool = await line.client.say(client.reset(), seconds)
+        except (Trouble, Unwilling):
+            # What it answered before stands.
+            return False
+        return forgotten
 
-    def _say(self, shipment: Shipment, why: str) -> None:
-        self.words += [Word(c, None, why) for c in shipment.consignments]
+    def _pause(self) -> float:
+        hop = self.approach.hop
+        assert hop is not None
+        return self.pace(hop.host, hop.origin.address)
+
+    def _later(self, shipments: Iterable[Shipment], seconds: float) -> None:
+        why = "its provider is sent to as fast as it wants"
+        for shipment in shipments:
+            word = Word(shipment.consignments[0], None, why, CONGESTED, wait=seconds)
+            self._say(shipment, evolve(word, hop=self.approach.hop))
+
+    def _nobody(self, shipment: Shipment, missed: Missed) -> None:
+        """Nobody is there for this one, and for the others neither."""
+        word = Word(
+            shipment.consignments[0],
+            None,
+            missed.why,
+            missed.status,
+            missed.hop,
+            greeting=missed.greeting,
+            of_site=not missed.busy,
+            wait=_BUSY if missed.busy else 0.0,
+        )
+        for each in (shipment, *self.waiting):
+            self._say(each, word)
+        self.waiting.clear()
+
+    def _broken(self, shipment: Shipment, line: Line, why: str) -> None:
+        hop: NextHop | None = self.approach.hop
+        word = Word(shipment.consignments[0], None, why, BROKEN, hop, line.tls)
+        self._say(shipment, word)
+        self._failures += 1
+        if self._failures >= _ENOUGH:
+            self._failures = 0
+            self.approach.pass_over(why)
+
+    def _say(self, shipment: Shipment, word: Word) -> None:
+        for c in shipment.consignments:
+            self._tell(evolve(word, consignment=c))
+
+    def _tell(self, word: Word) -> None:
+        delays = self._watch.delays(word.consignment.received, self._now)
+        self.tell(evolve(word, delays=delays))
 
 
 def shipments(consignments: Iterable[Consignment]) -> deque[Shipment]:

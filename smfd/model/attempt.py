@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from smfd.model.entry import Consignment
+from smfd.model.entry import Consignment, State
 from smfd.proto.reply import Reply
 
 
@@ -19,6 +19,10 @@ class Attempt:
         verified: "TLSv1.3 dane", "TLSv1.3 sts", "TLSv1.2 opportunistic".
     @ivar answer: what it said; None when it said nothing.
     @ivar why: what went wrong where there is no answer.
+    @ivar state: what it came to: DELIVERED, DUE to be tried again, FAILED, or
+        HELD where a person must look.
+    @ivar delays: seconds: in the queue, in hand, until there was a connection,
+        and for the transaction; none where there was no try.
     """
 
     time: float
@@ -29,6 +33,8 @@ class Attempt:
     tls: str = ""
     answer: Reply | None = None
     why: str = ""
+    state: State = State.DUE
+    delays: tuple[float, ...] = ()
 
     @property
     def site(self) -> str:

@@ -4,6 +4,8 @@ from enum import Enum
 
 from attrs import frozen
 
+from smfd.model.origin import ANYWHERE, Login, Origin
+
 #: How much TLS a hop must speak, from least to most.
 TLS_POLICIES = ("none", "opportunistic", "required", "verify")
 
@@ -47,6 +49,8 @@ class NextHop:
     @ivar tlsa: what the certificate must be, when tls is "dane".
     @ivar watched: whether it would prove itself by "sts" is told, and changes
         nothing.
+    @ivar origin: whom we are there, and where we come from.
+    @ivar login: how we are let in; None where nobody asks.
     """
 
     protocol: str
@@ -58,6 +62,8 @@ class NextHop:
     names: tuple[str, ...] = ()
     tlsa: tuple[TLSA, ...] = ()
     watched: bool = False
+    origin: Origin = ANYWHERE
+    login: Login | None = None
 
     def __str__(self) -> str:
         """As it is written: C{smtp://host:port} or C{lmtp:unix:/path}."""

@@ -19,6 +19,7 @@ import dns.resolver
 from twisted.internet.defer import Deferred, DeferredSemaphore, fail, succeed
 from twisted.logger import Logger
 
+from smfd.config.judging import DNS
 from smfd.config.value import split_server
 from smfd.net.dns_answer import (
     IMPOSSIBLE,
@@ -36,7 +37,16 @@ from smfd.net.dns_breaker import Breaker
 from smfd.net.dns_budget import Budget
 from smfd.net.dns_cache import Cache
 
-__all__ = ["Answer", "Budget", "DNSTrouble", "Key", "Lookup", "Resolver", "Static"]
+__all__ = [
+    "Answer",
+    "Budget",
+    "DNSTrouble",
+    "Key",
+    "Lookup",
+    "Resolver",
+    "Static",
+    "resolver",
+]
 
 
 class Resolver:
@@ -198,6 +208,19 @@ class Resolver:
         for key, waiting in list(self._asking.items()):
             while waiting:
                 waiting.pop().errback(DNSTrouble(f"{key[0]}: no name server answers"))
+
+
+def resolver(settings: DNS, reactor: Any) -> Resolver:
+    """One as the settings have it; it shares nothing with others."""
+    return Resolver(
+        reactor,
+        settings.servers,
+        settings.timeout,
+        settings.lifetime,
+        settings.cache,
+        [(r.name, r.type, r.value) for r in settings.record],
+        settings.offline,
+    )
 
 
 def _key(name: str, rdtype: str) -> Key:

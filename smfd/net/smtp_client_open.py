@@ -7,19 +7,21 @@ Standards: RFC 3207 §4.
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from weakref import WeakSet, WeakValueDictionary
 
-from attrs import frozen
+from attrs import define, frozen
 from twisted.internet.defer import Deferred, DeferredSemaphore
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint
-from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IDelayedCall
 
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import MailClient, Patience, Trouble
+from smfd.net.smtp_client_dial import Absent, Dialler, NoConnection
 from smfd.net.smtp_client_tls import NOT_OFFERED, Contexts, Proof
-from smfd.proto.client import Skills, Unsafe, Unwilling, hello, opening
+from smfd.proto.client import Skills, Unsafe, Unwilling, hello, login, opening
+from smfd.proto.reply import Reply
+
+__all__ = ["Hops", "Line", "NoConnection", "NoSession"]
 
 #: Seconds that a connection is kept for the next message.
 KEPT = 2.0
@@ -33,22 +35,36 @@ GRACE = 10.0
 Note = Callable[[NextHop, Proof], object]
 
 
-class NoConnection(Trouble):
-    """Nobody is there, or we are going."""
+#: Connections that are kept in all.
+MOST_KEPT = 100
 
 
-@frozen
+class NoSession(Trouble):
+    """
+    Somebody is there, and serves nobody now.
+
+    @ivar answer: how he said so; None when he did not.
+    """
+
+    def __init__(self, why: str, answer: Reply | None = None) -> None:
+        super().__init__(why)
+        self.answer = answer
+
+
+@define(eq=False)
 class Line:
     """
     A connection, and what its other end can do.
 
     @ivar tls: "" in the clear, else the version and what it had to prove:
         "TLSv1.3 dane", "TLSv1.2 opportunistic".
+    @ivar used: how many messages went over it.
     """
 
     client: MailClient
     skills: Skills
     tls: str = ""
+    used: int = 0
 
 
 @frozen
@@ -74,17 +90,24 @@ class Hops:
         patience: Patience | None = None,
         connections: int = 4,
         trusted: Path | None = None,
+        messages: int = 100,
+        absence: float = 0.0,
     ) -> None:
         """
         @param connections: the most to one hop at once.
         @param trusted: PEM: the authorities that the TLS policy "verify"
             believes; None takes those of the system.
+        @param messages: the most over one connection.
+        @param absence: seconds that a server is left alone which was not there.
         """
         self.name = name
         self.patience = patience or Patience()
         self.connections = connections
         self.reactor = reactor
+        self.messages = messages
         self._contexts = Contexts(trusted)
+        self._absent = Absent(reactor, absence)
+        self._dialler = Dialler(reactor, lambda: self.patience.connect, self._absent)
         self._slots: WeakValueDictionary[NextHop, DeferredSemaphore]
         self._slots = WeakValueDictionary()
         self._serving = True
@@ -103,6 +126,7 @@ class Hops:
         A connection that is ready for a transaction.
 
         @param note: is told how safe it is, unless it was open already.
+        @raise NoConnection: nobody is there.
         @raise Trouble: there is none to be had now.
         """
         if not self._serving:
@@ -119,12 +143,20 @@ class Hops:
         if not line.client.usable or not self._serving:
             line.client.drop()
             return
+        if line.used >= self.messages or self._full:
+            self._leave(line)
+            return
         timer = self.reactor.callLater(KEPT, self._let_go, hop, line)
         self._kept[hop].append(_Kept(line, timer))
+
+    @property
+    def _full(self) -> bool:
+        return sum(len(lines) for lines in self._kept.values()) >= MOST_KEPT
 
     def close(self) -> None:
         """Hang up whatever is kept, and what is under way after a while."""
         self._serving = False
+        self._dialler.cancel()
         self.hang_up()
         if any(client.alive for client in self._clients):
             self.reactor.callLater(GRACE, self._drop_all)
@@ -145,6 +177,9 @@ class Hops:
         self._kept[hop] = left
         if not left:
             del self._kept[hop]
+        self._leave(line)
+
+    def _leave(self, line: Line) -> None:
         Deferred.fromCoroutine(line.client.leave()).addErrback(lambda _: None)
 
     async def _open(self, hop: NextHop, note: Note) -> Line:
@@ -157,23 +192,45 @@ class Hops:
             return await self._greet(hop, "none", _unnoted)
 
     async def _greet(self, hop: NextHop, tls: str, note: Note) -> Line:
-        client = await self._connect(hop)
-        lmtp, seconds = hop.protocol == "lmtp", self.patience.reply
+        if why := self._absent.why(hop):
+            raise NoConnection(f"{why} (a moment ago)")
+        client = await self._dialler.connect(hop, lambda: MailClient(self.reactor))
+        self._clients.add(client)
         try:
-            skills = await client.say(opening(self.name, lmtp, tls), seconds)
-            if skills.secure:
-                return await self._secure(client, hop, note)
-            if tls != "none":
-                note(hop, NOT_OFFERED)
-            return Line(client, skills)
+            line = await self._greeted(client, hop, tls, note)
+            if hop.login is not None:
+                script = login(hop.login.name, hop.login.password, line.skills)
+                await client.say(script, self.patience.reply)
+            return line
         except Unwilling as error:
             client.drop()
             if isinstance(error, Unsafe):
                 note(hop, NOT_OFFERED)
-            raise Trouble(str(error)) from None
+            raise NoSession(str(error), error.answer) from None
         except BaseException:
             client.drop()
             raise
+
+    async def _greeted(
+        self, client: MailClient, hop: NextHop, tls: str, note: Note
+    ) -> Line:
+        lmtp, seconds = hop.protocol == "lmtp", self.patience.reply
+        began = self.reactor.seconds()
+        try:
+            skills = await client.say(opening(self._name(hop), lmtp, tls), seconds)
+        except Trouble as error:
+            if self.reactor.seconds() - began >= seconds:
+                # Whoever lets us wait that long lets everybody.
+                self._absent.note(hop, str(error))
+            raise
+        if skills.secure:
+            return await self._secure(client, hop, note)
+        if tls != "none":
+            note(hop, NOT_OFFERED)
+        return Line(client, skills)
+
+    def _name(self, hop: NextHop) -> str:
+        return hop.origin.hello or self.name
 
     async def _secure(self, client: MailClient, hop: NextHop, note: Note) -> Line:
         if not client.usable:
@@ -191,28 +248,11 @@ class Hops:
             raise _NoTLS(f"TLS: {proof.why}")
         try:
             # RFC 3207 §4.2: what was said before in the clear counts no more.
-            script = hello(self.name, hop.protocol == "lmtp", secure=True)
+            script = hello(self._name(hop), hop.protocol == "lmtp", secure=True)
             skills: Skills = await client.say(script, seconds)
         except Trouble as error:
             raise _NoTLS(f"TLS: {error}") from None
         return Line(client, skills, f"{proof.version} {hop.tls}")
-
-    async def _connect(self, hop: NextHop) -> MailClient:
-        factory = Factory.forProtocol(lambda: MailClient(self.reactor))
-        factory.noisy = False
-        try:
-            client = cast(MailClient, await self._endpoint(hop).connect(factory))
-        except Exception as error:
-            raise NoConnection(f"cannot connect to {hop}: {error}") from None
-        self._clients.add(client)
-        return client
-
-    def _endpoint(self, hop: NextHop) -> IStreamClientEndpoint:
-        seconds = self.patience.connect
-        if hop.path:
-            return UNIXClientEndpoint(self.reactor, hop.path, timeout=seconds)
-        host = hop.address or hop.host
-        return HostnameEndpoint(self.reactor, host, hop.port, timeout=seconds)
 
 
 class _NoTLS(Trouble):

@@ -5,7 +5,10 @@ C{smtp://host:port}, C{lmtp://host:port} or C{lmtp:unix:/path}.
 """
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv6Address, ip_address
+
+from attrs import field, frozen
 
 from smfd.model.hop import TLS_POLICIES, NextHop
 from smfd.policy.lists import parse_domain
@@ -15,6 +18,28 @@ _PORTS = {"smtp": 25, "lmtp": 24}
 _URL = re.compile(r"(smtp|lmtp)://(\[[^]]*\]|[^][:/@\s]+)(?::([0-9]{1,5}))?/?")
 #: What fits into the address of a UNIX socket.
 _LONGEST_PATH = 100
+
+
+@frozen
+class Routes:
+    """
+    The next hops that a person named.
+
+    @ivar named: by domain; C{*.example} is all below that one, C{*} all others.
+    """
+
+    named: Mapping[str, NextHop] = field(factory=dict)
+
+    def of(self, domain: str) -> NextHop | None:
+        """The one for a domain, by the name that says most; None for none."""
+        if not self.named:
+            return None
+        found = self.named.get(domain)
+        above = domain
+        while found is None and above:
+            above = above.partition(".")[2]
+            found = self.named.get(f"*.{above}" if above else "*")
+        return found
 
 
 def parse_hop(text: str, tls: str = "opportunistic") -> NextHop:

@@ -11,8 +11,9 @@ from twisted.internet.interfaces import IReactorTime
 
 from smfd.config.schema import Config
 from smfd.interfaces import IHands, IStage
+from smfd.net import dns
 from smfd.net.conclusions import Conclusions
-from smfd.net.dns import Lookup, Resolver
+from smfd.net.dns import Lookup
 from smfd.policy.decide import Policy
 from smfd.policy.scores import SCORES
 from smfd.scan.chain import Chain
@@ -69,7 +70,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
         size=config.scan.workers,
         deadline=config.scan.worker_deadline,
     )
-    resolver = _resolver(config, reactor)
+    resolver = dns.resolver(config.dns, reactor)
     look_ups = config.dns.per_message
     virus = _virus(config, workers, hands)
     # clamd calls most of what is locked clean.
@@ -111,19 +112,6 @@ def policy(config: Config) -> Policy:
     deferring, threshold = config.scan.on_error.deferring, config.content.threshold
     encrypted = frozenset(name.lower() for name in config.virus.pass_encrypted)
     return Policy(deferring, config.scores, threshold, encrypted)
-
-
-def _resolver(config: Config, reactor: Any) -> Resolver:
-    settings = config.dns
-    return Resolver(
-        reactor,
-        settings.servers,
-        settings.timeout,
-        settings.lifetime,
-        settings.cache,
-        [(r.name, r.type, r.value) for r in settings.record],
-        settings.offline,
-    )
 
 
 def _virus(config: Config, workers: Workers, hands: IHands) -> VirusStage:

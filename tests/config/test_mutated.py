@@ -51,6 +51,8 @@ def _other(name: str, key: Declared) -> Any:
         "dns.servers": ("127.0.0.1:5300", "::1"),
         "content.rules": ("rules",),
         "recipients.delimiter": "-",
+        "relay.own": ("192.0.2.1",),
+        "relay.networks_allowed": ("127.0.0.0/8",),
         "quota.redis.server": "tcp:127.0.0.1:6379",
     }.get(name, "other/place")
 
@@ -68,7 +70,11 @@ def _different() -> dict[str, Any]:
             node[key.name] = _other(f"{page.name}.{key.name}", key)
     record = {"name": "a.example", "type": "TXT", "value": "x y"}
     document["dns"]["record"] = [record, {**record, "name": "b.example"}]
-    document["relay"]["route"] = [{"domain": "*", "to": "smtp://127.0.0.1:2526"}]
+    route = {"domain": "*", "to": "smtp://127.0.0.1:2526", "tls": "verify"}
+    route = {**route, "username": "us", "password_file": "tls/password"}
+    document["relay"]["route"] = [route]
+    source = {"address": "192.0.2.7", "hello": "out.example.org", "carries": "others"}
+    document["relay"]["source"] = [source, {"address": "2001:db8::7"}]
     document["tls_out"]["site"] = [{"domain": "b.example", "policy": "verify"}]
     listed = {"zone": "a.example", "tier": 1, "kind": "allow", "at": "connect"}
     document["source"]["list"] = [listed, {"zone": "b.example"}]

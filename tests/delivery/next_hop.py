@@ -24,6 +24,7 @@ class Hop:
         says it for each recipient.  An empty reply hangs up.
     @ivar sip: octets of a message that it takes at once, twenty times a
         second; 0 for all there are.
+    @ivar peers: the address of each client.
     @ivar drip: it says one octet of a reply at a time, twenty times a second.
     """
 
@@ -35,20 +36,23 @@ class Hop:
     connections: int = 0
     heard: list[bytes] = field(factory=list)
     messages: list[tuple[bytes, tuple[bytes, ...], bytes]] = field(factory=list)
+    peers: list[str] = field(factory=list)
     context: Any = None
     port: Any = None
     open: set["_Talker"] = field(factory=set)
 
-    def listen(self, path: str = "") -> NextHop:
+    def listen(
+        self, path: str = "", address: str = "127.0.0.1", port: int = 0
+    ) -> NextHop:
         """Open the port; where it is."""
         factory = Factory.forProtocol(lambda: _Talker(self))
         protocol = "lmtp" if self.lmtp else "smtp"
         if path:
             self.port = REACTOR.listenUNIX(path, factory)
             return NextHop(protocol, path=path, tls="none")
-        self.port = REACTOR.listenTCP(0, factory, interface="127.0.0.1")
+        self.port = REACTOR.listenTCP(port, factory, interface=address)
         number = self.port.getHost().port
-        return NextHop(protocol, "127.0.0.1", number, tls=self.tls)
+        return NextHop(protocol, address, number, tls=self.tls)
 
     def close(self) -> Any:
         """Close it."""
@@ -99,6 +103,7 @@ class _Talker(LineReceiver):
     def connectionMade(self) -> None:
         """Greet."""
         self.hop.connections += 1
+        self.hop.peers.append(getattr(self.transport.getPeer(), "host", ""))
         self.hop.open.add(self)
         self.say(b"220")
 

@@ -9,14 +9,18 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import TestCase
 
+from smfd.delivery.ending import LIFETIME, Kept
 from smfd.delivery.leftovers import Leftovers
-from smfd.delivery.relay import LIFETIME, RelayDestination
+from smfd.delivery.relay import RelayDestination, Road
 from smfd.delivery.runner import Runner
+from smfd.delivery.where import Way
 from smfd.model.entry import Consignment, Outcome, Recipient, State
 from smfd.model.hop import NextHop
+from smfd.model.said import Said
 from smfd.model.transaction import Body
 from smfd.net.smtp_client import Patience
 from smfd.net.smtp_client_open import Hops
+from smfd.policy.mx import NoWay
 from smfd.store.threads import Threads
 from tests.delivery.next_hop import Hop
 from tests.store.making import REACTOR, SmallHouse, make_entry
@@ -68,12 +72,14 @@ class RelayTestCase(TestCase):
     def destination(self) -> RelayDestination:
         """The way to wherever it is."""
 
-        async def route(domain: str) -> NextHop | None:
-            return self.where
+        async def ways(domain: str, own: bool) -> Way:
+            if self.where is None:
+                raise NoWay(Said("4.4.4", "nobody is named"), False)
+            return Way((self.where,))
 
-        return RelayDestination(
-            "relay", route, self.hops, self.hands, REACTOR, self.home, self.lifetime
-        )
+        road = Road(self.hops, self.hands)
+        ending = Kept(self.lifetime)
+        return RelayDestination("relay", ways, road, ending, REACTOR, self.home)
 
     async def deliver(
         self, relay: RelayDestination, batch: Sequence[Consignment]

@@ -1,0 +1,126 @@
+"""
+What becomes of mail that another server took, or would not take.
+
+Standards: RFC 5321 §4.5.4.1, RFC 3463.
+"""
+
+from typing import Protocol
+
+from attrs import evolve, frozen
+from twisted.logger import Logger
+
+from smfd.delivery.word import Word
+from smfd.model.entry import Consignment, Outcome, State
+from smfd.model.said import Said
+from smfd.model.verdict import UNDELIVERABLE
+from smfd.policy.mx import NoWay
+from smfd.policy.origins import is_own
+from smfd.proto.answers import permanent
+
+_log = Logger()
+
+_DAY = 86400.0
+
+#: RFC 5321 §4.5.4.1: at least four or five days.
+LIFETIME = 5 * _DAY
+
+#: RFC 3463 §3.5: its time is over.
+_EXPIRED = "5.4.7"
+
+
+class Ending(Protocol):
+    """Says what becomes of a consignment."""
+
+    def of(self, word: Word, now: float) -> Outcome:
+        """By what came of a try."""
+
+    def astray(self, c: Consignment, no: NoWay, now: float) -> Outcome:
+        """By why nobody was tried."""
+
+
+@frozen
+class Kept:
+    """
+    Mail for hosted domains.
+
+    What is refused for ever after our 250 is never lost and never bounced to
+    somebody who may not have sent it: it is held in the quarantine of the
+    recipient's domain, with the words of the refusal.
+
+    @ivar lifetime: seconds after which we give up.
+    """
+
+    lifetime: float = LIFETIME
+
+    def of(self, word: Word, now: float) -> Outcome:
+        """Delivered, held, or due."""
+        c, answer, said = word.consignment, word.answer, word.words
+        if answer is not None and answer.code < 300:
+            return c.outcome(State.DELIVERED, said)
+        if answer is not None and permanent(answer):
+            return held(c, f"the next hop refused it: {said}", now)
+        return self._due(c, said, now, word)
+
+    def astray(self, c: Consignment, no: NoWay, now: float) -> Outcome:
+        """Due: a domain of ours that has no next hop will have one."""
+        return self._due(c, no.said.text, now, Word(c, None, of_site=True))
+
+    def _due(self, c: Consignment, said: str, now: float, word: Word) -> Outcome:
+        if now - c.received > self.lifetime:
+            days = self.lifetime / _DAY
+            return held(c, f"not delivered in {days:g} days: {said}", now)
+        _log.warn("{id}: not delivered yet: {why}", id=c.entry_id, why=said)
+        return due(word, said, now)
+
+
+@frozen
+class Told:
+    """
+    Mail of our users to the world: who sent it hears of it, for he is one of
+    ours.  A forward is held instead: its sender may be anybody's invention.
+
+    @ivar lifetime: seconds after which we give up.
+    """
+
+    lifetime: float = LIFETIME
+
+    def of(self, word: Word, now: float) -> Outcome:
+        """Delivered, failed, or due; with the last word as L{Said}."""
+        c, answer, said = word.consignment, word.answer, word.said
+        if answer is not None and answer.code < 300:
+            return c.outcome(State.DELIVERED, str(said))
+        if answer is not None and permanent(answer):
+            return self._failed(c, said, now)
+        return self._due(word, said, now)
+
+    def astray(self, c: Consignment, no: NoWay, now: float) -> Outcome:
+        """Failed or due, as the DNS has it."""
+        if no.permanent:
+            return self._failed(c, no.said, now)
+        return self._due(Word(c, None, of_site=True), no.said, now)
+
+    def _due(self, word: Word, said: Said, now: float) -> Outcome:
+        c = word.consignment
+        if now - c.received > self.lifetime:
+            days = self.lifetime / _DAY
+            why = f"not delivered in {days:g} days: {said.text}"
+            return self._failed(c, evolve(said, status=_EXPIRED, text=why), now)
+        return due(word, str(said), now)
+
+    def _failed(self, c: Consignment, said: Said, now: float) -> Outcome:
+        if c.sender and not is_own(c.sender):
+            return held(c, str(said), now)
+        return c.outcome(State.FAILED, str(said))
+
+
+def due(word: Word, why: str, now: float) -> Outcome:
+    """To be tried again."""
+    next_try = now + word.wait if word.wait else 0.0
+    outcome = word.consignment.outcome(State.DUE, why, next_try)
+    return evolve(outcome, of_site=word.of_site)
+
+
+def held(c: Consignment, why: str, now: float) -> Outcome:
+    """To the quarantine, where people look."""
+    _log.error("{id}: undeliverable: {why}", id=c.entry_id, why=why)
+    return c.outcome(State.DUE, why, now, UNDELIVERABLE)

@@ -1,0 +1,172 @@
+"""
+Where the mail for a domain goes on to: a person's route, or what the DNS says.
+
+Standards: RFC 5321 §5.1.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from ipaddress import ip_address
+
+from attrs import evolve, field, frozen
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.failure import Failure
+
+from smfd.delivery.tlspolicy import SitePolicy, TLSPolicies
+from smfd.model.hop import NextHop
+from smfd.model.said import Said
+from smfd.net.dns import Answer, DNSTrouble, Lookup
+from smfd.policy.mx import (
+    Bounds,
+    Exchanger,
+    Exchangers,
+    NoWay,
+    Server,
+    by_turns,
+    exchangers,
+    servers,
+)
+from smfd.policy.origins import Origins
+from smfd.policy.route import Routes, parse_hop
+
+
+@frozen
+class Way:
+    """
+    The servers for a domain's mail.
+
+    @ivar hops: in the order in which they are tried; at least one.
+    @ivar policy: how safe it must be; None where the hops say all of it.
+    @ivar secure: the answer that named them was checked by DNSSEC.
+    """
+
+    hops: tuple[NextHop, ...]
+    policy: SitePolicy | None = None
+    secure: bool = False
+
+
+def _unrouted(site: str) -> str:
+    """Nobody sends a domain's mail elsewhere."""
+    return ""
+
+
+@frozen
+class Where:
+    """
+    Knows the way to every domain of the world.
+
+    @ivar port: of MX hosts.
+    @ivar route_of: where a person sends a domain's mail just now, as
+        L{parse_hop} reads it; "" where the mail goes its usual way.
+    """
+
+    resolver: Lookup
+    tls: TLSPolicies
+    bounds: Bounds = field(factory=Bounds)
+    origins: Origins = field(factory=Origins)
+    routes: Routes = field(factory=Routes)
+    port: int = 25
+    route_of: Callable[[str], str] = _unrouted
+    rng: random.Random = field(factory=random.Random, repr=False)
+
+    async def of(self, site: str, own: bool = True) -> Way:
+        """
+        The way to a domain.
+
+        @param own: our users wrote it; else it is a bounce or a forward.
+        @raise NoWay: there is none, for now or for ever.
+        """
+        route = self._rerouted(site) or self.routes.of(site)
+        if route is not None:
+            return Way(await self._routed(route, site, own))
+        if site.startswith("[") or not site:
+            said = Said(
+                "5.1.3", f"{site or 'no domain'} is not where mail is sent", 550
+            )
+            raise NoWay(said)
+        return await self._found(site, own)
+
+    def _rerouted(self, site: str) -> NextHop | None:
+        written = self.route_of(site)
+        try:
+            return parse_hop(written) if written else None
+        except ValueError as error:
+            raise NoWay(Said("4.4.4", f"its route: {error}"), False) from None
+
+    async def _routed(
+        self, route: NextHop, site: str, own: bool
+    ) -> tuple[NextHop, ...]:
+        """A person's next hop, at each of its addresses."""
+        if route.path:
+            return (route,)
+        host = await self._addresses(Exchanger(route.host))
+        found = by_turns(host.addresses)
+        # What the DNS does not know, the system may: localhost, /etc/hosts.
+        return tuple(self._hop(route, site, a, own) for a in found) or (route,)
+
+    async def _found(self, site: str, own: bool) -> Way:
+        try:
+            answer = await self.resolver.lookup(site, "MX")
+        except DNSTrouble as error:
+            raise NoWay(Said("4.4.3", str(error)), permanent=False) from None
+        names = self.bounds.names
+        known = exchangers(site, answer.status, answer.records, names, self.rng)
+        known = evolve(known, found=await self._all_addresses(known))
+        policy = await self.tls.site(site)
+        tried = _permitted(servers(site, known, self.bounds), policy)
+        hops = tuple(self._to(server, site, own) for server in tried)
+        return Way(hops, policy, answer.secure)
+
+    def _to(self, server: Server, site: str, own: bool) -> NextHop:
+        hop = NextHop("smtp", server.name, self.port)
+        return self._hop(hop, site, server.address, own)
+
+    def _hop(self, hop: NextHop, site: str, address: str, own: bool) -> NextHop:
+        origin = self.origins.of(site, address, own)
+        return evolve(hop, address=address, origin=origin)
+
+    async def _all_addresses(self, known: Exchangers) -> tuple[Exchanger, ...]:
+        asked = [Deferred.fromCoroutine(self._addresses(x)) for x in known.found]
+        return tuple(await gatherResults(asked))
+
+    async def _addresses(self, host: Exchanger) -> Exchanger:
+        """A server with its addresses, as far as they can be had."""
+        if _is_address(host.name):
+            return evolve(host, addresses=(host.name,))
+        kinds = {"AAAA": self.bounds.ipv6, "A": self.bounds.ipv4}
+        asked = [kind for kind, wanted in kinds.items() if wanted]
+        answers = await gatherResults([self._ask(host.name, kind) for kind in asked])
+        trouble = next((str(a) for a in answers if isinstance(a, DNSTrouble)), "")
+        found = [a for a in answers if isinstance(a, Answer)]
+        addresses = tuple(address for a in found for address in a.records)
+        secure = bool(found) and all(a.secure for a in found)
+        return evolve(host, addresses=addresses, secure=secure, trouble=trouble)
+
+    def _ask(self, name: str, kind: str) -> "Deferred[Answer | DNSTrouble]":
+        return self.resolver.lookup(name, kind).addErrback(_trouble)
+
+
+def _trouble(failure: Failure) -> DNSTrouble:
+    failure.trap(DNSTrouble)
+    assert isinstance(failure.value, DNSTrouble)
+    return failure.value
+
+
+def _permitted(found: Sequence[Server], policy: SitePolicy) -> Iterable[Server]:
+    """
+    Those that may be sent to, as the domain has published it.
+
+    @raise NoWay: none; RFC 8461 §5: then mail waits.
+    """
+    permitted = [server for server in found if policy.permits(server.name)]
+    if not permitted:
+        why = f"the MTA-STS policy of {policy.domain} names none of its MX hosts"
+        raise NoWay(Said("4.7.0", why, host=found[0].name), permanent=False)
+    return permitted
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return ip_address(text) is not None
+    except ValueError:
+        return False
