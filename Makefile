@@ -42,7 +42,7 @@ run: venv
 	@exec $(BIN)/twistd -n --pidfile= smfd --config demo/smfd.toml
 
 test: $(VENV)/ready-dev
-	@.ci/packages clamav-daemon strace swaks msmtp testssl.sh postfix dovecot-lmtpd redis-server opendkim unbound
+	@.ci/packages clamav-daemon strace swaks msmtp nodejs node-nodemailer testssl.sh postfix dovecot-lmtpd redis-server opendkim unbound
 	@$(BIN)/python .ci/test
 
 check: check-style check-types check-generated

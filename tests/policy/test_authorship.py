@@ -11,7 +11,7 @@ from smfd.format.header import read_header
 from smfd.format.plain_mailbox import plain_mailbox
 from smfd.policy.authorship import Mismatch, authorship, is_own
 from smfd.proto.address import Address, parse_mailbox
-from tests.policy.extractors import EXTRACTORS, hasty
+from tests.policy.extractors import EXTRACTORS, hasty, javascript
 from tests.policy.spoofs import (
     CONTROLS,
     ENVELOPES,
@@ -127,6 +127,21 @@ class SpoofTests(SynchronousTestCase):
                 self.assertEqual({address}, found, value)
             self.assertLessEqual(found, {address}, value)
         self.assertGreater(taken, 4000)
+
+    def test_javascript(self) -> None:
+        """R72: nor does a library in another language, of fields or of headers."""
+        dice, taken = Random(73), []
+        for n in range(15_000):
+            data = message((plausible, attempt, mutation)[n % 3](dice))
+            taken.append(data if n % 4 else header(dice))
+        taken = [data for data in (*taken, *CONTROLS) if judged(data) is None]
+        self.assertGreater(len(taken), 4000)
+        for data, found in zip(taken, javascript(taken), strict=True):
+            author = {f"{read_header(data).author}".lower()}
+            self.assertEqual(author, {text.lower() for text in found}, data)
+        # It does read some as another's; those are refused.
+        told = zip(SPOOFS, javascript(SPOOFS), strict=True)
+        self.assertTrue([data for data, found in told if found - {ANN}])
 
     def test_headers(self) -> None:
         """R72: nor do readers find other fields in what is taken."""
