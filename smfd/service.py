@@ -7,7 +7,7 @@ and smfdctl.
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from smfd.control.housekeeping import Housekeeping
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
 from smfd.control.quota import Quota
+from smfd.control.reputation_settings import reputation
 from smfd.control.selftest import SelfTest
 from smfd.control.unprotected import unprotected
 from smfd.delivery.leftovers import Leftovers
@@ -284,12 +285,15 @@ def _house(
 class Daemon(MultiService):
     """Everything; what keeps it from starting is said in a sentence."""
 
-    def __init__(self, reception: Reception) -> None:
+    def __init__(self, reception: Reception, services: Iterable[IService]) -> None:
         """
         @param reception: who is let in last and sent away first.
+        @param services: in the order in which they start; it is one of them.
         """
         super().__init__()
         self._reception = reception
+        for service in services:
+            service.setServiceParent(self)
 
     def startService(self) -> None:
         """
@@ -328,6 +332,7 @@ def make_service(config: Config, reactor: Any) -> IService:
     stock = _stock(config, reactor)
     hands = stock.annex.desk("clamd", config.virus.connections)
     scan = stages(config, stock.directory, hands, reactor)
+    opinion = reputation(config, scan.resolver, stock.quota.bounced, reactor)
     stress = stress_limits(config, raise_limit())
     front, acceptance = _front(config, stock, scan, reactor, stress.capacity)
     passwords = Passwords(reactor, config.login.threads, config.login.waiting)
@@ -336,12 +341,13 @@ def make_service(config: Config, reactor: Any) -> IService:
         config,
         Guarded(front, front.recorder.gates),
         _back(config, front, acceptance),
-        submission(config, front, acceptance, stock.quota, passwords, homes),
+        submission(config, front, acceptance, stock.quota, passwords, homes, opinion),
         stress,
         front.ids,
         reactor,
     )
     house = _house(config, stock, scan, reactor, doors, passwords)
+    house = evolve(house, reputation=opinion)
     reception = doors.reception(config)
     shelves = {**scan.sources.shelves, "homes": homes.shelf}
     services = (
@@ -357,9 +363,7 @@ def make_service(config: Config, reactor: Any) -> IService:
         Hangup(reactor, partial(_reload, doors.tls)),
         reception,
     )
-    root = Daemon(reception)
-    for service in services:
-        service.setServiceParent(root)
+    root = Daemon(reception, services)
     reactor.callWhenRunning(_ready)
     return root
 

@@ -20,6 +20,7 @@ from smfd.config.onward import Onward
 from smfd.config.quota import Quota
 from smfd.config.recipients import Recipients
 from smfd.config.relay import Relay
+from smfd.config.reputation import Reputation
 from smfd.config.setting import setting, table
 from smfd.config.shipped import shipped
 from smfd.config.source import Source
@@ -64,6 +65,7 @@ class Config:
     relay: Relay = table(Relay)
     tls_out: TLSOut = table(TLSOut)
     bounce: Bounce = table(Bounce)
+    reputation: Reputation = table(Reputation)
     log: Log = table(Log)
     control: Control = table(Control)
 

@@ -8,6 +8,7 @@ from smfd.console.fields import FLAG, NEEDED, NUMBER, PAGE, SOME, TEXT, TEXTS, F
 from smfd.console.router import Route
 from smfd.console.routes_dkim import ROUTES as DKIM
 from smfd.console.routes_policies import ROUTES as POLICIES
+from smfd.console.routes_reputation import ROUTES as REPUTATION
 from smfd.control import (
     accounts,
     aliases,
@@ -156,5 +157,6 @@ ROUTES = (
         query={"subject": TEXT, "by": TEXT, "until": TEXT, **PAGE},
     ),
     *POLICIES,
+    *REPUTATION,
     *DKIM,
 )

@@ -5,12 +5,13 @@ It is asked before something is sent (how fast, and whether to that address at
 all) and told afterwards what came of it.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
@@ -19,13 +20,12 @@ from smfd.control.times import utc
 from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE
 from smfd.policy.causes import cause
+from smfd.policy.diagnosis import COMPLAINT, SENT
 from smfd.policy.paces import Paces
 from smfd.policy.suppression import Suppressed, again, is_hard
 from smfd.proto.answers import words
 from smfd.store.deliveries import (
-    COMPLAINT,
     ROUND,
-    SENT,
     Deliveries,
     Way,
     redacted,
@@ -49,8 +49,9 @@ class Terms:
     month: float = 30 * 86_400.0
 
 
-def _nothing(account: str, failed: int, sent: int) -> None:
+def _nobody(account: str, unknown: int) -> Deferred[Any]:
     """Nobody wants to know."""
+    return succeed(None)
 
 
 @define(eq=False)
@@ -58,8 +59,8 @@ class Deliverability(Service):
     """
     Learns from each try.
 
-    @ivar bounced: told of each recipient that an account wrote to and that
-        does not exist (account, 1, 0), and of each that took it (account, 0, 1).
+    @ivar bounced: told now and then to how many that do not exist an account
+        wrote.
     """
 
     name = "deliverability"
@@ -69,7 +70,8 @@ class Deliverability(Service):
     paces: Paces
     clock: IReactorTime
     terms: Terms = field(factory=Terms)
-    bounced: Callable[[str, int, int], object] = _nothing
+    bounced: Callable[[str, int], Deferred[Any]] = _nobody
+    _nobodies: Counter[str] = field(factory=Counter, init=False)
     _rounds: LoopingCall = field(init=False)
     _round: int = field(default=0, init=False)
 
@@ -102,7 +104,12 @@ class Deliverability(Service):
         self._round += 1
         if self._round % _FORGETS == 0:
             self.suppressions.forget(now)
-        writing = [self.deliveries.write(now), self.suppressions.write()]
+        nobodies, self._nobodies = self._nobodies, Counter()
+        writing = [
+            self.deliveries.write(now),
+            self.suppressions.write(),
+            *(self.bounced(account, n) for account, n in nobodies.items()),
+        ]
         return gatherResults([d.addErrback(self._failed) for d in writing])
 
     def note(self, attempt: Attempt) -> None:
@@ -128,8 +135,6 @@ class Deliverability(Service):
         answer = attempt.answer
         if answer is not None and answer.positive:
             self.deliveries.count(attempt.time, way, SENT)
-            if c.account:
-                self.bounced(c.account, 0, 1)
             self._reached(way.domain, c.recipient.address)
             return
         why = cause(answer, attempt.why)
@@ -137,7 +142,7 @@ class Deliverability(Service):
         self.deliveries.failed(attempt.time, way, why, attempt.host, said)
         self.paces.note(attempt.host, attempt.source, why)
         if c.account and is_hard(why, c.recipient.address):
-            self.bounced(c.account, 1, 0)
+            self._nobodies[c.account] += 1
             self._unknown(way.domain, attempt, said)
 
     def complained(self, domain: str, account: str, provider: str) -> None:

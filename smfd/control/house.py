@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
 from smfd.control.quota import Quota
+from smfd.control.reputation_settings import Reputation
 from smfd.control.selftest import SelfTest
 from smfd.delivery.signer import Signer
 from smfd.interfaces import IStage
@@ -94,6 +95,7 @@ class House:
     @ivar workers: look into messages; None when nobody does.
     @ivar signer: signs what leaves, and makes keys; None: nobody does.
     @ivar resolver: looks things up.
+    @ivar reputation: what others think of our mail.
     @ivar keys: what people log in with.
     @ivar dkim: the keys that mail is signed with.
     @ivar log_out: ends the sessions of an account; how many there were.
@@ -118,6 +120,7 @@ class House:
     log_out: Callable[[str], int] = lambda account: 0
     sources: Sources | None = None
     quota: Quota | None = None
+    reputation: Reputation | None = None
     workers: Pool | None = None
     signer: Signer | None = None
     resolver: Lookup | None = None
@@ -145,6 +148,8 @@ class House:
     def services(self) -> Iterator[IService]:
         """Those that only the use cases need, not started."""
         yield self.passwords
+        if self.reputation is not None:
+            yield from self.reputation.services()
         if self.pulse is not None:
             yield self.pulse
         if self.self_test is not None:

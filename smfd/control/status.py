@@ -58,6 +58,7 @@ async def status(house: House, actor: Actor) -> Document:
             *facts.off,
             *chain(*found),
             *_limited(house),
+            *(house.reputation.listings.alarms() if house.reputation else ()),
             *_stressed(house),
             *_ledger(house),
             *_corrupt(counts.get("corrupt", 0)),

@@ -38,6 +38,10 @@ VERBS = {
     "trace": Verb("trace", "trace", "What became of a message, and why."),
     "quarantine": Verb("quarantine", "quarantine", "Messages that are held."),
     "source": Verb("source", "source", "What is known of those who connect."),
+    "reputation": Verb("reputation", "reputation", "Why others reject our mail."),
+    "suppression": Verb(
+        "reputation", "suppression", "Addresses that do not exist, and get no mail."
+    ),
     "audit": Verb("audit", "audit", "Who changed what."),
     "scan": Verb("scan", "scan", "Judge a message in a file."),
     "demo": Verb("demo", "demo", "Sample mail for a first look."),

@@ -162,6 +162,11 @@ def cause(answer: Reply | None, why: str = "") -> Cause:
     return _caused(sign, permanent=answer.code >= 500)
 
 
+def advice(kind: str) -> str:
+    """What to do next about causes of a kind, where no more is known."""
+    return _ADVICE[next((k for k in Kind if k.value == kind), Kind.OTHER)]
+
+
 def _plain(text: str) -> str:
     """What is read of a text: in small letters, one space, no address."""
     words = text[: 2 * MOST].lower().split()

@@ -33,6 +33,11 @@ LITERAL = reply(
 NOT_AS = reply(535, "5.7.8", "Nobody logs in to act as another")
 
 
+def _nobody(sender: str, recipient: str) -> str:
+    """All mail is sent."""
+    return ""
+
+
 @implementer(IDoor)
 @define
 class Submission(MX):
@@ -43,12 +48,14 @@ class Submission(MX):
     @ivar identities: the addresses of an account.
     @ivar quota: what an account may send; None for as much as it likes.
     @ivar literals: networks whose addresses may stand for a domain.
+    @ivar suppressed: why a sender's mail to a recipient is not sent, or "".
     """
 
     logins: Logins = field(kw_only=True)
     identities: Callable[[str], Deferred[frozenset[str]]] = field(kw_only=True)
     quota: Quota | None = field(kw_only=True, default=None)
     literals: Networks = field(kw_only=True, default=())
+    suppressed: Callable[[str, str], str] = field(kw_only=True, default=_nobody)
 
     def login(self, session: Session, login: Login) -> Believed:
         """Find out who he is."""
@@ -135,6 +142,10 @@ class Submission(MX):
         # what only we can reach.
         if literal and not within(literal, self.literals):
             return self.refused(session, envelope.to(forward), LITERAL)
+        unknown = self.suppressed(str(envelope.sender or ""), str(forward.address))
+        if unknown:
+            gone = reply(550, "5.1.1", unknown)
+            return self.refused(session, envelope.to(forward), gone)
         return OK_RCPT
 
 

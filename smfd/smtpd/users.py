@@ -6,6 +6,7 @@ from smfd.config.schema import Config
 from smfd.control.login import Logins, Remembered
 from smfd.control.passwords import Passwords
 from smfd.control.quota import Quota
+from smfd.control.reputation_settings import Reputation
 from smfd.interfaces import IDoor
 from smfd.model.transaction import Flow
 from smfd.policy.guessing import Terms, Throttle
@@ -32,11 +33,13 @@ def submission(
     quota: Quota,
     passwords: Passwords,
     homes: Homes,
+    opinion: Reputation,
 ) -> IDoor:
     """
     The door for our own people, in the same house as the front door.
 
     @param homes: where they logged in before.
+    @param opinion: knows addresses that do not exist.
     @raise SystemExit: the secret of the home can neither be read nor made.
     """
     gates = Gates((limits_gate(config, front.clock),))
@@ -57,6 +60,7 @@ def submission(
         identities=grants.identities,
         quota=quota,
         literals=networks(settings.literals),
+        suppressed=opinion.deliverability.refusal,
     )
     return Guarded(door, gates)
 

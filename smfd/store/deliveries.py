@@ -15,16 +15,11 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from smfd.model.cause import Cause
+from smfd.policy.diagnosis import COMPLAINT
 from smfd.store.reputation_file import ReputationFile
 
 #: Seconds between two writings.
 ROUND = 5.0
-
-#: The kind of what was taken.
-SENT = "sent"
-
-#: The kind of what recipients complained of.
-COMPLAINT = "complaint"
 
 #: Samples that are kept of each cause.
 SAMPLES = 5

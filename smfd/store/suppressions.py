@@ -12,7 +12,7 @@ from attrs import define, field
 from twisted.internet.defer import Deferred, succeed
 
 from smfd.policy.suppression import Suppressed
-from smfd.store.directory_pages import Page
+from smfd.store.directory_pages import LONGEST, Page
 from smfd.store.reputation_file import ReputationFile
 
 #: How many are remembered; those seen longest ago go.
@@ -77,7 +77,9 @@ class Suppressions:
             and domain in ("", key[0])
             and (not search or search.lower() in f"{key[0]} {key[1]}")
         ]
-        return Page(tuple(found[offset : offset + limit]), len(found))
+        begin = max(0, offset)
+        end = begin + min(max(0, limit), LONGEST)
+        return Page(tuple(found[begin:end]), len(found))
 
     def load(self) -> Deferred[None]:
         """Read what is on the disk; what came since is newer."""

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smfd.config.fault import Unusable
 from smfd.config.load import read
 from smfd.config.render import pages, sample
+from smfd.config.reputation import ProviderLimits
 from smfd.config.schema import Config
 from smfd.config.setting import Declared
 from smfd.config.source import SourceList
@@ -54,6 +55,8 @@ def _other(name: str, key: Declared) -> Any:
         "relay.own": ("192.0.2.1",),
         "relay.networks_allowed": ("127.0.0.0/8",),
         "quota.redis.server": "tcp:127.0.0.1:6379",
+        "reputation.addresses": ("192.0.2.25",),
+        "reputation.lists": ("a.example",),
     }.get(name, "other/place")
 
 
@@ -77,6 +80,10 @@ def _different() -> dict[str, Any]:
     document["relay"]["source"] = [source, {"address": "2001:db8::7"}]
     document["tls_out"]["site"] = [{"domain": "b.example", "policy": "verify"}]
     listed = {"zone": "a.example", "tier": 1, "kind": "allow", "at": "connect"}
+    new = {"address": "192.0.2.26", "since": "2026-11-22"}
+    document["reputation"]["warm_up"] = [new]
+    one = {"name": "google", "hosts": ["a.example"], "per_minute": 5}
+    document["reputation"]["provider"] = [one]
     document["source"]["list"] = [listed, {"zone": "b.example"}]
     document["tls"]["sni"] = [{"certificate": "a.pem", "key": "b.pem"}]
     document["scores"] = {"SPF_FAIL": 2.5, "A_1": -1}
@@ -194,9 +201,13 @@ class MutationTests(SynchronousTestCase):
                 self.assertTrue(fault.sentence)
             return
         document = tomllib.loads(text)
-        for listed in document.get("source", {}).get("list", ()):
-            for field in attrs.fields(SourceList):
-                listed.setdefault(field.name, field.default)
+        for place, name, cls in (
+            ("source", "list", SourceList),
+            ("reputation", "provider", ProviderLimits),
+        ):
+            for listed in document.get(place, {}).get(name, ()):
+                for field in attrs.fields(cls):
+                    listed.setdefault(field.name, field.default)
         expected = flat(Config(path=HERE)) | flat(document)
         self.assertEqual(_pruned(expected), _pruned(flat(config)))
 

@@ -10,9 +10,10 @@ from twisted.internet import reactor as installed
 from twisted.trial.unittest import TestCase
 
 from smfd.model.cause import About, Cause, Kind
+from smfd.policy.diagnosis import SENT
 from smfd.policy.suppression import Suppressed
 from smfd.store import deliveries
-from smfd.store.deliveries import SENT, Deliveries, Way, redacted
+from smfd.store.deliveries import Deliveries, Way, redacted
 from smfd.store.reputation_file import FILE, ReputationFile
 from smfd.store.suppressions import Suppressions
 

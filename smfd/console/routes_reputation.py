@@ -1,0 +1,21 @@
+"""What can be asked of our reputation."""
+
+from smfd.console.fields import PAGE, TEXT, Field
+from smfd.console.router import Route
+from smfd.control import reputation, suppressions
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/reputation",
+        reputation.show,
+        query={"domain": TEXT, "days": Field("integer")},
+    ),
+    Route(
+        "GET",
+        "/v1/suppressions",
+        suppressions.page,
+        query={"domain": TEXT, "search": TEXT, **PAGE},
+    ),
+    Route("DELETE", "/v1/suppressions/{domain}/{recipient}", suppressions.remove),
+)

@@ -1,0 +1,98 @@
+"""What others think of our mail, as the settings have it."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+from attrs import frozen
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
+
+from smfd.config.reputation import Reputation as Settings
+from smfd.config.schema import Config
+from smfd.control.deliverability import Deliverability, Terms
+from smfd.control.listings import Listings
+from smfd.net.dns_answer import Lookup
+from smfd.policy.paces import Paces
+from smfd.policy.providers import PROVIDERS, Provider, Providers
+from smfd.policy.warm_up import WarmUp
+from smfd.store.deliveries import Deliveries
+from smfd.store.reputation_file import FILE, ReputationFile
+from smfd.store.suppressions import Suppressions
+
+
+@frozen
+class Reputation:
+    """
+    All that knows what others think of us.
+
+    @ivar deliverability: told of each try (C{note}), asked before one
+        (C{paces.pause}, C{refusal}).
+    @ivar listings: look our addresses up.
+    """
+
+    file: ReputationFile
+    deliverability: Deliverability
+    listings: Listings
+
+    def services(self) -> Iterator[IService]:
+        """In the order in which they start."""
+        yield self.file
+        yield self.deliverability
+        yield self.listings
+
+
+def reputation(
+    config: Config,
+    resolver: Lookup,
+    bounced: Callable[[str, int], Deferred[Any]],
+    reactor: Any,
+) -> Reputation:
+    """
+    Everything of it, not yet started.
+
+    @param bounced: see L{Deliverability}.
+    """
+    settings = config.reputation
+    file = ReputationFile(config.home / FILE, reactor)
+    return Reputation(
+        file,
+        Deliverability(
+            Deliveries(file, settings.keep_days),
+            Suppressions(file),
+            _paces(settings, reactor),
+            reactor,
+            Terms(settings.suppress, settings.suppress_days * 86_400.0),
+            bounced,
+        ),
+        Listings(
+            resolver,
+            reactor,
+            config.hostname,
+            settings.addresses,
+            tuple(zone.rstrip(".").lower() for zone in settings.lists),
+        ),
+    )
+
+
+def _paces(settings: Settings, reactor: Any) -> Paces:
+    own = tuple(
+        Provider(
+            one.name,
+            tuple(host.rstrip(".").lower() for host in one.hosts),
+            one.connections,
+            one.per_minute,
+        )
+        for one in settings.provider
+    )
+    epoch = date(1970, 1, 1)
+    since = {
+        one.address: (date.fromisoformat(one.since) - epoch).days
+        for one in settings.warm_up
+    }
+    return Paces(
+        reactor.seconds,
+        Providers((*PROVIDERS, *own)),
+        WarmUp(since, settings.warm_up_first),
+        settings.slow_down,
+    )

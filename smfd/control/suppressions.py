@@ -1,0 +1,57 @@
+"""Addresses that do not exist, and that nothing is sent to."""
+
+from typing import Any
+
+from smfd.control.house import Actor, Document, House
+from smfd.control.listing import listed
+from smfd.control.reputation import reputation_of
+from smfd.control.times import utc
+from smfd.model.directory import Refused
+from smfd.policy.suppression import Suppressed
+from smfd.store.directory_rows import note
+from smfd.store.directory_rules import address as checked
+from smfd.store.directory_rules import domain_name
+from smfd.store.suppressions import Key
+
+
+async def page(
+    house: House,
+    actor: Actor,
+    *,
+    domain: str = "",
+    search: str = "",
+    limit: int = 100,
+    offset: int = 0,
+) -> Document:
+    """Some of the addresses that nothing is sent to, the latest first."""
+    kept = reputation_of(house).deliverability.suppressions
+    name = domain and domain_name(domain)
+    now = house.clock.seconds()
+    return listed(kept.page(now, name, search, limit, offset), _suppressed)
+
+
+async def remove(
+    house: House, actor: Actor, *, domain: str, recipient: str
+) -> Document:
+    """Send there again; it is forgotten that the address was unknown."""
+    kept = reputation_of(house).deliverability.suppressions
+    name, address = domain_name(domain), checked(recipient)[0]
+    found = kept.get(name, address)
+    if found is None:
+        raise Refused("unknown", f"{name} may write to {address} already.")
+    subject = f"{name} to {address}"
+    await house.directory.act(actor.name, note, "suppression remove", subject, "")
+    kept.drop(name, address)
+    return _suppressed(((name, address), found))
+
+
+def _suppressed(one: tuple[Key, Suppressed]) -> dict[str, Any]:
+    (domain, recipient), row = one
+    return {
+        "domain": domain,
+        "recipient": recipient,
+        "times": row.times,
+        "last": utc(row.last),
+        "until": utc(row.ends),
+        "why": row.why,
+    }

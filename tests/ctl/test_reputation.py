@@ -1,0 +1,137 @@
+"""Tests for L{smfd.ctl.reputation}: why others reject us, on the command line."""
+
+from typing import Any
+
+from attrs import evolve
+from twisted.internet.defer import Deferred, fail
+
+from smfd.config.schema import Config
+from smfd.console.api import API
+from smfd.control.reputation_settings import Reputation, reputation
+from smfd.control.status import status
+from smfd.model.attempt import Attempt
+from smfd.model.entry import REMOTE, Consignment, Recipient
+from smfd.model.transaction import Body
+from smfd.net.dns_answer import Answer, DNSTrouble
+from smfd.proto.reply import Reply, reply
+from tests.control.building import OPERATOR, reactor
+from tests.ctl.asking import CtlTestCase
+
+ANN, BOB = "ann@home.example", "bob@example.net"
+OURS = "192.0.2.25"
+
+
+class Names:
+    """A DNS that knows one listing and nothing else."""
+
+    def known(self, name: str, rdtype: str) -> Answer | None:
+        """Nothing is."""
+        return None
+
+    def lookup(self, name: str, rdtype: str) -> Deferred[Answer]:
+        """The listing."""
+        d: Deferred[Answer] = Deferred()
+        if name == "25.2.0.192.zen.spamhaus.org":
+            d.callback(Answer("ok", ("127.0.0.2",)))
+            return d
+        return fail(DNSTrouble("no answer"))
+
+
+class ReputationTests(CtlTestCase):
+    """One page that answers it (S26)."""
+
+    async def open(self) -> None:
+        """With a day's tries."""
+        await super().open()
+        path = self.home / "smfd.toml"
+        settings: Any = Config(path)
+        ours = evolve(
+            settings.reputation, addresses=(OURS,), lists=("zen.spamhaus.org",)
+        )
+        config = evolve(settings, reputation=ours)
+        assert self.house.quota is not None
+        made: Reputation = reputation(
+            evolve(config, server=evolve(config.server, home=str(self.home))),
+            Names(),
+            self.house.quota.bounced,
+            reactor,
+        )
+        self.ours = made
+        house = evolve(self.house, reputation=made)
+        for service in made.services():
+            service.setServiceParent(self.services)
+        api = next(s for s in self.services if isinstance(s, API))
+        await api.disownServiceParent()
+        socket = self.home / "run" / "control.sock"
+        API(house, socket, reactor).setServiceParent(self.services)
+        self.house = house
+
+    def tried(
+        self, answer: Reply, *, to: str = BOB, host: str = "mx.a.example"
+    ) -> None:
+        """One try."""
+        c = Consignment(
+            "id", 0.0, ANN, Body(2, b"x\n"), b"", (), Recipient(1, to, REMOTE), 0, ANN
+        )
+        now = reactor.seconds()
+        note = self.ours.deliverability.note
+        note(Attempt(now, c, host, "198.51.100.1", OURS, "", answer))
+
+    async def test_page(self) -> None:
+        """Providers, causes with advice, our addresses, the worst account."""
+        await self.open()
+        for _ in range(60):
+            self.tried(reply(250, "2.0.0", "ok"), host="mx.google.com")
+        for _ in range(30):
+            spam = reply(550, "5.7.1", f"<{BOB}> (S3150) on our block list")
+            self.tried(spam, host="x.protection.outlook.com")
+        await self.ours.listings.look()
+        found = await self.done("reputation", "--domain", "home.example")
+        by_name = {one["provider"]: one for one in found["providers"]}
+        self.assertEqual(60, by_name["google"]["sent"])
+        worst = by_name["microsoft"]
+        self.assertEqual((30, 1.0), (worst["rejected"], worst["rejected_share"]))
+        self.assertEqual("reputation_address", worst["causes"][0]["kind"])
+        self.assertIn("[address] (S3150)", worst["causes"][0]["sample"])
+        self.assertIn("SNDS", worst["causes"][0]["advice"])
+        self.assertEqual(60.0, worst["slowed_to"])
+        (source,) = found["sources"]
+        self.assertEqual((OURS, 60), (source["address"], source["sent"]))
+        self.assertEqual("zen.spamhaus.org", source["listed"][0]["zone"])
+        self.assertEqual(ANN, found["accounts"][0]["account"])
+        self.assertIn(ANN, " ".join(found["answer"]))
+        said = await self.run_ctl("reputation")
+        self.assertRegex(said.out, r"microsoft +0 +0 +30 +100.0% +60 a minute +x{24}\n")
+        self.assertIn("LISTED    zen.spamhaus.org: SBL", said.out)
+        self.assertNotIn(BOB, said.out)
+        warnings = (await status(self.house, OPERATOR))["warnings"]
+        self.assertIn("LISTED: zen.spamhaus.org has our address", " ".join(warnings))
+
+    async def test_empty(self) -> None:
+        """Where nothing was sent the page says so; what is no domain is refused."""
+        await self.open()
+        said = await self.run_ctl("reputation", "--days", "1", "--domain", "a.example")
+        self.assertIn("Nothing was sent.", said.out)
+        said = await self.run_ctl("reputation", "--domain", "..")
+        self.assertEqual(1, said.code)
+
+    async def test_suppression(self) -> None:
+        """Listed with why and until when; removed, written down, and gone."""
+        await self.open()
+        self.tried(reply(550, "5.1.1", "User unknown"))
+        page = await self.done("suppression", "list", "--domain", "home.example")
+        (one,) = page["items"]
+        self.assertEqual(
+            ("home.example", BOB, 1, "550 5.1.1 User unknown"),
+            (one["domain"], one["recipient"], one["times"], one["why"]),
+        )
+        refusal = self.ours.deliverability.refusal
+        self.assertTrue(refusal(ANN, BOB))
+        said = await self.run_ctl("suppression", "remove", "home.example", BOB)
+        self.assertEqual(f"home.example may write to {BOB} again.\n", said.out)
+        self.assertEqual("", refusal(ANN, BOB))
+        acts = (await self.house.directory.acts(f"home.example to {BOB}")).items
+        self.assertEqual(["suppression remove"], [act.act for act in acts])
+        said = await self.run_ctl("suppression", "remove", "home.example", BOB)
+        self.assertEqual(1, said.code)
+        self.assertIn("already", said.err)
