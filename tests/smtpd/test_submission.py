@@ -258,6 +258,21 @@ class SubmissionTests(FrontTestCase):
         )
         self.assertEqual([250, 250, 250, 550], codes)
 
+    async def test_suppressed(self) -> None:
+        """An address that does not exist is refused at once, with the words for it."""
+        await self.open()
+        ann = await self.ann()
+        asked: list[tuple[str, str]] = []
+
+        def suppressed(sender: str, recipient: str) -> str:
+            asked.append((sender, recipient))
+            return "It does not exist" if recipient == "x@a.example" else ""
+
+        self.users.suppressed = suppressed
+        codes = await self.to(ann, "x@a.example", "y@a.example", BOB)
+        self.assertEqual([550, 250, 250], codes)
+        self.assertEqual([(ANN, "x@a.example"), (ANN, "y@a.example")], asked)
+
     async def test_literals(self) -> None:
         """Nobody reaches our own network, or any, by an address for a domain."""
         await self.open()
