@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import deferLater
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smfd.delivery.bounce import Bounces, Terms
@@ -74,7 +74,7 @@ class BounceTestCase(TestCase):
         self.made: list[Entry] = []
         self.open()
 
-    def open(self) -> None:
+    def open(self, clock: Any = REACTOR) -> None:
         """Reports are written from now on."""
         self.bounces = Bounces(
             self.house.ledger,
@@ -82,7 +82,7 @@ class BounceTestCase(TestCase):
             self.keep,
             "mx.d.example",
             lambda: new_id(REACTOR.seconds()),
-            REACTOR,
+            clock,
             self.terms,
         )
         self.bounces.startService()
@@ -182,14 +182,26 @@ class ToldTests(BounceTestCase):
 
     async def test_gathered(self) -> None:
         """Ends that come close together are told together."""
-        self.terms = Terms(gather=0.4)
         await self.build()
+        await self.bounces.stopService()
+        clock: Any = Clock()
+        clock.advance(REACTOR.seconds())
+        self.terms = Terms(gather=10.0)
+        self.open(clock)
         entry = letter(far(1), far(2))
         await self.end(entry, State.FAILED, State.DUE)
-        await deferLater(REACTOR, 0.2)
+        await self.turn(clock)
+        self.assertEqual([], self.made)
         await self.end(entry, State.FAILED, State.FAILED, new=False)
+        await self.turn(clock)
         (report,) = await self.told()
         self.assertEqual(2, len(named(report)))
+
+    async def turn(self, clock: Any) -> None:
+        """Ten seconds later, and all that is done then."""
+        clock.advance(10.0)
+        while self.bounces._round is not None:
+            await deferLater(REACTOR, 0.01)
 
     async def test_asked(self) -> None:
         """Success is told to who asked for it, by the names that he gave."""
@@ -243,6 +255,7 @@ class ToldTests(BounceTestCase):
         await self.end(letter(sender="gone@d.example"), State.FAILED)
         self.assertEqual([], await self.told())
         self.assertEqual([], self.made)
+        self.assertEqual([], await self.house.ledger.notices())
 
     async def test_copies(self) -> None:
         """Who looks after the house may have a copy of what failed, not of all."""
