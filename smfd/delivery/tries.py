@@ -1,5 +1,7 @@
 """Each try to hand mail on, as a line of the mail log, in Postfix's words."""
 
+import re
+
 from attrs import frozen
 
 from smfd.model.attempt import Attempt
@@ -14,6 +16,8 @@ _STATUS = {
     State.FAILED: "bounced",
     State.HELD: "held",
 }
+
+_ODD = re.compile(r"[^A-Za-z0-9._:/-]")
 
 _CLASS = {State.DELIVERED: "2", State.DUE: "4"}
 
@@ -48,7 +52,8 @@ def _relay(attempt: Attempt) -> str:
     if not attempt.host:
         return "none"
     address = f"[{attempt.address}]" if attempt.address else ""
-    return f"{attempt.host}{address}"
+    # A name of the DNS may have anything in it.
+    return _ODD.sub("?", attempt.host) + address
 
 
 def _said(attempt: Attempt) -> str:
