@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
-from OpenSSL import SSL
 from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
@@ -27,7 +26,7 @@ from smfd.control.housekeeping import Housekeeping
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
 from smfd.control.quota import Quota
-from smfd.control.reputation_settings import reputation
+from smfd.control.reputation_settings import Reputation, reputation
 from smfd.control.selftest import SelfTest
 from smfd.control.unprotected import unprotected
 from smfd.delivery.leftovers import Leftovers
@@ -38,9 +37,8 @@ from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
 from smfd.delivery.signer import Signer
 from smfd.net.descriptors import raise_limit
-from smfd.net.hangup import Hangup
+from smfd.net.hangup import Hangup, read_again
 from smfd.net.systemd import READY, STOPPING, notify
-from smfd.net.tls import ServerTLS, explained
 from smfd.policy.networks import networks
 from smfd.scan.stages import Scan, chain, policy, stages
 from smfd.scan.virus import VirusStage
@@ -97,6 +95,7 @@ class Stock:
     repeats: Repeats
     quota: Quota
     signer: Signer
+    reputation: Reputation
 
     def services(self) -> Iterator[IService]:
         """In the order in which they start."""
@@ -113,6 +112,7 @@ class Stock:
         yield self.search
         yield self.runner
         yield self.repeats
+        yield from self.reputation.services()
 
     def recorder(self, clock: Any, gates: Gates) -> Recorder:
         """Writes down what comes in."""
@@ -132,7 +132,10 @@ def _stock(config: Config, reactor: Any) -> Stock:
     tag = config.recipients.delimiter
     directory = Directory(home / "directory.db", reactor, delimiter=tag)
     maillog = _maillog(config, reactor)
-    beyond = onward(config, directory, reactor, maillog)
+    counted = quota(config, directory, reactor)
+    opinion = reputation(config, counted.bounced, reactor)
+    tell, pace = (opinion.deliverability.note,), opinion.deliverability.paces.wait
+    beyond = onward(config, directory, reactor, maillog, tell, pace)
     leftovers, others = Leftovers(spool, quarantine), beyond.destinations
     runner = Runner(ledger, spool, destinations, leftovers, reactor, elsewhere=others)
     return Stock(
@@ -143,20 +146,21 @@ def _stock(config: Config, reactor: Any) -> Stock:
         spool,
         runner,
         Retention(ledger, quarantine),
-        Search(
-            home,
-            LedgerRecords(home / FILE),
-            annex.desk("search"),
-            reactor,
-            retention=config.store.retention_days,
-        ),
+        _search(config, annex, reactor),
         maillog,
         destinations,
         beyond,
         Repeats(reactor),
-        quota(config, directory, reactor),
+        counted,
         Signer(DKIMKeys(directory), reactor, config.dkim.sign),
+        opinion,
     )
+
+
+def _search(config: Config, annex: Annex, reactor: Any) -> Search:
+    home, days = config.home, config.store.retention_days
+    records, desk = LedgerRecords(home / FILE), annex.desk("search")
+    return Search(home, records, desk, reactor, retention=days)
 
 
 def _maillog(config: Config, reactor: Any) -> MailLog:
@@ -262,14 +266,7 @@ def _house(
         virus=scan.virus,
         clock=reactor,
         ids=partial(_new_id, reactor),
-        facts=Facts(
-            hostname=config.hostname,
-            version=smfd.__version__,
-            started=time.time(),
-            engine=config.virus.engine if virus else "",
-            threshold=config.content.threshold,
-            off=unprotected(config),
-        ),
+        facts=_facts(config, config.virus.engine if virus else ""),
         pulse=Pulse(reactor),
         self_test=SelfTest(virus, reactor) if isinstance(virus, VirusStage) else None,
         load=doors.front.stress,
@@ -279,6 +276,18 @@ def _house(
         workers=scan.workers,
         signer=stock.signer,
         resolver=scan.resolver,
+        reputation=stock.reputation,
+    )
+
+
+def _facts(config: Config, engine: str) -> Facts:
+    return Facts(
+        hostname=config.hostname,
+        version=smfd.__version__,
+        started=time.time(),
+        engine=engine,
+        threshold=config.content.threshold,
+        off=unprotected(config),
     )
 
 
@@ -332,7 +341,6 @@ def make_service(config: Config, reactor: Any) -> IService:
     stock = _stock(config, reactor)
     hands = stock.annex.desk("clamd", config.virus.connections)
     scan = stages(config, stock.directory, hands, reactor)
-    opinion = reputation(config, scan.resolver, stock.quota.bounced, reactor)
     stress = stress_limits(config, raise_limit())
     front, acceptance = _front(config, stock, scan, reactor, stress.capacity)
     passwords = Passwords(reactor, config.login.threads, config.login.waiting)
@@ -341,13 +349,14 @@ def make_service(config: Config, reactor: Any) -> IService:
         config,
         Guarded(front, front.recorder.gates),
         _back(config, front, acceptance),
-        submission(config, front, acceptance, stock.quota, passwords, homes, opinion),
+        submission(
+            config, front, acceptance, stock.quota, passwords, homes, stock.reputation
+        ),
         stress,
         front.ids,
         reactor,
     )
     house = _house(config, stock, scan, reactor, doors, passwords)
-    house = evolve(house, reputation=opinion)
     reception = doors.reception(config)
     shelves = {**scan.sources.shelves, "homes": homes.shelf}
     services = (
@@ -360,7 +369,7 @@ def make_service(config: Config, reactor: Any) -> IService:
             stock.retention, stock.search, reactor, config.store.retention_days
         ),
         API(house, config.resolve(config.control.socket), reactor),
-        Hangup(reactor, partial(_reload, doors.tls)),
+        Hangup(reactor, partial(read_again, doors.tls)),
         reception,
     )
     root = Daemon(reception, services)
@@ -380,17 +389,3 @@ def _check(directory: Path) -> None:
 def _ready() -> None:
     log.info("smfd ready")
     notify(READY)
-
-
-def _reload(tls: ServerTLS | None) -> None:
-    """Read the certificate again; all else is read at the start only."""
-    if tls is None:
-        log.info("SIGHUP: there is no certificate to be read again")
-        return
-    try:
-        tls.reload()
-    except (OSError, ValueError, SSL.Error) as trouble:
-        why = explained(trouble)
-        log.error("SIGHUP: the old certificate stays, the new fails: {why}", why=why)
-    else:
-        log.info("SIGHUP: the certificate was read again")

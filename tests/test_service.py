@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smfd.config.load import load, read
 from smfd.control.unprotected import unprotected
 from smfd.ctl.foundation import Foundation
-from smfd.service import _reload
+from smfd.net.hangup import read_again
 from tests.test_tap import twistd
 
 
@@ -120,4 +120,4 @@ class StartTests(SynchronousTestCase):
 
     def test_reload_without_tls(self) -> None:
         """SIGHUP does no harm where there is no certificate."""
-        _reload(None)
+        read_again(None)

@@ -17,6 +17,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.control.times import utc
+from smfd.delivery.word import PACED
 from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE
 from smfd.policy.causes import cause
@@ -122,8 +123,9 @@ class Deliverability(Service):
 
     def _learn(self, attempt: Attempt) -> None:
         c = attempt.consignment
-        if c.recipient.destination != REMOTE:
-            # Where hosted domains have their mailboxes, nobody judges us.
+        if c.recipient.destination != REMOTE or attempt.why == PACED:
+            # Where hosted domains have their mailboxes, nobody judges us; nor
+            # does he whom we spare ourselves.
             return
         provider = self.paces.providers.of(attempt.host or attempt.site)
         way = Way(

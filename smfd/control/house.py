@@ -148,8 +148,6 @@ class House:
     def services(self) -> Iterator[IService]:
         """Those that only the use cases need, not started."""
         yield self.passwords
-        if self.reputation is not None:
-            yield from self.reputation.services()
         if self.pulse is not None:
             yield self.pulse
         if self.self_test is not None:

@@ -2,7 +2,8 @@
 Our own addresses are looked up as others look them up: on lists, and by name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from attrs import define, field, frozen
@@ -34,6 +35,7 @@ class Look:
     @ivar clean: those that do not.
     @ivar unknown: those that did not answer, or would not.
     @ivar named: its names; None when the DNS did not say.
+    @ivar hello: what we call ourselves there.
     """
 
     address: str
@@ -41,6 +43,14 @@ class Look:
     clean: tuple[str, ...]
     unknown: tuple[str, ...]
     named: Named | None
+    hello: str
+
+    @property
+    def fault(self) -> str:
+        """What is wrong with its names, a clause; or ""."""
+        if self.named is None:
+            return ""
+        return self.named.fault(self.hello)
 
 
 @define(eq=False)
@@ -48,7 +58,8 @@ class Listings(Service):
     """
     Looks once an hour.
 
-    @ivar addresses: ours; none: those of our hostname.
+    @ivar addresses: ours, and what we call ourselves there; none: those of
+        our hostname.
     @ivar zones: the lists.
     @ivar looks: what was found last, by address.
     @ivar at: when that was, seconds since the epoch; 0 for never.
@@ -59,7 +70,7 @@ class Listings(Service):
     resolver: Lookup
     clock: IReactorTime
     hostname: str
-    addresses: tuple[str, ...] = ()
+    addresses: Mapping[str, str] = field(factory=dict)
     zones: tuple[str, ...] = ()
     looks: dict[str, Look] = field(factory=dict, init=False)
     at: float = field(default=0.0, init=False)
@@ -101,9 +112,12 @@ class Listings(Service):
         ]
 
     async def _look(self) -> None:
-        ours = self.addresses or await self._own()
+        ours = self.addresses or dict.fromkeys(await self._own(), self.hostname)
         found = await gatherResults(
-            [Deferred.fromCoroutine(self._one(a)) for a in ours[:_MOST]]
+            [
+                Deferred.fromCoroutine(self._one(address, hello))
+                for address, hello in islice(ours.items(), _MOST)
+            ]
         )
         before = {(o.address, o.zone) for x in self.looks.values() for o in x.listed}
         self.looks, self.at = {look.address: look for look in found}, self._now()
@@ -123,7 +137,7 @@ class Listings(Service):
             found += await self._records(self.hostname, kind) or ()
         return tuple(a for a in found if address_of(a).is_global)
 
-    async def _one(self, address: str) -> Look:
+    async def _one(self, address: str, hello: str) -> Look:
         asked = [Deferred.fromCoroutine(self._on(address, z)) for z in self.zones]
         answers: Sequence[Any] = await gatherResults(asked)
         pairs = list(zip(self.zones, answers, strict=True))
@@ -133,6 +147,7 @@ class Listings(Service):
             tuple(zone for zone, answer in pairs if answer == ""),
             tuple(zone for zone, answer in pairs if answer is None),
             await self._named(address),
+            hello,
         )
 
     async def _on(self, address: str, zone: str) -> Listed | str | None:

@@ -45,7 +45,11 @@ async def show(
         providers,
         accounts,
         ours.listings.alarms(),
-        list(_names(looks.values(), house.facts.hostname)),
+        [
+            f"{look.address}: {look.fault}; many refuse mail for it."
+            for look in looks.values()
+            if look.fault
+        ],
     )
     return {
         "domain": name,
@@ -53,7 +57,7 @@ async def show(
         "answer": answer(evidence),
         "total": _tally(total(providers)),
         "providers": _providers(providers, report, deliverability.paces),
-        "sources": _sources(house, ours, report, now),
+        "sources": _sources(ours, report, now),
         "accounts": [{"account": t.name, **_tally(t)} for t in accounts],
         "by_day": _by_day(report),
         "suppressed": deliverability.suppressions.page(now, name, limit=0).total,
@@ -123,9 +127,7 @@ def _cause(kind: str, number: int, sample: Sample | None) -> dict[str, Any]:
     }
 
 
-def _sources(
-    house: House, ours: Reputation, report: Report, now: float
-) -> list[dict[str, Any]]:
+def _sources(ours: Reputation, report: Report, now: float) -> list[dict[str, Any]]:
     counted: Mapping[str, Tally] = {t.name: t for t in tallies(report.sources)}
     looks, warm_up = ours.listings.looks, ours.deliverability.paces.warm_up
     addresses = [*looks, *warm_up.since, *(name for name in counted if name)]
@@ -133,14 +135,14 @@ def _sources(
         {
             "address": address,
             **_tally(counted.get(address, Tally(address))),
-            **_look(looks.get(address), house.facts.hostname),
+            **_look(looks.get(address)),
             "warm_up": warm_up.most(address, now),
         }
         for address in dict.fromkeys(addresses)
     ]
 
 
-def _look(look: Look | None, hostname: str) -> dict[str, Any]:
+def _look(look: Look | None) -> dict[str, Any]:
     if look is None:
         return {"listed": [], "not_listed": [], "unsure": [], "names": [], "fault": ""}
     named = look.named
@@ -149,7 +151,7 @@ def _look(look: Look | None, hostname: str) -> dict[str, Any]:
         "not_listed": list(look.clean),
         "unsure": list(look.unknown),
         "names": list(named.names) if named else [],
-        "fault": named.fault(hostname) if named else "the DNS does not say its name",
+        "fault": look.fault if named else "the DNS does not say its name",
     }
 
 
@@ -160,13 +162,6 @@ def _listed(one: Listed) -> dict[str, Any]:
         "meaning": one.meaning,
         "since": utc(one.since),
     }
-
-
-def _names(looks: Iterable[Look], hostname: str) -> Iterable[str]:
-    for look in looks:
-        fault = look.named.fault(hostname) if look.named else ""
-        if fault:
-            yield f"{look.address}: {fault}; many refuse mail for it."
 
 
 def _by_day(report: Report) -> list[dict[str, Any]]:

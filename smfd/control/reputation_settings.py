@@ -12,7 +12,7 @@ from smfd.config.reputation import Reputation as Settings
 from smfd.config.schema import Config
 from smfd.control.deliverability import Deliverability, Terms
 from smfd.control.listings import Listings
-from smfd.net.dns_answer import Lookup
+from smfd.net.dns import resolver
 from smfd.policy.paces import Paces
 from smfd.policy.providers import PROVIDERS, Provider, Providers
 from smfd.policy.warm_up import WarmUp
@@ -44,7 +44,6 @@ class Reputation:
 
 def reputation(
     config: Config,
-    resolver: Lookup,
     bounced: Callable[[str, int], Deferred[Any]],
     reactor: Any,
 ) -> Reputation:
@@ -66,13 +65,23 @@ def reputation(
             bounced,
         ),
         Listings(
-            resolver,
+            resolver(config.dns, reactor),
             reactor,
             config.hostname,
-            settings.addresses,
+            _addresses(config),
             tuple(zone.rstrip(".").lower() for zone in settings.lists),
         ),
     )
+
+
+def _addresses(config: Config) -> dict[str, str]:
+    """Ours, and what we call ourselves there."""
+    hellos = {
+        one.address: one.hello.rstrip(".").lower() or config.hostname
+        for one in config.relay.source
+    }
+    named = config.reputation.addresses or hellos
+    return {address: hellos.get(address, config.hostname) for address in named}
 
 
 def _paces(settings: Settings, reactor: Any) -> Paces:

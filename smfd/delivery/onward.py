@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from smfd.config.schema import Config
 from smfd.delivery.ending import Kept, Told
 from smfd.delivery.relay import RelayDestination, Road, Tell
+from smfd.delivery.relay_round import Pace, at_once
 from smfd.delivery.tlspolicy import tls_policies
 from smfd.delivery.tries import Tries
 from smfd.delivery.where import Way
@@ -75,6 +76,7 @@ def onward(
     reactor: Any,
     maillog: MailLog,
     tell: Sequence[Tell] = (),
+    pace: Pace = at_once,
     route_of: Callable[[str], str] | None = None,
 ) -> Onward:
     """
@@ -82,6 +84,7 @@ def onward(
 
     @param directory: knows the next hops of hosted domains.
     @param tell: are told of each try to send to the world.
+    @param pace: how fast the world is sent to.
     @param route_of: see L{Where <smfd.delivery.where.Where>}.
     """
     settings, relay = config.onward, config.relay
@@ -102,7 +105,7 @@ def onward(
     make = partial(RelayDestination, clock=reactor, home=config.home)
     road = Road(near, hands, tell=tries)
     hosted = partial(_hosted, directory)
-    world = Road(far, hands, policies, tell=_all((tries, *tell)))
+    world = Road(far, hands, policies, pace, _all((tries, *tell)))
     way = where(config, asked, policies, route_of).of
     return Onward(
         (

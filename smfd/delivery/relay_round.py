@@ -13,7 +13,7 @@ from twisted.logger import Logger
 
 from smfd.delivery.approach import Approach, Missed, Nobody
 from smfd.delivery.relay_body import Pages
-from smfd.delivery.word import BROKEN, CONGESTED, Word
+from smfd.delivery.word import BROKEN, CONGESTED, PACED, Word
 from smfd.interfaces import IHands
 from smfd.model.entry import Consignment
 from smfd.model.hop import NextHop
@@ -210,10 +210,10 @@ class Round:
         return self.pace(hop.host, hop.origin.address)
 
     def _later(self, shipments: Iterable[Shipment], seconds: float) -> None:
-        why = "its provider is sent to as fast as it wants"
         for shipment in shipments:
-            word = Word(shipment.consignments[0], None, why, CONGESTED, wait=seconds)
-            self._say(shipment, evolve(word, hop=self.approach.hop))
+            c, hop = shipment.consignments[0], self.approach.hop
+            word = Word(c, None, PACED, CONGESTED, hop, wait=seconds)
+            self._say(shipment, word)
 
     def _nobody(self, shipment: Shipment, missed: Missed) -> None:
         """Nobody is there for this one, and for the others neither."""

@@ -4,8 +4,14 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+from OpenSSL import SSL
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorFromThreads
+from twisted.logger import Logger
+
+from smfd.net.tls import ServerTLS, explained
+
+log = Logger()
 
 
 class Hangup(Service):
@@ -34,3 +40,17 @@ class Hangup(Service):
     def _heard(self, number: int, frame: object) -> None:
         # Between any two instructions: do nothing here.
         self._reactor.callFromThread(self._function)
+
+
+def read_again(tls: ServerTLS | None) -> None:
+    """Read the certificate again; all else is read at the start only."""
+    if tls is None:
+        log.info("SIGHUP: there is no certificate to be read again")
+        return
+    try:
+        tls.reload()
+    except (OSError, ValueError, SSL.Error) as trouble:
+        why = explained(trouble)
+        log.error("SIGHUP: the old certificate stays, the new fails: {why}", why=why)
+    else:
+        log.info("SIGHUP: the certificate was read again")

@@ -253,9 +253,4 @@ SILENCE = (
         " domains, our resolver is ill; else their zone is.",
         About.THEM,
     ),
-    Sign(
-        Kind.RATE,
-        ("limit of ours", "warm-up"),
-        "We hold it back ourselves, so that they keep thinking well of us.",
-    ),
 )

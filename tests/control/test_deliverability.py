@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from smfd.control.deliverability import Deliverability, Terms
+from smfd.delivery.word import PACED
 from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE, Consignment, Recipient
 from smfd.model.transaction import Body
@@ -97,6 +98,12 @@ class DeliverabilityTests(TestCase):
         self.ours.note(attempt(UNKNOWN, destination="relay"))
         self.assertEqual({}, await self.kinds())
         self.assertEqual("", self.ours.refusal("ann@home.example", "bob@example.net"))
+
+    async def test_spared(self) -> None:
+        """Whom we spare ourselves has refused nothing, and is spared no more for it."""
+        self.ours.note(attempt(None, why=PACED))
+        self.assertEqual({}, await self.kinds())
+        self.assertEqual({}, self.ours.paces.slowed())
 
     def test_slower(self) -> None:
         """Who complains is served slower at once."""

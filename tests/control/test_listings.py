@@ -45,8 +45,9 @@ class ListingsTests(TestCase):
 
     def look(self, *addresses: str) -> Listings:
         """One that asks the name server."""
-        zones = (ZEN, OTHER)
-        return Listings(self.resolver(), self.time, "mx.home.example", addresses, zones)
+        name, zones = "mx.home.example", (ZEN, OTHER)
+        ours = dict.fromkeys(addresses, name)
+        return Listings(self.resolver(), self.time, name, ours, zones)
 
     async def test_listed(self) -> None:
         """A listing is an alarm with its meaning, and keeps its first time."""
@@ -88,10 +89,9 @@ class ListingsTests(TestCase):
         self.zone["other.example"] = {"A": ["192.0.2.99"]}
         ours = self.look("192.0.2.25", "192.0.2.26")
         await ours.look()
-        good, bad = (ours.looks[f"192.0.2.{n}"].named for n in (25, 26))
-        assert good is not None and bad is not None
-        self.assertEqual("", good.fault("mx.home.example"))
-        self.assertEqual(((), ("other.example",)), (bad.own, bad.names))
+        good, bad = (ours.looks[f"192.0.2.{n}"] for n in (25, 26))
+        self.assertEqual("", good.fault)
+        self.assertIn("other.example is not its own", bad.fault)
 
     async def test_own(self) -> None:
         """Without a setting our addresses are the public ones of our hostname."""

@@ -52,10 +52,10 @@ class ReputationTests(CtlTestCase):
         assert self.house.quota is not None
         made: Reputation = reputation(
             evolve(config, server=evolve(config.server, home=str(self.home))),
-            Names(),
             self.house.quota.bounced,
             reactor,
         )
+        made.listings.resolver = Names()
         self.ours = made
         house = evolve(self.house, reputation=made)
         for service in made.services():
