@@ -1,0 +1,151 @@
+"""What users send arrives in the world: by the DNS, at a real Postfix."""
+
+import os
+import tempfile
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from smtplib import SMTP_SSL
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.signed_zones import Unbound, Zone
+from tests.system.house import House, id_of
+from tests.system.peers import Postfix
+from tests.system.test_submission import believing
+
+ANN, USER = "ann@example.test", "user@far.test"
+
+#: Nobody is at the first; the second is Postfix.
+FAR = """
+@ MX 10 dead
+@ MX 20 live
+dead A 127.0.0.77
+live A 127.0.0.1
+"""
+#: Domains that take no mail, each in its own way.
+OTHERS = """
+null MX 0 .
+us MX 10 mx.example.test.
+private A 10.0.0.1
+loop A 127.0.0.1
+"""
+SETTINGS = """
+[virus]
+engine = "builtin"
+[dns]
+servers = ["127.0.0.1:{dns}"]
+[relay]
+port = {port}
+networks_allowed = ["127.0.0.0/8"]
+"""
+
+
+class WorldTests(SynchronousTestCase):
+    """From the login to the mailbox of somebody elsewhere."""
+
+    def setUp(self) -> None:
+        if os.geteuid():
+            raise SkipTest("Postfix starts as root only")
+        zones = {"far.test.": Zone(FAR), "none.test.": Zone(OTHERS, signed=False)}
+        self.resolver = Unbound(Path(tempfile.mkdtemp()) / "unbound", zones)
+        self.resolver.start()
+        self.addCleanup(self.resolver.stop)
+        self.postfix = Postfix()
+        self.addCleanup(self.postfix.remove)
+        self.postfix.start()
+        ports = {"dns": self.resolver.port, "port": self.postfix.port}
+        self.house = House((ANN,), SETTINGS.format(**ports))
+        self.addCleanup(self.house.remove)
+        self.house.start()
+
+    def send(self, *recipients: str, words: str = "Hello.") -> str:
+        """Ann writes; the id of her message."""
+        letter = EmailMessage()
+        letter["From"], letter["To"], letter["Subject"] = ANN, "you: ;", "Hello"
+        letter.set_content(words)
+        port = self.house.base + 465
+        with SMTP_SSL("127.0.0.1", port, context=believing()) as client:
+            client.ehlo("there.test")
+            client.login(ANN, self.house.made["users"][ANN])
+            client.mail(ANN)
+            for recipient in recipients:
+                self.assertEqual(250, client.rcpt(recipient)[0])
+            code, text = client.data(letter.as_bytes(policy=SMTP))
+        self.assertEqual(250, code, text)
+        return id_of(text.decode())
+
+    def fates(self, entry: str) -> dict[str, tuple[str, str]]:
+        """What became of each recipient, and the last word."""
+        story = self.house.ctl("trace", "show", entry)["recipients"]
+        return {r["address"]: (r["state"], r["detail"] or r["reason"]) for r in story}
+
+    def settled(self, entry: str) -> dict[str, tuple[str, str]]:
+        """The same, when none of them is due any more."""
+
+        def find() -> dict[str, tuple[str, str]] | None:
+            found = self.fates(entry)
+            return None if "due" in {state for state, _ in found.values()} else found
+
+        found: dict[str, tuple[str, str]] = self.house.until(find)
+        return found
+
+    def test_arrives(self) -> None:
+        """Where the first server is not there the second gets it, once."""
+        entry = self.send(USER)
+        (message,) = self.house.until(self.postfix.messages)
+        self.assertIn(b"\r\n\r\nHello.", message)
+        state, detail = self.settled(entry)[USER]
+        self.assertEqual("delivered", state)
+        where = "250 2.0.0 host live.far.test [127.0.0.1]: Ok: queued"
+        self.assertTrue(detail.startswith(where), detail)
+        log = self.house.home / "log" / "mail.log"
+
+        def line() -> str:
+            lines = log.read_text().splitlines()
+            return next((line for line in lines if "status=sent" in line), "")
+
+        said = self.house.until(line)
+        self.assertIn(f"{entry}: to=<{USER}>, relay=live.far.test[127.0.0.1]", said)
+
+    def test_refused(self) -> None:
+        """Who does not exist, and what takes no mail, is told at once and apart."""
+        nobody, null = "nobody@far.test", "u@null.none.test"
+        gone, us = "u@gone.none.test", "u@us.none.test"
+        private = "u@private.none.test"
+        found = self.settled(self.send(USER, nobody, null, gone, us, private))
+        self.assertEqual("delivered", found.pop(USER)[0])
+        self.assertEqual({"failed"}, {state for state, _ in found.values()})
+        for address, words in (
+            (nobody, "550 5.1.1 host live.far.test [127.0.0.1]: "),
+            (null, "556 5.1.10: "),
+            (gone, "550 5.1.2: "),
+            (us, "554 5.4.6: "),
+            (private, "550 5.4.4: "),
+        ):
+            self.assertTrue(found[address][1].startswith(words), found[address])
+        self.assertEqual(1, len(self.postfix.messages()))
+
+    def test_killed(self) -> None:
+        """
+        Killed again and again while mail goes out, nothing is lost (R10).
+
+        What was on its way may be there twice: SMTP cannot ask.
+        """
+        sent = []
+        for turn in range(3):
+            for number in range(10):
+                words = f"number {turn}-{number}"
+                self.send(USER, words=words)
+                sent.append(words.encode())
+            self.house.kill()
+            self.house.start()
+        self.house.until(lambda: self.house.ctl("status")["queue"] == 0)
+
+        def arrived() -> list[bytes]:
+            found = self.postfix.messages()
+            return [m.partition(b"\r\n\r\n")[2].strip() for m in found]
+
+        self.house.until(lambda: len(set(arrived())) >= len(sent))
+        self.assertEqual(set(sent), set(arrived()))
+        self.assertLessEqual(len(arrived()), len(sent) + 3 * 16)
