@@ -40,4 +40,15 @@ class TLSOut:
         "DNSSEC; with any other it is as if it were off.",
         True,
     )
+    mta_sts: bool = setting(
+        "Obey MTA-STS policies, RFC 8461, which are fetched from the domains' web "
+        "servers.",
+        True,
+    )
+    authorities: str = setting(
+        "PEM: who may sign the certificates of MX hosts and of web servers with "
+        "policies. Empty: whom the system believes.",
+        "",
+        example='"authorities.pem"',
+    )
     site: tuple[TLSSite, ...] = field(default=())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
@@ -11,7 +12,7 @@ from smfd.config.schema import Config
 from smfd.delivery.ending import Kept, Told
 from smfd.delivery.relay import RelayDestination, Road, Tell
 from smfd.delivery.relay_round import Pace, at_once
-from smfd.delivery.tlspolicy import tls_policies
+from smfd.delivery.tls_out import TLSOut, tls_out
 from smfd.delivery.tries import Tries
 from smfd.delivery.where import Way
 from smfd.delivery.where_of import where
@@ -36,6 +37,7 @@ class Onward(Service):
     The destinations "lmtp" and "relay" for hosted domains, and "remote".
 
     @ivar destinations: all of them.
+    @ivar tls: how safe the world's servers must be.
     """
 
     def __init__(
@@ -43,18 +45,22 @@ class Onward(Service):
         destinations: Sequence[RelayDestination],
         hops: Sequence[Hops],
         hands: Threads,
+        tls: TLSOut,
     ) -> None:
         """
         @param hops: all connections.
         @param hands: read what is large.
+        @param tls: knows how safe the world's servers must be.
         """
+        self.tls = tls
         self.destinations = tuple(destinations)
         self._hops = hops
         self._hands = hands
 
     def startService(self) -> None:
-        """Threads that read what is large."""
+        """Threads that read what is large, and what is known of TLS."""
         self._hands.start()
+        self.tls.startService()
         super().startService()
 
     def stopService(self) -> "Deferred[None]":
@@ -67,6 +73,7 @@ class Onward(Service):
     async def _stop(self) -> None:
         for destination in self.destinations:
             await destination.ended()
+        await self.tls.stopService()
         self._hands.stop()
 
 
@@ -87,20 +94,12 @@ def onward(
     @param pace: how fast the world is sent to.
     @param route_of: see L{Where <smfd.delivery.where.Where>}.
     """
-    settings, relay = config.onward, config.relay
     hands = Threads(reactor, "onward", most=2)
-    patience = Patience(
-        settings.connect_timeout,
-        settings.reply_timeout,
-        end=settings.end_timeout,
-        message=settings.message_timeout,
-    )
-    lifetime = settings.lifetime_days * 86400.0
-    near = _hops(config, reactor, patience, settings.connections)
-    far = partial(_hops, config, reactor, patience, relay.connections)(
-        messages=relay.messages, absence=ABSENCE
-    )
-    policies = tls_policies(config, asked := resolver(config.dns, reactor))
+    patience = _patience(config)
+    lifetime = config.onward.lifetime_days * 86400.0
+    near, far = _hops(config, reactor, patience), _far(config, reactor, patience)
+    safety = tls_out(config, asked := resolver(config.dns, reactor), reactor)
+    policies = safety.policies
     tries = Tries(maillog).note
     make = partial(RelayDestination, clock=reactor, home=config.home)
     road = Road(near, hands, tell=tries)
@@ -115,6 +114,7 @@ def onward(
         ),
         (near, far),
         hands,
+        safety,
     )
 
 
@@ -122,7 +122,7 @@ def callout(config: Config, reactor: Any) -> Callout:
     """Who asks next hops for recipients, over connections of its own."""
     seconds = config.recipients.timeout
     patience = Patience(seconds, seconds, seconds, seconds)
-    hops = _hops(config, reactor, patience, config.onward.connections)
+    hops = _hops(config, reactor, patience)
     return Callout(hops, seconds)
 
 
@@ -143,9 +143,35 @@ def _all(listeners: Sequence[Tell]) -> Tell:
     return tell
 
 
-def _hops(
-    config: Config, reactor: Any, patience: Patience, connections: int, **more: Any
-) -> Hops:
-    authorities = config.onward.authorities
-    trusted = config.resolve(authorities) if authorities else None
-    return Hops(reactor, config.hostname, patience, connections, trusted, **more)
+def _patience(config: Config) -> Patience:
+    settings = config.onward
+    return Patience(
+        settings.connect_timeout,
+        settings.reply_timeout,
+        end=settings.end_timeout,
+        message=settings.message_timeout,
+    )
+
+
+def _far(config: Config, reactor: Any, patience: Patience) -> Hops:
+    """Connections to the servers of the world."""
+    relay = config.relay
+    return Hops(
+        reactor,
+        config.hostname,
+        patience,
+        relay.connections,
+        _trusted(config, config.tls_out.authorities),
+        messages=relay.messages,
+        absence=ABSENCE,
+    )
+
+
+def _hops(config: Config, reactor: Any, patience: Patience) -> Hops:
+    settings = config.onward
+    trusted = _trusted(config, settings.authorities)
+    return Hops(reactor, config.hostname, patience, settings.connections, trusted)
+
+
+def _trusted(config: Config, authorities: str) -> Path | None:
+    return config.resolve(authorities) if authorities else None

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from attrs import field, frozen
 from twisted.internet.defer import Deferred
 
-from smfd.config.schema import Config
 from smfd.model.hop import TLSA, NextHop
 from smfd.net.dns import DNSTrouble, Lookup
 from smfd.net.smtp_client import Trouble
@@ -133,10 +132,3 @@ class TLSPolicies:
     def note(self, policy: SitePolicy) -> Callable[[NextHop, Proof], object]:
         """Whom C{Hops.line} is to tell what became of TLS."""
         return lambda hop, proof: self.told(policy, hop, proof)
-
-
-def tls_policies(config: Config, resolver: Lookup) -> TLSPolicies:
-    """As the settings have it."""
-    settings = config.tls_out
-    overrides = {site.name: site.policy for site in settings.site}
-    return TLSPolicies(resolver, overrides, settings.dane)

@@ -4,7 +4,7 @@ One request over HTTPS to a server of strangers, and what came of it.
 No redirect is followed, no cookie kept, no connection used twice; the other
 side has a deadline for all of it, and may say so much and no more.
 
-Standards: RFC 8461 §3.3, RFC 8460 §5.4, RFC 9110.
+Standards: RFC 8461 §3.3, RFC 8460 §5.4.
 """
 
 from collections.abc import Mapping
