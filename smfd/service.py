@@ -288,6 +288,7 @@ def _facts(config: Config, engine: str) -> Facts:
         engine=engine,
         threshold=config.content.threshold,
         off=unprotected(config),
+        certificate=str(config.resolve(config.tls.certificate)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from smfd.console.fields import FLAG, PAGE, TEXT
 from smfd.console.router import Route
-from smfd.control import dkim
+from smfd.control import dkim, dns
 
 _OF = "/v1/domains/{name}/dkim"
 
@@ -16,5 +16,6 @@ ROUTES = (
     Route("GET", _OF, dkim.show),
     Route("POST", _OF, dkim.add),
     Route("POST", f"{_OF}/rotate", dkim.rotate, body={"force": FLAG}),
+    Route("GET", "/v1/domains/{name}/dns", dns.show, query={"check": FLAG}),
     Route("DELETE", f"{_OF}/{{selector}}", dkim.retire),
 )

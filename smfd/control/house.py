@@ -70,6 +70,7 @@ class Facts:
     @ivar engine: the virus engine: "clamd", "builtin" or "" for none.
     @ivar off: everything protective that is switched off, a sentence each.
     @ivar started: seconds since the epoch.
+    @ivar certificate: the file of the certificate of STARTTLS, or "".
     @ivar threshold: the score at which mail is spam, where a domain says none.
     """
 
@@ -79,6 +80,7 @@ class Facts:
     engine: str
     off: tuple[str, ...] = ()
     threshold: float = 5.0
+    certificate: str = ""
 
 
 @frozen

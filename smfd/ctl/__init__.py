@@ -31,6 +31,7 @@ VERBS = {
     "forward": Verb("addresses", "forward", "Mailboxes whose mail goes to others."),
     "recipient": Verb("addresses", "recipient", "Listed addresses of domains."),
     "dkim": Verb("dkim", "dkim", "The keys that mail is signed with."),
+    "dns": Verb("dns", "dns", "The DNS records of a domain, and their faults."),
     "grant": Verb("grant", "grant", "Who may write as whom."),
     "list": Verb("directory", "list_", "Allow and block entries."),
     "group": Verb("group", "group", "Groups of users."),

@@ -10,7 +10,7 @@ Standards: RFC 6376 §5, RFC 7489 §3.1 (d= is the domain of From).
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import evolve, frozen
 from twisted.application.service import Service
@@ -27,6 +27,8 @@ from smfd.model.transaction import Body
 from smfd.policy.lists import parse_domain
 from smfd.store.directory_dkim import DKIMKeys
 from smfd.store.threads import Threads
+
+T = TypeVar("T")
 
 #: Octets of a large body that are read at a time.
 _PIECE = 262_144
@@ -91,6 +93,10 @@ class Signer(Service):
     def make(self) -> Deferred[tuple[NewKey, ...]]:
         """A pair of new keys."""
         return self._makers.run(make_keys)
+
+    def beside(self, function: Callable[..., T], *args: object) -> Deferred[T]:
+        """Call what blocks for a moment, where keys are made."""
+        return self._makers.run(function, *args)
 
     async def signed(self, entry: Entry, header: Header | None = None) -> Entry:
         """

@@ -196,6 +196,12 @@ class SPFStage:
         text = "" if sender is None else f"{sender.local}@{sender.domain}"
         return Deferred.fromCoroutine(self._scan(about, text, helo))
 
+    async def check_host(self, client: str, sender: str, helo: str) -> str:
+        """What comes out for somebody, in lower case, as RFC 7208 §2.6 calls it."""
+        budget = Budget(self.resolver, self.lookups)
+        _, result, _ = await self._evaluate(budget, client, sender, helo)
+        return result
+
     async def _scan(self, about: About, sender: str, helo: str) -> Sequence[Finding]:
         budget = Budget(self.resolver, self.lookups)
         run, result, explanation = await self._evaluate(budget, about[0], sender, helo)

@@ -1,0 +1,155 @@
+"""
+What has to be in the DNS for a domain, and why.
+
+Standards: RFC 7208 (SPF), RFC 6376 §3.6 (DKIM), RFC 7489 §6.3 (DMARC), RFC 8461
+§3.1 (MTA-STS), RFC 8460 §3 (TLS reports), RFC 6186 §3.4 and
+RFC 8314 §5.1 (SRV), RFC 7672 §3.1 (TLSA).
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+
+from attrs import frozen
+
+from smfd.model.dkim import ACTIVE, RETIRED, SPARE, DKIMKey
+
+#: RFC 8461 §3.2: how long others keep our policy, seconds.
+_MAX_AGE = 604_800
+
+_PORTS = (("submissions", 465), ("submission", 587), ("imaps", 993))
+_STATES = {
+    ACTIVE: "keys that sign",
+    SPARE: "keys that will sign one day, and have to be known by then",
+    RETIRED: "keys that signed; leave them until they are no longer listed",
+}
+
+
+@frozen
+class Wanted:
+    """
+    One record.
+
+    @ivar what: "mx", "spf", "dkim", ...: how it is judged.
+    @ivar value: as a zone has it, names with their dot; "" when we cannot know.
+    @ivar why: what it is for, a sentence.
+    @ivar needed: mail suffers without it.
+    @ivar plain: it can be published as it is; else somebody has to think first.
+    """
+
+    what: str
+    name: str
+    type: str  # noqa: A003
+    value: str
+    why: str
+    needed: bool = True
+    plain: bool = True
+
+
+@frozen
+class Site:
+    """
+    A domain, and what we are to it.
+
+    @ivar hostname: what we call ourselves.
+    @ivar keys: those whose records have to be there.
+    @ivar addresses: ours, as far as they are known.
+    @ivar digest: SHA-256 of the key of our certificate, in hexadecimal; or "".
+    """
+
+    domain: str
+    hostname: str
+    keys: Sequence[DKIMKey] = ()
+    addresses: Sequence[str] = ()
+    digest: str = ""
+
+    @property
+    def policy(self) -> str:
+        """The MTA-STS policy, to be served over HTTPS (RFC 8461 §3.2)."""
+        return (
+            "version: STSv1\r\nmode: enforce\r\n"
+            f"mx: {self.hostname}\r\nmax_age: {_MAX_AGE}\r\n"
+        )
+
+    @property
+    def policy_url(self) -> str:
+        """Where (RFC 8461 §3.3)."""
+        return f"https://mta-sts.{self.domain}/.well-known/mta-sts.txt"
+
+    def wanted(self) -> Iterator[Wanted]:
+        """All records, those of the host first."""
+        yield from self._host()
+        yield from self._mail()
+        yield from self._reports()
+        yield from self._programs()
+
+    def _host(self) -> Iterator[Wanted]:
+        host = self.hostname
+        # Else it stands in another zone.
+        own = f".{host}".endswith(f".{self.domain}")
+        why = f"The address of this server; its PTR record must say {host}."
+        for address in self.addresses or ("",):
+            kind = "AAAA" if ":" in address else "A"
+            plain = own and bool(address)
+            yield Wanted("address", host, kind, address, why, plain=plain)
+        for address in self.addresses:
+            name = ip_address(address).reverse_pointer
+            yield Wanted("ptr", name, "PTR", f"{host}.", why, plain=False)
+        why = f"SPF for what {host} says of itself: bounces have no other sender."
+        yield Wanted("host-spf", host, "TXT", "v=spf1 a -all", why, False, own)
+        if self.digest:
+            why = (
+                "DANE: the certificate that port 25 has. Only in a zone that is signed"
+                " (DNSSEC), and changed before the key is."
+            )
+            name, value = f"_25._tcp.{host}", f"3 1 1 {self.digest}"
+            yield Wanted("tlsa", name, "TLSA", value, why, False, False)
+
+    def _mail(self) -> Iterator[Wanted]:
+        domain, host = self.domain, self.hostname
+        why = "Mail for the domain comes here."
+        yield Wanted("mx", domain, "MX", f"10 {host}.", why)
+        why = "SPF: who sends for the domain. Add others who do, before ~all."
+        yield Wanted("spf", domain, "TXT", f"v=spf1 mx a:{host} ~all", why)
+        for key in self.keys:
+            why = f"DKIM: {_STATES[key.state]}."
+            active = key.state == ACTIVE
+            yield Wanted("dkim", key.name, "TXT", key.record, why, active)
+
+    def _reports(self) -> Iterator[Wanted]:
+        domain, to = self.domain, f"mailto:postmaster@{self.domain}"
+        why = (
+            "DMARC: what others do with mail that only says it is from here. Begin"
+            " with p=none if somebody else sends for the domain, too."
+        )
+        value = f"v=DMARC1; p=quarantine; rua={to}"
+        yield Wanted("dmarc", f"_dmarc.{domain}", "TXT", value, why)
+        why = "Others report to this address when TLS with us fails."
+        value = f"v=TLSRPTv1; rua={to}"
+        yield Wanted("tlsrpt", f"_smtp._tls.{domain}", "TXT", value, why, False)
+        mark = hashlib.sha256(self.policy.encode()).hexdigest()[:20]
+        why = (
+            "MTA-STS: others come with TLS or not at all. First a web server must have"
+            f" the policy below at {self.policy_url}"
+        )
+        value = f"v=STSv1; id={mark}"
+        name = f"_mta-sts.{domain}"
+        yield Wanted("mta-sts", name, "TXT", value, why, False, plain=False)
+
+    def _programs(self) -> Iterator[Wanted]:
+        domain, host = self.domain, f"{self.hostname}."
+        why = "Where mail programs hand in and read mail."
+        for service, port in _PORTS:
+            name = f"_{service}._tcp.{domain}"
+            yield Wanted("srv", name, "SRV", f"0 1 {port} {host}", why, False)
+        why = "There is none of these: RFC 6186 §3.4."
+        for service in ("imap", "pop3", "pop3s"):
+            name = f"_{service}._tcp.{domain}"
+            yield Wanted("srv", name, "SRV", "0 0 0 .", why, False)
+        why = "Only with a web server there that tells mail programs their settings."
+        for name in ("autoconfig", "autodiscover"):
+            at = f"{name}.{domain}"
+            yield Wanted("web", at, "CNAME", host, why, False, plain=False)
+        why = "Who may issue certificates for the domain; name yours."
+        value = '0 issue "letsencrypt.org"'
+        yield Wanted("caa", domain, "CAA", value, why, False, plain=False)

@@ -1,0 +1,50 @@
+"""
+Records as a zone file has them.
+
+Standards: RFC 1035 §3.3.14 (strings of 255 octets) and §5.1.
+"""
+
+import textwrap
+from collections.abc import Iterator
+
+from smfd.policy.dns_site import Site, Wanted
+
+#: Short, so that a mistake is over soon.
+_TTL = 300
+
+
+def zone(site: Site) -> Iterator[str]:
+    """
+    Lines that can be imported, a comment above each record.
+
+    What needs a thought first is a comment itself.
+    """
+    yield f"; {site.domain}, with mail at {site.hostname}."
+    yield "; What begins with ;; needs a thought first. Raise $TTL when all is well."
+    yield f"$TTL {_TTL}"
+    before = ""
+    for one in site.wanted():
+        if one.why != before:
+            yield ""
+            yield from _comment(one.why)
+            before = one.why
+        yield _record(one)
+    yield ""
+    yield from _comment(f"The MTA-STS policy for {site.policy_url}:")
+    yield from (f";   {line}" for line in site.policy.splitlines())
+
+
+def _comment(text: str) -> list[str]:
+    return [f"; {line}" for line in textwrap.wrap(text, 76)]
+
+
+def _record(one: Wanted) -> str:
+    value = quoted(one.value) if one.type == "TXT" else one.value
+    line = f"{one.name}. IN {one.type} {value or 'ADDRESS'}"
+    return line if one.plain and one.value else f";; {line}"
+
+
+def quoted(text: str) -> str:
+    """A TXT value in strings that are short enough."""
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return " ".join(f'"{text[at : at + 250]}"' for at in range(0, len(text), 250))

@@ -1,0 +1,97 @@
+"""Tests for L{smfd.ctl.dns}: a zone as we print it, served by a real unbound."""
+
+from pathlib import Path
+
+from attrs import evolve
+
+from smfd.console.api import API
+from smfd.delivery.signer import Signer
+from smfd.net.dns import Resolver
+from smfd.net.tls import make_self_signed
+from tests.control.building import reactor
+from tests.ctl.asking import CtlTestCase
+from tests.signed_zones import Unbound, Zone
+
+HOME, ADDRESS = "home.example", "198.18.0.25"
+REVERSE = "18.198.in-addr.arpa"
+PTR = Zone(f"25.0.{REVERSE}. PTR mx.home.example.\n", signed=False)
+
+
+class DNSTests(CtlTestCase):
+    """Printed, published, checked."""
+
+    async def printed(self) -> str:
+        """What the house says of its domain; it is asked by nobody before."""
+        await self.build()
+        certificate, _ = make_self_signed("mx.home.example")
+        path = self.home / "cert.pem"
+        path.write_bytes(certificate)
+        signer = Signer(self.house.dkim, reactor)
+        signer.setServiceParent(self.services)
+        facts = evolve(self.house.facts, certificate=str(path))
+        self.house = evolve(self.house, signer=signer, facts=facts)
+        self.config = self.home / "smfd.toml"
+        self.config.write_text("[server]\nhostname = 'mx.home.example'\n")
+        socket = self.home / "run" / "control.sock"
+        socket.parent.mkdir(mode=0o700)
+        self.api = API(self.house, socket, reactor)
+        self.api.setServiceParent(self.services)
+        await self.done("dkim", "add", HOME)
+        document = await self.done("dns", HOME)
+        said = await self.run_ctl("dns", HOME)
+        self.assertEqual(document["zone"], said.out)
+        return str(document["zone"])
+
+    async def publish(self, zone: str, signed: bool = True) -> None:
+        """A name server has it, and the house asks that one."""
+        zones = {HOME: Zone(zone, signed), REVERSE: PTR}
+        unbound = Unbound(Path(self.mktemp()).absolute(), zones)
+        unbound.start()
+        self.addCleanup(unbound.stop)
+        resolver = Resolver(reactor, [f"127.0.0.1:{unbound.port}"])
+        await self.api.disownServiceParent()
+        socket = self.home / "run" / "control.sock"
+        house = evolve(self.house, resolver=resolver)
+        self.api = API(house, socket, reactor)
+        self.api.setServiceParent(self.services)
+
+    async def test_published(self) -> None:
+        """Who publishes what is printed, with his address, has nothing to do."""
+        zone = await self.printed()
+        zone = zone.replace("ADDRESS", ADDRESS)
+        for name in ("_25._tcp", "_mta-sts", "mx"):
+            zone = zone.replace(f"\n;; {name}.", f"\n{name}.")
+        await self.publish(zone)
+        said = await self.done("dns", HOME, "--check")
+        wrong = [one for one in said["checks"] if one["verdict"] != "OK"]
+        self.assertEqual(([], 0), (wrong, said["failed"]))
+        what = {one["what"] for one in said["checks"]}
+        self.assertLess({"mx", "spf", "dkim", "dmarc", "tlsa", "ptr", "srv"}, what)
+
+    async def test_unpublished(self) -> None:
+        """Who publishes none of it is told all of it, and the exit code says so."""
+        await self.printed()
+        text = f'@ MX 10 mx.far.example.\n@ TXT "v=spf1 -all"\nmx A {ADDRESS}\n'
+        await self.publish(text, signed=False)
+        said = await self.run_ctl("dns", HOME, "--check")
+        self.assertEqual(1, said.code, said)
+        for words in (
+            "FAIL  MX    home.example\n      found: 10 mx.far.example\n",
+            f"It does not let {ADDRESS} send, which we do; add a:mx.home.example",
+            f"OK    PTR   25.0.{REVERSE}",
+            "OK    TLSA  _25._tcp.mx.home.example",
+            "WARN  SRV   _imaps._tcp.home.example\n      found: nothing\n",
+        ):
+            self.assertIn(words, said.out)
+
+    async def test_unanswered(self) -> None:
+        """Where nobody answers nothing is said to be wrong."""
+        await self.printed()
+        house = evolve(self.house, resolver=Resolver(reactor, offline=True))
+        await self.api.disownServiceParent()
+        self.api = API(house, self.home / "run" / "control.sock", reactor)
+        self.api.setServiceParent(self.services)
+        said = await self.done("dns", HOME, "--check")
+        self.assertEqual({"WARN"}, {one["verdict"] for one in said["checks"]})
+        far = await self.run_ctl("dns", "far.example")
+        self.assertEqual(1, far.code)

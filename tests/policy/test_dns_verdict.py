@@ -1,0 +1,200 @@
+"""Tests for L{smfd.policy.dns_site}, L{dns_zone} and L{dns_verdict}."""
+
+from typing import Any
+
+import dns.rdatatype
+import dns.zone
+from attrs import evolve
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from smfd.model.dkim import ACTIVE, RETIRED, SPARE, DKIMKey
+from smfd.model.hop import TLSA
+from smfd.policy.dns_site import Site, Wanted
+from smfd.policy.dns_verdict import FAIL, OK, WARN, Found, is_judged, judged
+from smfd.policy.dns_zone import zone
+
+KEY = "v=DKIM1; k=rsa; p=" + "A" * 392
+KEYS = [
+    DKIMKey("home.example", state, "rsa", KEY, state, 0.0)
+    for state in (ACTIVE, SPARE, RETIRED)
+]
+DIGEST = "ab" * 32
+SITE = Site(
+    "home.example", "mx.home.example", KEYS, ("192.0.2.1", "2001:db8::1"), DIGEST
+)
+TOP = "@ SOA mx.home.example. x. 1 1 1 1 1\n@ NS mx.home.example.\n"
+
+
+def wanted(what: str, state: str = ACTIVE) -> Wanted:
+    """One record of the site."""
+    every = [one for one in SITE.wanted() if one.what == what]
+    return next((one for one in every if state in one.name), every[0])
+
+
+class ZoneTests(SynchronousTestCase):
+    """What is printed can be imported."""
+
+    def load(self, text: str) -> dns.zone.Zone:
+        """As a name server reads it."""
+        return dns.zone.from_text(TOP + text, "home.example.", relativize=False)
+
+    def test_imported(self) -> None:
+        """A name server reads what we print, each record with its value."""
+        found = self.load("\n".join(zone(SITE)))
+        kinds = [dns.rdatatype.to_text(r.rdtype) for _, _, r in found.iterate_rdatas()]
+        self.assertEqual(
+            {"A": 1, "AAAA": 1, "MX": 1, "TXT": 7, "SRV": 6},
+            {kind: kinds.count(kind) for kind in {*kinds} - {"SOA", "NS"}},
+        )
+        key = found.find_rdataset(f"{ACTIVE}._domainkey.home.example.", "TXT")[0]
+        self.assertEqual(KEY.encode(), b"".join(key.strings))
+
+    def test_thoughts(self) -> None:
+        """What has to be thought about first can be imported, too, once it was."""
+        text = "\n".join(zone(SITE)).replace("\n;; ", "\n")
+        lines = [line for line in text.split("\n") if ".arpa" not in line]
+        found = self.load("\n".join(lines))
+        for name, kind in (("_25._tcp.mx", "TLSA"), ("_mta-sts", "TXT")):
+            self.assertTrue(found.find_rdataset(f"{name}.home.example.", kind))
+
+    def test_comments(self) -> None:
+        """Each record has a line above it that says what it is for."""
+        blocks = "\n".join(zone(SITE)).split("\n\n")
+        for block in blocks[1:]:
+            self.assertTrue(block.startswith("; "), block)
+
+    def test_elsewhere(self) -> None:
+        """The host's own records are in this zone only if the host is."""
+        text = "\n".join(zone(evolve(SITE, hostname="mx.far.example")))
+        self.assertIn("\n;; mx.far.example. IN A 192.0.2.1", text)
+        self.load(text)
+        self.assertNotIn("\nmx.far.example.", text)
+
+    def test_unknown_address(self) -> None:
+        """Without an address there is a place for it, and no record."""
+        text = "\n".join(zone(evolve(SITE, addresses=())))
+        self.assertIn(";; mx.home.example. IN A ADDRESS", text)
+        self.load(text)
+
+
+SPF = b"v=spf1 mx a:mx.home.example ~all"
+PASS = {"192.0.2.1": "pass"}
+DMARC = b"v=DMARC1;p=quarantine; rua=mailto:x@home.example"
+OWN = TLSA(3, 1, 1, bytes.fromhex(DIGEST))
+OTHER = TLSA(3, 1, 1, bytes(32))
+
+#: What is judged, what is there, and the verdict.
+CASES: tuple[tuple[str, Found, str, str], ...] = (
+    ("mx", Found(records=[(10, "mx.home.example")]), OK, ""),
+    ("mx", Found(records=[(99, "MX.home.example")]), OK, ""),
+    ("mx", Found(), FAIL, "home.example. MX 10 mx.home.example."),
+    ("mx", Found(records=[(0, ".")]), FAIL, "takes no mail"),
+    ("mx", Found(records=[(10, "mx.far.example")]), FAIL, "elsewhere"),
+    (
+        "mx",
+        Found(records=[(10, "mx.home.example"), (20, "b.x")]),
+        WARN,
+        "past us, to b.x",
+    ),
+    ("spf", Found(records=[SPF], spf=PASS), OK, ""),
+    ("spf", Found(records=[b"google=1", b"V=SPF1 mx -all"], spf=PASS), OK, ""),
+    ("spf", Found(records=[b"v=spf10 mx"]), FAIL, "Publish"),
+    ("spf", Found(), FAIL, '"v=spf1 mx a:mx.home.example ~all"'),
+    ("spf", Found(records=[SPF, SPF], spf=PASS), FAIL, "several"),
+    ("spf", Found(records=[b"v=spf1 +all"], spf=PASS), FAIL, "everybody"),
+    ("spf", Found(records=[b"v=spf1 mx ?all"], spf=PASS), WARN, "all others"),
+    ("spf", Found(records=[SPF], spf={"192.0.2.1": "fail"}), FAIL, "a:mx.home.example"),
+    ("spf", Found(records=[SPF], spf={"192.0.2.1": "permerror"}), FAIL, "192.0.2.1"),
+    ("spf", Found(records=[SPF], spf={"192.0.2.1": "temperror"}), WARN, "later"),
+    ("host-spf", Found(), WARN, '"v=spf1 a -all"'),
+    ("host-spf", Found(records=[b"v=spf1 a -all"], spf=PASS), OK, ""),
+    (
+        "host-spf",
+        Found(records=[b"v=spf1 -all"], spf={"1.2.3.4": "fail"}),
+        FAIL,
+        "add a",
+    ),
+    ("dkim", Found(records=[KEY.encode()]), OK, ""),
+    ("dkim", Found(records=[b"p= " + b"A" * 200 + b" " + b"A" * 192]), OK, ""),
+    ("dkim", Found(), FAIL, "Publish"),
+    ("dkim", Found(records=[KEY.encode()[:255]]), FAIL, "cut"),
+    ("dkim", Found(records=[KEY.encode(), b"x"]), FAIL, "several"),
+    ("dkim", Found(records=[KEY.replace("rsa", "ed25519").encode()]), FAIL, "another"),
+    ("dkim", Found(records=[KEY.encode() + b"; t=y"]), WARN, "t=y"),
+    ("dkim", Found(records=[b"\xff; = ;;"]), FAIL, "another"),
+    ("dmarc", Found(records=[DMARC]), OK, ""),
+    ("dmarc", Found(), FAIL, "_dmarc.home.example."),
+    ("dmarc", Found(records=[DMARC, DMARC]), FAIL, "several"),
+    ("dmarc", Found(records=[b"v=DMARC1; p=nothing"]), FAIL, "none that there is"),
+    ("dmarc", Found(records=[b"v=DMARC1; p=none"]), WARN, "stops nobody"),
+    ("dmarc", Found(records=[b"v=DMARC1; p=reject"]), WARN, "rua=mailto:"),
+    ("tlsrpt", Found(), WARN, "TLSRPTv1"),
+    ("tlsrpt", Found(records=[b"v=TLSRPTv1;rua=mailto:a@b.c"]), OK, ""),
+    ("tlsrpt", Found(records=[b"v=TLSRPTv1;"]), FAIL, "rua="),
+    ("mta-sts", Found(), WARN, "STSv1"),
+    ("mta-sts", Found(records=[b"v=STSv1; id=1a;"]), OK, ""),
+    ("mta-sts", Found(records=[b"v=STSv1; id="]), FAIL, "id="),
+    ("srv", Found(records=["0 1 465 mx.home.example."]), OK, ""),
+    ("srv", Found(), WARN, "_submissions._tcp.home.example."),
+    ("srv", Found(records=["0 1 465 far.example."]), WARN, "elsewhere"),
+    ("address", Found(records=["192.0.2.1"]), OK, ""),
+    ("address", Found(), FAIL, "cannot reach us"),
+    ("ptr", Found(records=["mx.home.example"]), OK, ""),
+    ("ptr", Found(records=["MX.home.example."]), OK, ""),
+    ("ptr", Found(), FAIL, "mx.home.example"),
+    ("ptr", Found(records=["host-1.isp.example"]), FAIL, "PTR"),
+    ("ptr", Found(records=["mx.home.example", "x.example"]), WARN, "several"),
+    ("tlsa", Found(), OK, ""),
+    ("tlsa", Found(secure=True), WARN, "DANE can be had"),
+    ("tlsa", Found(records=[OWN], secure=True), OK, ""),
+    ("tlsa", Found(records=[OTHER, OWN], secure=True), OK, ""),
+    ("tlsa", Found(records=[OTHER], secure=True), FAIL, "sends us nothing"),
+    ("tlsa", Found(records=[OWN]), WARN, "DNSSEC"),
+)
+
+RECORDS = st.one_of(
+    st.binary(max_size=60),
+    st.sampled_from([SPF, DMARC, KEY.encode(), b"v=STSv1; id=1", b"v=TLSRPTv1; rua=x"]),
+    st.text(max_size=60),
+    st.tuples(st.integers(0, 65535), st.text(max_size=20)),
+    st.just(OTHER),
+)
+
+
+class VerdictTests(SynchronousTestCase):
+    """What is there, and what is said of it."""
+
+    def test_table(self) -> None:
+        """Each mistake is named, with what to do; what is right has no advice."""
+        for what, found, verdict, words in CASES:
+            said = judged(wanted(what), found)
+            self.assertEqual(verdict, said.verdict, (what, found, said.fix))
+            self.assertIn(words, said.fix, (what, found))
+            self.assertEqual(verdict == OK, not said.fix)
+
+    def test_spare(self) -> None:
+        """A spare key that is not there yet is nothing that fails."""
+        for state in (SPARE, RETIRED):
+            said = judged(wanted("dkim", state), Found())
+            self.assertEqual(WARN, said.verdict)
+
+    def test_no_answer(self) -> None:
+        """What could not be looked up is neither right nor wrong."""
+        for one in SITE.wanted():
+            if is_judged(one):
+                said = judged(one, Found(answered=False))
+                self.assertEqual((WARN, True), (said.verdict, "later" in said.fix))
+
+    @given(st.lists(RECORDS, max_size=3), st.booleans())
+    def test_anything(self, records: list[Any], secure: bool) -> None:
+        """Whatever strangers publish is judged, and shown at no length."""
+        kinds = {"mx": tuple, "srv": str, "address": str, "ptr": str, "tlsa": TLSA}
+        for one in SITE.wanted():
+            if not is_judged(one):
+                continue
+            fitting = [r for r in records if isinstance(r, kinds.get(one.what, bytes))]
+            said = judged(one, Found(records=fitting, secure=secure, spf=PASS))
+            self.assertIn(said.verdict, (OK, WARN, FAIL))
+            self.assertLess(sum(map(len, said.found)), 20_000)
