@@ -47,6 +47,7 @@ def _tried(config: Config) -> Iterator[Report]:
     from smfd.ctl.probe_dns import probe_dns
     from smfd.ctl.probe_next_hops import probe_next_hops
     from smfd.ctl.probe_redis import probe_redis
+    from smfd.ctl.probe_relay import probe_relay
     from smfd.ctl.probe_rules import probe_rules
     from smfd.ctl.probe_tls import probe_certificate
 
@@ -62,6 +63,7 @@ def _tried(config: Config) -> Iterator[Report]:
     yield from probe_redis(config)
     yield from probe_rules(config)
     yield from probe_next_hops(config)
+    yield from probe_relay(config)
     yield from probe_dns(config)
 
 

@@ -1,4 +1,4 @@
-"""The servers that mail for hosted domains goes on to, greeted as mail would be."""
+"""The servers that mail goes on to by name, greeted as mail would be."""
 
 import errno
 import os
@@ -26,6 +26,8 @@ def probe_next_hops(config: Config) -> Iterator[Report]:
         hops = _hops(config.home / "directory.db")
     except (sqlite3.Error, ValueError):
         return  # That there is something wrong with it is told elsewhere.
+    routes = [parse_hop(route.to) for route in config.relay.route]
+    hops = list(dict.fromkeys([*hops, *routes]))[:_MOST]
     with ThreadPoolExecutor(_MOST) as threads:
         yield from threads.map(_tried, hops)
 
@@ -81,4 +83,7 @@ def _mend(hop: NextHop, failure: OSError) -> str:
             "Its server does not run, or listens elsewhere: for Dovecot, the "
             "unix_listener in service lmtp. Its domains' mail waits here."
         )
-    return "Its domains' mail waits here; domain set NAME --next-hop names another."
+    return (
+        "Its domains' mail waits here; domain set NAME --next-hop names another, "
+        "[[relay.route]] for domains of others."
+    )

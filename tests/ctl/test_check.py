@@ -87,7 +87,8 @@ class CheckTests(SynchronousTestCase):
         """Where all is well the only warnings are those of a trial."""
         found = self.check("[dns]\noffline = true\n")
         states = {name: one["state"] for name, one in found.items()}
-        self.assertEqual({"virus", "dns"}, {n for n, s in states.items() if s != "ok"})
+        told = {name for name, state in states.items() if state != "ok"}
+        self.assertEqual({"virus", "dns", "relay"}, told)
         self.assertState(found["virus"], "warning", "no antivirus is installed")
         self.assertState(found["dns"], "warning", "Offline")
 
@@ -242,6 +243,37 @@ class CheckTests(SynchronousTestCase):
             with greeted(server, b"220 hello\r\n"):
                 self.assertState(self.check()["next_hop"], "ok", "answers")
         self.assertState(self.check()["next_hop"], "warning", "waits here")
+
+    def test_relay(self) -> None:
+        """The way to the world: none, an address we lack, a password we lack."""
+        offline = "[dns]\noffline = true\n"
+        self.assertState(self.check(offline)["relay"], "warning", "goes nowhere")
+        self.assertState(self.check()["relay"], "ok", "by MX records")
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            to = f"smtp://127.0.0.1:{server.getsockname()[1]}"
+            route = f'[[relay.route]]\ndomain = "*"\nto = "{to}"\n'
+            with greeted(server, b"220 hello\r\n"):
+                found = self.check(offline + route)
+        self.assertState(found["relay"], "ok", "by a route")
+        self.assertState(found["next_hop"], "ok", "answers")
+        more = 'tls = "verify"\nusername = "us"\npassword_file = "secret"\n'
+        names = {one["text"] for one in self.reports(route + more)}
+        self.assertTrue(any("secret cannot be read" in text for text in names), names)
+        (self.home / "secret").write_text("x")
+        names = {one["text"] for one in self.reports(route + more)}
+        self.assertFalse(any("secret cannot be read" in text for text in names), names)
+        source = "[[relay.source]]\naddress = '{}'\n"
+        for address, missing in (("192.0.2.1", True), ("127.0.0.1", False)):
+            texts = [one["text"] for one in self.reports(source.format(address))]
+            self.assertIs(missing, any("no such address" in text for text in texts))
+
+    def reports(self, more: str) -> list[dict[str, Any]]:
+        """All of them."""
+        self.check(more)
+        config = str(self.home / "smfd.toml")
+        result = CliRunner().invoke(main, ["--config", config, "check", "--json"])
+        found: list[dict[str, Any]] = json.loads(result.stdout)["checks"]
+        return found
 
     def hop(self, written: str) -> None:
         """The domain's mail goes there."""
