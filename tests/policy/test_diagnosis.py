@@ -51,6 +51,7 @@ class AnswerTests(SynchronousTestCase):
         """Who refuses more than he takes is named with his main reason."""
         providers = [
             ("google", "sent", False, 500),
+            ("google", "rate", False, 100),
             ("microsoft", "sent", False, 20),
             ("microsoft", "reputation_address", True, 30),
             ("microsoft", "unknown_recipient", True, 5),
