@@ -6,7 +6,6 @@ and smfdctl.
 """
 
 import sqlite3
-import time
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,18 +16,17 @@ from twisted.application.service import IService, MultiService
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 
-import smfd
 from smfd.config.schema import Config
 from smfd.console.api import API
 from smfd.control.counters import quota
-from smfd.control.house import Facts, House
+from smfd.control.facts import facts
+from smfd.control.house import House
 from smfd.control.housekeeping import Housekeeping
 from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
 from smfd.control.quota import Quota
 from smfd.control.reputation_settings import Reputation, reputation
 from smfd.control.selftest import SelfTest
-from smfd.control.unprotected import unprotected
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.onward import Onward, onward
@@ -69,6 +67,7 @@ from smfd.store.homes import Homes
 from smfd.store.ids import new_id
 from smfd.store.ledger import FILE, AlreadyRunning, Ledger, LedgerTrouble
 from smfd.store.maillog import MailLog
+from smfd.store.queue import Queue
 from smfd.store.reader import Reader
 from smfd.store.search import Search
 from smfd.store.search_index import LedgerRecords
@@ -266,7 +265,7 @@ def _house(
         virus=scan.virus,
         clock=reactor,
         ids=partial(_new_id, reactor),
-        facts=_facts(config, config.virus.engine if virus else ""),
+        facts=facts(config, config.virus.engine if virus else ""),
         pulse=Pulse(reactor),
         self_test=SelfTest(virus, reactor) if isinstance(virus, VirusStage) else None,
         load=doors.front.stress,
@@ -274,21 +273,10 @@ def _house(
         sources=scan.sources,
         quota=stock.quota,
         workers=scan.workers,
+        queue=Queue(stock.ledger),
         signer=stock.signer,
         resolver=scan.resolver,
         reputation=stock.reputation,
-    )
-
-
-def _facts(config: Config, engine: str) -> Facts:
-    return Facts(
-        hostname=config.hostname,
-        version=smfd.__version__,
-        started=time.time(),
-        engine=engine,
-        threshold=config.content.threshold,
-        off=unprotected(config),
-        certificate=str(config.resolve(config.tls.certificate)),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.config.load import load, read
-from smfd.control.unprotected import unprotected
+from smfd.control.facts import unprotected
 from smfd.ctl.foundation import Foundation
 from smfd.net.hangup import read_again
 from tests.test_tap import twistd

@@ -8,6 +8,7 @@ from smfd.console.fields import FLAG, NEEDED, NUMBER, PAGE, SOME, TEXT, TEXTS, F
 from smfd.console.router import Route
 from smfd.console.routes_dkim import ROUTES as DKIM
 from smfd.console.routes_policies import ROUTES as POLICIES
+from smfd.console.routes_queue import ROUTES as QUEUE
 from smfd.console.routes_reputation import ROUTES as REPUTATION
 from smfd.control import (
     accounts,
@@ -158,5 +159,6 @@ ROUTES = (
     ),
     *POLICIES,
     *REPUTATION,
+    *QUEUE,
     *DKIM,
 )

@@ -24,6 +24,7 @@ from smfd.store.directory_groups import Groups
 from smfd.store.directory_passwords import Keys
 from smfd.store.directory_policies import Policies
 from smfd.store.ledger import Ledger
+from smfd.store.queue import Queue
 from smfd.store.reader import Reader
 from smfd.store.search import Search
 from smfd.store.spool import Spool
@@ -98,6 +99,7 @@ class House:
     @ivar signer: signs what leaves, and makes keys; None: nobody does.
     @ivar resolver: looks things up.
     @ivar reputation: what others think of our mail.
+    @ivar queue: of mail that waits, as operators touch it.
     @ivar keys: what people log in with.
     @ivar dkim: the keys that mail is signed with.
     @ivar log_out: ends the sessions of an account; how many there were.
@@ -124,6 +126,7 @@ class House:
     quota: Quota | None = None
     reputation: Reputation | None = None
     workers: Pool | None = None
+    queue: Queue | None = None
     signer: Signer | None = None
     resolver: Lookup | None = None
     groups: Groups = field(init=False)

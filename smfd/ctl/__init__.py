@@ -37,6 +37,7 @@ VERBS = {
     "group": Verb("group", "group", "Groups of users."),
     "policy": Verb("policy", "policy", "Who may send what to whom, and when."),
     "trace": Verb("trace", "trace", "What became of a message, and why."),
+    "queue": Verb("queue", "queue", "Mail that waits for other servers."),
     "quarantine": Verb("quarantine", "quarantine", "Messages that are held."),
     "source": Verb("source", "source", "What is known of those who connect."),
     "reputation": Verb("reputation", "reputation", "Why others reject our mail."),

@@ -18,7 +18,9 @@ class Choice:
     @ivar entry: the message, by its id.
     @ivar site: the domain whose server takes it; "" is any, mailboxes
         of ours included.
+    @ivar sender: C{<>} is that of bounces.
     @ivar account: the login of who handed it in.
+    @ivar before: only messages whose ids are below this: they are older.
     @ivar states: where they stand, of "due" and "suspended".
     """
 
@@ -27,6 +29,7 @@ class Choice:
     sender: str = ""
     recipient: str = ""
     account: str = ""
+    before: str = ""
     states: tuple[str, ...] = ("due", "suspended")
 
 

@@ -105,7 +105,10 @@ def condition(choice: Choice) -> tuple[str, dict[str, Any]]:
         if value:
             name = column.replace(".", "_")
             sql += f" AND {column} = :{name}"
-            values[name] = value
+            values[name] = "" if value == "<>" else value
+    if choice.before:
+        sql += " AND e.id < :before"
+        values["before"] = choice.before
     return sql, values
 
 

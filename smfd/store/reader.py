@@ -94,6 +94,10 @@ class Reader(Service):
         """Some of the queue; see L{queue_page <smfd.store.reader_queue.queue_page>}."""
         return self._database.run(queue.queue_page, choice, after, limit)
 
+    def queue_count(self, choice: Choice, most: int) -> "Deferred[int]":
+        """How many fit; see L{queue_count <smfd.store.reader_queue.queue_count>}."""
+        return self._database.run(queue.queue_count, choice, most)
+
     def queue_shape(self, now: float, limit: int = 100) -> "Deferred[dict[str, Any]]":
         """Its shape; see L{queue_shape <smfd.store.reader_queue.queue_shape>}."""
         return self._database.run(queue.queue_shape, now, limit)

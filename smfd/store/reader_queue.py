@@ -71,6 +71,21 @@ def queue_page(
     return [dict(row) for row in connection.execute(sql, values)]
 
 
+def queue_count(connection: sqlite3.Connection, choice: Choice, most: int) -> int:
+    """How many fit; C{most}, if there are so many or more."""
+    where, values = condition(choice)
+    of_site = choice.site and not choice.entry
+    tables = f"{_OF_SITE} AND r.site <> ''" if of_site else _OF_ALL
+    sql = " UNION ALL ".join(
+        f"SELECT 1 FROM {tables} WHERE r.state = '{state}' {where}"
+        for state in choice.states
+    )
+    found = connection.execute(
+        f"SELECT count(*) FROM ({sql} LIMIT :most)", values | {"most": most}
+    ).fetchone()
+    return int(found[0])
+
+
 def queue_shape(
     connection: sqlite3.Connection, now: float, limit: int = 100
 ) -> dict[str, Any]:

@@ -1,6 +1,27 @@
-"""What the settings leave unprotected."""
+"""What the settings say of the house, and what they leave unprotected."""
 
+import time
+
+import smfd
 from smfd.config.schema import Config
+from smfd.control.house import Facts
+
+
+def facts(config: Config, engine: str) -> Facts:
+    """
+    What does not change from now on.
+
+    @param engine: of the virus stage; "" for none.
+    """
+    return Facts(
+        hostname=config.hostname,
+        version=smfd.__version__,
+        started=time.time(),
+        engine=engine,
+        threshold=config.content.threshold,
+        off=unprotected(config),
+        certificate=str(config.resolve(config.tls.certificate)),
+    )
 
 
 def unprotected(config: Config) -> tuple[str, ...]:

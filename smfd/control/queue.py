@@ -1,0 +1,272 @@
+"""
+Mail that waits: looked at, tried now, held back, given up.
+
+What is done to many says how many they are first, and is done when it is said
+again that all of them are meant.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred
+
+from smfd.control.house import Actor, Document, House
+from smfd.control.times import moment, utc
+from smfd.control.words import one_of
+from smfd.model.directory import Refused
+from smfd.model.queue import Changed, Choice
+from smfd.store.directory_rules import domain_name
+from smfd.store.ids import new_id
+from smfd.store.ledger_held import split_item
+from smfd.store.queue import Queue
+
+#: So many recipients are touched without being asked twice.
+FEW = 100
+
+#: Nobody counts any further.
+MANY = 1_000_000
+
+_STATES = ("due", "suspended")
+_LONGEST_REASON = 300
+_NO_WORD = "given up by the postmaster"
+
+
+class Act(Protocol):
+    """A use case that does something to some of the queue."""
+
+    async def __call__(
+        self,
+        house: House,
+        actor: Actor,
+        *,
+        id: str = "",  # noqa: A002
+        site: str = "",
+        sender: str = "",
+        recipient: str = "",
+        account: str = "",
+        older: str = "",
+        everything: bool = False,
+        yes: bool = False,
+        reason: str = "",
+    ) -> Document:
+        """To those who fit all that is named."""
+
+
+@frozen
+class Asked:
+    """
+    How something is to be done.
+
+    @ivar actor: who does it.
+    @ivar reason: why; it is written down.
+    """
+
+    actor: str
+    reason: str
+
+
+_Do = Callable[[Queue, Choice, Asked], Deferred[Changed]]
+
+
+async def page(
+    house: House,
+    actor: Actor,
+    *,
+    site: str = "",
+    sender: str = "",
+    recipient: str = "",
+    account: str = "",
+    older: str = "",
+    state: str = "",
+    after: str = "",
+    limit: int = 100,
+) -> Document:
+    """
+    Some of what waits, the oldest first, an item for each recipient.
+
+    @param older: messages older than C{2h}, or from before a time.
+    @param after: C{next} of the page before.
+    """
+    one_of(state, _STATES, "state")
+    choice = _choice(house, "", site, sender, recipient, account, older)
+    if state:
+        choice = evolve(choice, states=(state,))
+    limit = max(1, min(limit, 1000))
+    rows = await house.reader.queue_page(choice, split_item(after), limit + 1)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return {
+        "items": [_shown(row) for row in rows[:limit]],
+        "next": f"{last['id']}-{last['number']}" if last else None,
+    }
+
+
+async def show(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A002
+    """One message, and all of its recipients that wait."""
+    entry = id.partition("-")[0]
+    rows = await house.reader.queue_page(Choice(entry=entry), limit=1000)
+    if not rows:
+        raise Refused(
+            "unknown",
+            f"Nothing of {id[:40]!r} waits.",
+            "trace show says what became of it.",
+        )
+    whole = {name: rows[0][name] for name in ("id", "sender", "account", "size")}
+    trace = await house.reader.record(entry)
+    subject = trace["record"].get("subject", "") if trace else ""
+    return {
+        **whole,
+        "received": utc(rows[0]["received"]),
+        "subject": subject,
+        "recipients": [_shown(row) for row in rows],
+    }
+
+
+def queue_of(house: House) -> Queue:
+    """The queue, which must be there."""
+    if house.queue is None:
+        raise Refused("conflict", "Nothing is queued here.")
+    return house.queue
+
+
+def check_many(many: int, yes: bool) -> None:
+    """
+    Let few recipients be touched, or all of them when somebody said yes.
+
+    @raise Refused: nobody did.
+    """
+    if many > FEW and not yes:
+        count = f"{MANY} or more" if many == MANY else str(many)
+        raise Refused(
+            "conflict",
+            f"{count} recipients are meant.",
+            "Say --yes if you mean all of them.",
+        )
+
+
+def said(reason: str) -> str:
+    """A reason, which must not be long."""
+    if len(reason) > _LONGEST_REASON or not reason.isprintable():
+        raise Refused(
+            "invalid", f"A reason is one line of {_LONGEST_REASON} characters."
+        )
+    return reason.strip()
+
+
+def site_named(text: str) -> str:
+    """A site as the queue knows it: a domain, or an address in brackets."""
+    name = text.strip().removeprefix("@").lower()
+    return name if name.startswith("[") else domain_name(name)
+
+
+def _choice(
+    house: House,
+    entry: str,
+    site: str,
+    sender: str,
+    recipient: str,
+    account: str,
+    older: str,
+) -> Choice:
+    before = moment(older, house.clock.seconds())
+    return Choice(
+        entry=entry.strip().partition("-")[0],
+        site=site and site_named(site),
+        sender=sender,
+        recipient=recipient,
+        account=account.lower(),
+        before=new_id(max(0.0, before)) if before is not None else "",
+    )
+
+
+def _act(name: str, states: tuple[str, ...], do: _Do) -> Act:
+    """
+    The use case that does something to all who fit.
+
+    @param states: who of them is meant.
+    """
+
+    async def act(
+        house: House,
+        actor: Actor,
+        *,
+        id: str = "",  # noqa: A002
+        site: str = "",
+        sender: str = "",
+        recipient: str = "",
+        account: str = "",
+        older: str = "",
+        everything: bool = False,
+        yes: bool = False,
+        reason: str = "",
+    ) -> Document:
+        choice = _choice(house, id, site, sender, recipient, account, older)
+        if (choice == Choice()) is not everything:
+            raise Refused(
+                "invalid",
+                "Say which messages are meant, or that all are, and not both.",
+            )
+        asked = Asked(actor.name, said(reason))
+        meant = await house.reader.queue_count(evolve(choice, states=states), MANY)
+        check_many(meant, yes)
+        if not meant:
+            raise Refused(
+                "unknown", "Nothing that waits fits.", "queue list shows what waits."
+            )
+        # First in the audit: what is gone cannot be brought back.
+        detail = f"{meant} recipients. {reason}".strip()
+        await house.ledger.audit(actor.name, f"queue {name}", _about(choice), detail)
+        changed = await do(queue_of(house), choice, asked)
+        sites = sorted(changed.sites)
+        return {"meant": meant, "changed": changed.count, "sites": sites[:FEW]}
+
+    return act
+
+
+retry = _act("retry", ("due",), lambda q, choice, how: q.retry(choice, how.actor))
+hold = _act("hold", ("due",), lambda q, choice, how: q.suspend(choice, how.actor))
+resume = _act(
+    "resume", ("suspended",), lambda q, choice, how: q.resume(choice, how.actor)
+)
+fail = _act(
+    "fail",
+    _STATES,
+    lambda q, choice, how: q.fail(choice, how.reason or _NO_WORD, how.actor),
+)
+drop = _act("drop", _STATES, lambda q, choice, how: q.drop(choice, how.actor))
+
+
+def _about(choice: Choice) -> str:
+    """What an act was done to, in a word or some."""
+    if choice.entry:
+        return choice.entry
+    words = [
+        f"{name} {value}"
+        for name, value in (
+            ("site", choice.site),
+            ("sender", choice.sender),
+            ("recipient", choice.recipient),
+            ("account", choice.account),
+            ("before", choice.before),
+        )
+        if value
+    ]
+    return ", ".join(words) or "everything"
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """One recipient, with when he is tried and why not now."""
+    next_try = max(row["next_try"], row["site_next_try"])
+    return {
+        **{name: row[name] for name in _SHOWN},
+        "received": utc(row["received"]),
+        "held": bool(row["held"]),
+        "next_try": utc(next_try) if next_try else None,
+        "why": row["detail"] or row["site_why"],
+    }
+
+
+_SHOWN = (
+    *("id", "number", "sender", "account", "size", "recipient", "destination"),
+    *("site", "state", "attempts", "route"),
+)

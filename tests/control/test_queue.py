@@ -1,0 +1,278 @@
+"""Tests for L{smfd.control.queue} and L{smfd.control.queue_sites}."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from attrs import evolve
+
+from smfd.control import audit, queue, queue_sites
+from smfd.control.house import House
+from smfd.model.entry import Entry, Recipient
+from smfd.store.ids import new_id
+from smfd.store.queue import Queue
+from tests.control.building import OPERATOR, HouseTestCase, reactor
+from tests.store.making import make_entry, remote
+
+ANN = "ann@home.example"
+
+
+class QueueTestCase(HouseTestCase):
+    """A house with mail that waits."""
+
+    async def open(self) -> House:
+        """The house, and its queue."""
+        house = await self.build()
+        self.queue = Queue(house.ledger)
+        self.house = evolve(house, queue=self.queue)
+        return self.house
+
+    async def send(
+        self, *to: str, sender: str = "", account: str = ANN, age: float = 0.0
+    ) -> Entry:
+        """A message that waits for other servers."""
+        recipients = tuple(remote(n, name) for n, name in enumerate(to, 1))
+        at = reactor.seconds() - age
+        return await self.put(recipients, sender, account, at)
+
+    async def put(
+        self, recipients: Sequence[Recipient], sender: str, account: str, at: float
+    ) -> Entry:
+        """Commit it, and nothing more."""
+        name = new_id(at)
+        made = make_entry(recipients=tuple(recipients))
+        made = evolve(
+            made,
+            id=name,
+            received=at,
+            sender=sender,
+            account=account,
+            record=evolve(made.record, id=name),
+        )
+        await self.house.ledger.commit(made)
+        return made
+
+    async def states(self) -> list[str]:
+        """Where all that waits stands."""
+        page = await queue.page(self.house, OPERATOR, limit=1000)
+        return [item["state"] for item in page["items"]]
+
+    async def acts(self) -> list[tuple[str, str, str]]:
+        """What is in the audit, the oldest first."""
+        found = await audit.page(self.house, OPERATOR)
+        every = [(a["act"], a["subject"], a["detail"]) for a in found["items"]]
+        return [one for one in every[::-1] if one[0].startswith("queue")]
+
+
+class PageTests(QueueTestCase):
+    """What waits is found."""
+
+    async def test_filters(self) -> None:
+        """By sender, recipient, site, user, age and state, and all at once."""
+        house = await self.open()
+        old = await self.send("v@far.example", "w@far.example", sender=ANN, age=7200)
+        new = await self.send("v@far.example", "x@b.example", account="")
+        await queue.hold(house, OPERATOR, id=new.id, recipient="x@b.example")
+        for names, found in (
+            ({}, [(old, 1), (old, 2), (new, 1), (new, 2)]),
+            ({"site": "Far.example"}, [(old, 1), (old, 2), (new, 1)]),
+            ({"site": "@b.example"}, [(new, 2)]),
+            ({"sender": ANN}, [(old, 1), (old, 2)]),
+            ({"sender": "<>"}, [(new, 1), (new, 2)]),
+            ({"account": ANN.upper()}, [(old, 1), (old, 2)]),
+            ({"recipient": "v@far.example"}, [(old, 1), (new, 1)]),
+            ({"older": "1h"}, [(old, 1), (old, 2)]),
+            ({"state": "suspended"}, [(new, 2)]),
+            ({"sender": ANN, "recipient": "x@b.example"}, []),
+        ):
+            page = await queue.page(house, OPERATOR, **names)  # type: ignore[arg-type]
+            items = [(item["id"], item["number"]) for item in page["items"]]
+            self.assertEqual([(e.id, n) for e, n in found], items, names)
+        await self.assert_refused("invalid", queue.page(house, OPERATOR, state="x"))
+        await self.assert_refused("invalid", queue.page(house, OPERATOR, older="x"))
+        await self.assert_refused("invalid", queue.page(house, OPERATOR, site="a b"))
+
+    async def test_pages(self) -> None:
+        """A page ends where the next begins, in the middle of a message too."""
+        house = await self.open()
+        for _ in range(3):
+            await self.send("a@x.example", "b@x.example", "c@x.example")
+        seen, after = [], ""
+        while True:
+            page = await queue.page(house, OPERATOR, after=after, limit=2)
+            seen += [(item["id"], item["number"]) for item in page["items"]]
+            if page["next"] is None:
+                break
+            after = page["next"]
+        self.assertEqual((9, sorted(set(seen))), (len(seen), seen))
+
+    async def test_show(self) -> None:
+        """One message, with what keeps each of its recipients."""
+        house = await self.open()
+        sent = await self.send("v@far.example", "x@b.example", sender=ANN)
+        await queue_sites.hold(house, OPERATOR, site="b.example")
+        found = await queue.show(house, OPERATOR, id=f"{sent.id}-1")
+        self.assertEqual((sent.id, ANN), (found["id"], found["sender"]))
+        self.assertEqual([False, True], [one["held"] for one in found["recipients"]])
+        refused = queue.show(house, OPERATOR, id="0" * 16)
+        await self.assert_refused("unknown", refused)
+
+
+class ActTests(QueueTestCase):
+    """What operators do to it."""
+
+    async def test_hold(self) -> None:
+        """Messages are held, and let go; others stay as they are."""
+        house = await self.open()
+        one = await self.send("v@far.example", sender=ANN)
+        await self.send("v@far.example", account="")
+        done = await queue.hold(house, OPERATOR, sender=ANN, reason="a thief")
+        self.assertEqual((1, 1, ["far.example"]), tuple(done.values()))
+        self.assertEqual(["suspended", "due"], await self.states())
+        done = await queue.resume(house, OPERATOR, site="far.example")
+        self.assertEqual((1, 1), (done["meant"], done["changed"]))
+        self.assertEqual(["due", "due"], await self.states())
+        self.assertEqual(
+            [
+                ("queue hold", f"sender {ANN}", "1 recipients. a thief"),
+                ("queue resume", "site far.example", "1 recipients."),
+            ],
+            await self.acts(),
+        )
+        await self.assert_refused(
+            "unknown", queue.resume(house, OPERATOR, id=one.id, yes=True)
+        )
+
+    async def test_fail_and_drop(self) -> None:
+        """What is given up is told to its sender, what is dropped to nobody."""
+        house = await self.open()
+        lost = await self.send("v@far.example", sender=ANN)
+        gone = await self.send("w@far.example", sender=ANN)
+        await queue.fail(house, OPERATOR, id=lost.id, reason="they moved away")
+        await queue.drop(house, OPERATOR, id=gone.id)
+        self.assertEqual([], await self.states())
+        (notice,) = await house.ledger.notices(10)
+        self.assertEqual(lost.id, notice.entry_id)
+        self.assertIn("they moved away", str(notice))
+        for entry, state in (lost, "failed"), (gone, "deleted"):
+            found = await house.reader.record(entry.id)
+            assert found is not None
+            self.assertEqual([state], [r["state"] for r in found["recipients"]])
+
+    async def test_retry(self) -> None:
+        """What is put off is tried now, and so is the server."""
+        house = await self.open()
+        await self.send("v@far.example")
+        touched: list[Any] = []
+        self.queue.changed = touched.append
+        await queue.retry(house, OPERATOR, everything=True)
+        await queue.retry(house, OPERATOR, site="far.example")
+        self.assertEqual({"far.example"}, set(touched[-1]))
+
+    async def test_many(self) -> None:
+        """Whoever means more than a hundred is asked, and nothing is done before."""
+        house = await self.open()
+        many = [f"{n}@far.example" for n in range(101)]
+        await self.send(*many)
+        acts: tuple[tuple[Any, dict[str, Any]], ...] = (
+            (queue.hold, {"site": "far.example"}),
+            (queue.fail, {"sender": "<>"}),
+            (queue.drop, {"everything": True}),
+            (queue_sites.hold, {"site": "far.example"}),
+            (queue_sites.hold, {"site": "*"}),
+            (queue_sites.reroute, {"site": "far.example", "to": "smtp://127.0.0.1"}),
+        )
+        for act, names in acts:
+            said = await self.assert_refused("conflict", act(house, OPERATOR, **names))
+            self.assertEqual("101 recipients are meant.", said)
+        self.assertEqual(["due"] * 101, await self.states())
+        self.assertEqual(
+            ([], set(), {}), (await self.acts(), self.queue.held, self.queue.routes)
+        )
+        done = await queue.drop(house, OPERATOR, everything=True, yes=True)
+        self.assertEqual((101, 101), (done["meant"], done["changed"]))
+        self.assertEqual([], await self.states())
+
+    async def test_named(self) -> None:
+        """Nothing is done to everything because a name was forgotten."""
+        house = await self.open()
+        await self.send("v@far.example")
+        for names in {}, {"everything": True, "site": "far.example"}:
+            for act in queue.hold, queue.fail, queue.drop, queue.retry, queue.resume:
+                asked = act(house, OPERATOR, **names)  # type: ignore[arg-type]
+                await self.assert_refused("invalid", asked)
+        await self.assert_refused(
+            "invalid", queue.fail(house, OPERATOR, everything=True, reason="a\nb")
+        )
+        self.assertEqual(["due"], await self.states())
+
+
+class SiteTests(QueueTestCase):
+    """What is done to a site is done to what is still to come, too."""
+
+    async def test_hold(self) -> None:
+        """Held and let go; what is held by itself stays so, and is counted."""
+        house = await self.open()
+        sent = await self.send("v@far.example", "w@far.example")
+        await queue.hold(house, OPERATOR, id=sent.id, recipient="v@far.example")
+        done = await queue_sites.hold(house, OPERATOR, site="FAR.example")
+        self.assertEqual(("far.example", 1), (done["site"], done["waiting"]))
+        self.assertTrue(self.queue.holds("far.example"))
+        again = Queue(house.ledger)
+        await again.load()
+        self.assertEqual({"far.example"}, again.held)
+        done = await queue_sites.resume(house, OPERATOR, site="far.example")
+        self.assertEqual((False, 1), (done["held"], done["suspended"]))
+        self.assertFalse(self.queue.holds("far.example"))
+        await self.assert_refused(
+            "conflict", queue_sites.resume(house, OPERATOR, site="far.example")
+        )
+
+    async def test_every(self) -> None:
+        """All of them, and those that were held before stay held."""
+        house = await self.open()
+        await self.send("v@far.example")
+        await queue_sites.hold(house, OPERATOR, site="b.example")
+        done = await queue_sites.hold(house, OPERATOR, site="*")
+        self.assertEqual(1, done["waiting"])
+        self.assertTrue(self.queue.holds("any.example"))
+        await queue_sites.resume(house, OPERATOR, site="*")
+        self.assertEqual({"b.example"}, self.queue.held)
+
+    async def test_reroute(self) -> None:
+        """To another server, written as a domain's next hop is, and back."""
+        house = await self.open()
+        await self.send("v@far.example")
+        done = await queue_sites.reroute(
+            house, OPERATOR, site="far.example", to="smtp://192.0.2.7"
+        )
+        self.assertEqual(("smtp://192.0.2.7:25", 1), (done["route"], done["waiting"]))
+        self.assertEqual("smtp://192.0.2.7:25", self.queue.route_of("far.example"))
+        shape = await queue_sites.page(house, OPERATOR)
+        self.assertEqual("smtp://192.0.2.7:25", shape["items"][0]["route"])
+        await queue_sites.reroute(house, OPERATOR, site="far.example", to="none")
+        self.assertEqual("", self.queue.route_of("far.example"))
+        for kind, to in (
+            ("conflict", "none"),
+            ("invalid", "192.0.2.7"),
+            ("invalid", "smtp://x:0"),
+            ("invalid", ""),
+        ):
+            asked = queue_sites.reroute(house, OPERATOR, site="far.example", to=to)
+            await self.assert_refused(kind, asked)
+        self.assertEqual(2, len(await self.acts()))
+
+    async def test_shape(self) -> None:
+        """How much waits for whom, each recipient in one age only."""
+        house = await self.open()
+        for age in 0, 600, 7200, 10, 9 * 86400:
+            await self.send("v@far.example", age=age)
+        await self.send("v@b.example")
+        await self.send("w@c.example")
+        await queue.hold(house, OPERATOR, site="c.example")
+        shape = await queue_sites.page(house, OPERATOR)
+        self.assertEqual((6, 1, 0), (shape["due"], shape["suspended"], shape["down"]))
+        self.assertEqual([300, 3600, 14400, 86400, 259200], shape["ages"])
+        self.assertEqual(
+            [("far.example", [2, 1, 1, 0, 0, 1]), ("b.example", [1, 0, 0, 0, 0, 0])],
+            [(site["site"], site["ages"]) for site in shape["items"]],
+        )

@@ -1,0 +1,100 @@
+"""Tests for L{smfd.ctl.queue}: mail that waits, from the command line."""
+
+from attrs import evolve
+
+from smfd.console.api import API
+from smfd.store.queue import Queue
+from tests.control.building import reactor
+from tests.control.test_queue import ANN, QueueTestCase
+from tests.ctl.asking import CtlTestCase
+
+
+class QueueTests(CtlTestCase, QueueTestCase):
+    """What an operator types."""
+
+    async def open(self) -> None:  # type: ignore[override]
+        """A house with a queue behind its socket."""
+        house = await self.build()
+        self.queue = Queue(house.ledger)
+        self.house = evolve(house, queue=self.queue)
+        self.config = self.home / "smfd.toml"
+        self.config.write_text("[server]\nhostname = 'mx.home.example'\n")
+        socket = self.home / "run" / "control.sock"
+        socket.parent.mkdir(mode=0o700)
+        API(self.house, socket, reactor).setServiceParent(self.services)
+
+    async def test_look(self) -> None:
+        """The list, a page of it, one message, the shape; nothing steers a terminal."""
+        await self.open()
+        sent = await self.send("v@far.example", sender="a\x1b[2J@x.example", age=60)
+        await self.send("w@far.example")
+        said = await self.run_ctl("queue", "list", "--limit", "1")
+        self.assertIn(f"{sent.id}  ", said.out)
+        self.assertIn("a\\x1b[2J@x.example", said.out)
+        after = said.out.rpartition("--after ")[2].strip()
+        self.assertEqual(f"{sent.id}-1", after)
+        found = await self.done("queue", "list", "--after", after)
+        self.assertEqual(
+            ["w@far.example"], [one["recipient"] for one in found["items"]]
+        )
+        said = await self.run_ctl("queue", "list", "--site", "b.example")
+        self.assertIn("Nothing waits.\n", said.out)
+        said = await self.run_ctl("queue", "show", sent.id)
+        self.assertIn("\nv@far.example: due\n  tried 0 times; next at once\n", said.out)
+        self.assertIn(f" queue fail {sent.id}\n", said.out)
+        said = await self.run_ctl("queue", "shape")
+        self.assertRegex(said.out, r"SITE +WAITING +<5M +<1H +<4H +<1D +<3D +>3D")
+        self.assertRegex(said.out, r"\nfar.example +2 +2 +0 +0 +0 +0 +0\n")
+        said = await self.run_ctl("queue", "show", "0" * 16)
+        self.assertEqual(1, said.code)
+
+    async def test_sites(self) -> None:
+        """A site by its name, every site, and one that goes elsewhere."""
+        await self.open()
+        await self.send("v@far.example")
+        said = await self.run_ctl(
+            "queue", "hold", "far.example", "--reason", "asked to"
+        )
+        self.assertEqual("far.example is held: 1 wait.\n", said.out)
+        said = await self.run_ctl("queue", "list")
+        self.assertIn("site held", said.out)
+        await self.done("queue", "hold", "--all")
+        self.assertEqual({"*", "far.example"}, self.queue.held)
+        said = await self.run_ctl("queue", "shape")
+        self.assertIn("Held: *, far.example.\n", said.out)
+        await self.done("queue", "resume", "--all")
+        said = await self.run_ctl("queue", "resume", "far.example")
+        self.assertEqual("far.example is held no more: 1 wait.\n", said.out)
+        said = await self.run_ctl("queue", "resume", "far.example")
+        self.assertEqual(1, said.code)
+        said = await self.run_ctl("queue", "reroute", "far.example", "smtp://[::1]:26")
+        self.assertEqual(
+            "Mail for far.example goes to smtp://[::1]:26. 1 wait.\n", said.out
+        )
+        said = await self.run_ctl("queue", "reroute", "far.example", "none")
+        self.assertIn("goes its usual way", said.out)
+        said = await self.run_ctl("queue", "hold", "far.example", "--sender", ANN)
+        self.assertEqual(2, said.code)
+        self.assertIn("say --site", said.err)
+
+    async def test_messages(self) -> None:
+        """One by its name, or all that fit; many only if one says so."""
+        await self.open()
+        one = await self.send("v@far.example", sender=ANN)
+        await self.send(*(f"{n}@far.example" for n in range(101)))
+        done = await self.done("queue", "hold", one.id)
+        self.assertEqual((1, 1), (done["meant"], done["changed"]))
+        said = await self.run_ctl("queue", "resume", "--sender", ANN)
+        self.assertEqual("To be tried now: 1 of 1 recipients.\n", said.out)
+        await self.done("queue", "retry", one.id)
+        said = await self.run_ctl("queue", "fail", "far.example")
+        self.assertEqual(1, said.code)
+        self.assertIn("102 recipients are meant", said.err)
+        self.assertIn("--yes", said.err)
+        done = await self.done("queue", "fail", one.id, "--reason", "gone")
+        self.assertEqual(1, done["changed"])
+        said = await self.run_ctl("queue", "drop", "--all", "--yes")
+        self.assertEqual("Thrown away: 101 of 101 recipients.\n", said.out)
+        said = await self.run_ctl("queue", "drop")
+        self.assertEqual(1, said.code)
+        self.assertEqual([], await self.states())
