@@ -234,7 +234,7 @@ class Logins:
             return False
         now = self.clock.seconds()
         if app.used is None or now - app.used >= _DAY:
-            self._later(self.keys.used(app.id))
+            self._later(self.keys.used(app))
         return True
 
     def _later(self, writing: "Deferred[bool] | Deferred[None]") -> None:

@@ -30,6 +30,7 @@ from smfd.store.database import Database
 from smfd.store.directory_cache import Cache
 from smfd.store.directory_pages import Page
 from smfd.store.directory_rows import Changes, Doing
+from smfd.store.directory_touched import watched
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -71,12 +72,13 @@ class Directory(Service):
         self._reader = Database(
             partial(schema.reader, path), reactor, readers, "dir-read"
         )
-        self._caches: list[Cache[Any]] = []
-        self._domains: Cache[Domain | None] = self.cache(cached)
-        self._addresses: Cache[Known | None] = self.cache(cached)
+        self._caches: list[tuple[Cache[Any], frozenset[str]]] = []
+        known = directory_known.TABLES
+        self._domains: Cache[Domain | None] = self.cache(cached, "domains")
+        self._addresses: Cache[Known | None] = self.cache(cached, *known)
         # Apart, so that guessed addresses do not drive out real ones.
-        self._guesses: Cache[Known | None] = self.cache(cached)
-        self._books: Cache[Book] = self.cache(cached + entries)
+        self._guesses: Cache[Known | None] = self.cache(cached, *known)
+        self._books: Cache[Book] = self.cache(cached + entries, "entries")
 
     def startService(self) -> None:
         """Open the file, or raise what is wrong with it."""
@@ -296,10 +298,15 @@ class Directory(Service):
         """Read something with a function of one of the rooms beside this one."""
         return self._reader.run(function, *args, **kwargs)
 
-    def cache(self, limit: int) -> Cache[Any]:
-        """One more thing to remember, forgotten like the others at each change."""
+    def cache(self, limit: int, *tables: str) -> Cache[Any]:
+        """
+        One more thing to remember.
+
+        @param tables: what it is read from; it is forgotten when one of them is
+            written.  None: at each change.
+        """
         made: Cache[Any] = Cache(limit)
-        self._caches.append(made)
+        self._caches.append((made, frozenset(tables)))
         return made
 
     def recall(
@@ -328,11 +335,28 @@ class Directory(Service):
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Deferred[T]:
-        """Change something, likewise; whatever was remembered is forgotten."""
-        doing = Doing(actor, self._reactor.seconds())
-        d = self._writer.run(function, doing, *args, **kwargs)
+        """Change something, likewise; what was remembered of it is forgotten."""
+        doing, touched = Doing(actor, self._reactor.seconds()), set[str]()
+        d = self._writer.run(watched(function, touched), doing, *args, **kwargs)
         # Even a failed write may have reached the disk: forget in any case.
-        return d.addBoth(self._forget)
+        return d.addBoth(self._forget, touched)
+
+    def note(
+        self,
+        cache: Cache[Any],
+        key: str,
+        function: Callable[Concatenate[Connection, Doing, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Deferred[T]:
+        """Change what that cache alone knows, under that key; nobody did it."""
+        doing = Doing("", self._reactor.seconds())
+
+        def forget(result: T) -> T:
+            cache.drop(key)
+            return result
+
+        return self._writer.run(function, doing, *args, **kwargs).addBoth(forget)
 
     def _book(self, scope: str) -> Deferred[Book]:
         def weight(found: Book) -> int:
@@ -340,9 +364,10 @@ class Directory(Service):
 
         return self.recall(self._books, scope, _read_book, weight)
 
-    def _forget(self, result: T) -> T:
-        for cache in self._caches:
-            cache.drop()
+    def _forget(self, result: T, touched: set[str]) -> T:
+        for cache, tables in self._caches:
+            if not tables or tables & touched:
+                cache.drop()
         return result
 
 

@@ -41,7 +41,7 @@ class Grants:
 
     def __init__(self, directory: Directory, cached: int = 100_000) -> None:
         self._directory = directory
-        self._cache = directory.cache(cached)
+        self._cache = directory.cache(cached, "accounts", "aliases", "grants")
 
     def identities(self, account: str) -> Deferred[frozenset[str]]:
         """

@@ -35,7 +35,7 @@ class Groups:
 
     def __init__(self, directory: Directory, cached: int = 20_000) -> None:
         self._directory = directory
-        self._of = directory.cache(cached)
+        self._of = directory.cache(cached, "group_members")
 
     def of(self, address: str) -> Deferred[tuple[str, ...]]:
         """The groups an address is a member of."""

@@ -94,7 +94,7 @@ class Holds:
     @classmethod
     def of(cls, directory: Directory, cached: int = 20_000) -> "Holds":
         """Those of a directory."""
-        return cls(directory, directory.cache(cached))
+        return cls(directory, directory.cache(cached, "holds"))
 
     def held(self, account: str) -> Deferred[Hold | None]:
         """The hold of an account, or None."""

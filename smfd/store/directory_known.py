@@ -7,6 +7,9 @@ from smfd.policy.address_book import candidates
 from smfd.store.directory_rows import alias_of, domain
 from smfd.store.directory_stored import is_listed
 
+#: What all of this is read from.
+TABLES = ("domains", "accounts", "aliases", "recipients")
+
 
 def known(connection: sqlite3.Connection, address: str, delimiter: str) -> Known | None:
     """

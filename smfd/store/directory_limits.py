@@ -121,7 +121,9 @@ class Allowances:
         cls, directory: Directory, default: Allowance, cached: int = 20_000
     ) -> "Allowances":
         """Those of a directory."""
-        return cls(directory, default, directory.cache(cached))
+        return cls(
+            directory, default, directory.cache(cached, "limits", "group_members")
+        )
 
     def allowance(self, account: str) -> Deferred[Allowance]:
         """What an account may send, all considered."""

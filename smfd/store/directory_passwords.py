@@ -27,7 +27,7 @@ class Keys:
 
     def __init__(self, directory: Directory, cached: int = 20_000) -> None:
         self._directory = directory
-        self._cache = directory.cache(cached)
+        self._cache = directory.cache(cached, "accounts", "app_passwords")
 
     def of(self, account: str) -> Deferred[Credentials | None]:
         """Those of an account, by its very address; None when there is none."""
@@ -43,9 +43,9 @@ class Keys:
         """Replace a hash by one of today, if it is still the one."""
         return self._directory.act(account, renew, account, old, new)
 
-    def used(self, number: int) -> Deferred[None]:
+    def used(self, app: AppPassword) -> Deferred[None]:
         """An app password was good today."""
-        return self._directory.act("", used, number)
+        return self._directory.note(self._cache, app.account, used, app.id)
 
     def page(
         self, account: str, limit: int, offset: int

@@ -27,7 +27,7 @@ class Policies:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
-        self._book = directory.cache(1)
+        self._book = directory.cache(1, "policies", "group_members")
 
     def rulebook(self) -> Deferred[Rulebook]:
         """The rules in force with their groups; remembered until they change."""

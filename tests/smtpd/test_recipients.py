@@ -160,7 +160,7 @@ class AliasTests(RecipientsTestCase):
     async def _lead(self, local: str, target: str) -> None:
         """An alias that the directory would not make, as a fault could."""
 
-        def write(connection: Any) -> None:
+        def write(connection: Any, doing: object) -> None:
             connection.execute(
                 "INSERT OR REPLACE INTO aliases VALUES (?,?,0,?,0,0)",
                 (
@@ -170,8 +170,7 @@ class AliasTests(RecipientsTestCase):
                 ),
             )
 
-        await self.directory._writer.run(write)
-        self.directory._forget(None)
+        await self.directory.act("uid:test", write)
 
 
 class ShareTests(RecipientsTestCase):
