@@ -11,7 +11,14 @@ from twisted.logger import Logger
 
 from smfd.delivery.tlspolicy import TLSPolicies
 from smfd.delivery.where import Way
-from smfd.delivery.word import BROKEN, CLOSED, CONGESTED, NOBODY, UNSAFE
+from smfd.delivery.word import (
+    BROKEN,
+    CLOSED,
+    CONGESTED,
+    FAULT,
+    NOBODY,
+    UNSAFE,
+)
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import Trouble
 from smfd.net.smtp_client_open import Hops, Line, NoConnection, NoSession
@@ -69,6 +76,7 @@ class Approach:
     tls: TLSPolicies | None = None
     hop: NextHop | None = field(default=None, init=False)
     _turns: DeferredSemaphore | None = field(default=None, init=False)
+    _line: Line | None = field(default=None, init=False)
     _at: int = field(default=0, init=False)
     _missed: Missed | None = field(default=None, init=False)
 
@@ -89,20 +97,29 @@ class Approach:
                 self._log.info("{hop}: {why}", hop=hop, why=error)
                 if isinstance(error, Busy):
                     break
+            except Exception as error:
+                # Not to be thrown at whoever has sent something already.
+                self._log.failure("{hop}: a fault", hop=hop)
+                why = f"a fault of ours: {type(error).__name__}"
+                self._missed = Missed(hop, why, FAULT)
             self._at += 1
         assert self._missed is not None
         raise Nobody(self._missed)
 
-    def give_back(self, line: Line) -> None:
-        """It may be used again."""
-        assert self.hop is not None
-        self.hops.keep(self.hop, line)
-        self._done()
+    def give_back(self) -> None:
+        """The connection, if there is one, may be used again."""
+        line, self._line = self._line, None
+        if line is not None:
+            assert self.hop is not None
+            self.hops.keep(self.hop, line)
+            self._done()
 
-    def hang_up(self, line: Line) -> None:
+    def hang_up(self) -> None:
         """It may not."""
-        line.client.drop()
-        self._done()
+        line, self._line = self._line, None
+        if line is not None:
+            line.client.drop()
+            self._done()
 
     def pass_over(self, why: str) -> None:
         """Whoever is spoken to breaks it off each time: on to the next."""
@@ -124,7 +141,7 @@ class Approach:
         except BaseException:
             turns.release()
             raise
-        self.hop, self._turns = hop, turns
+        self.hop, self._turns, self._line = hop, turns, line
         return line
 
     def _done(self) -> None:

@@ -135,7 +135,7 @@ class RelayDestination:
     async def _trip(
         self, site: str, own: bool, group: Sequence[Consignment]
     ) -> list[Outcome]:
-        """Everything of a kind for one domain."""
+        """Everything of a kind for one domain; never fails, for some may be sent."""
         outcomes: list[Outcome] = []
 
         def tell(word: Word) -> None:
@@ -143,12 +143,18 @@ class RelayDestination:
 
         try:
             way = await self._ways(site, own)
+            road = self._road
+            approach = Approach(way, road.hops, road.tls)
+            await Round(approach, road.hands, shipments(group), tell, road.pace).run()
         except NoWay as no:
             now = self._clock.seconds()
             return [self._astray(c, no, now) for c in group]
-        road = self._road
-        approach = Approach(way, road.hops, road.tls)
-        await Round(approach, road.hands, shipments(group), tell, road.pace).run()
+        except Exception as error:
+            self._log.failure("{site}: a fault", site=site)
+            why = f"a fault of ours: {type(error).__name__}"
+            done = {(o.entry_id, o.number) for o in outcomes}
+            left = [c for c in group if (c.entry_id, c.recipient.number) not in done]
+            return outcomes + [self._told(Word(c, None, why)) for c in left]
         return outcomes
 
     async def _examined(

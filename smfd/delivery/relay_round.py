@@ -123,9 +123,9 @@ class Round:
             while self.waiting:
                 self._watch = Watch(self._watch.begun, self._now)
                 line = await self._ship(self.waiting.popleft(), line)
+            self.approach.give_back()
         finally:
-            if line is not None:
-                self.approach.give_back(line)
+            self.approach.hang_up()
 
     @property
     def _now(self) -> float:
@@ -151,7 +151,7 @@ class Round:
         if line is not None:
             if line.client.usable and line.used < self.approach.hops.messages:
                 return line
-            self.approach.give_back(line)
+            self.approach.give_back()
         return await self.approach.line()
 
     async def _over(self, shipment: Shipment, line: Line) -> Line | None:
@@ -175,7 +175,7 @@ class Round:
             for c, answer in zip(shipment.consignments, answers, strict=True):
                 self._tell(Word(c, answer, hop=self.approach.hop, tls=line.tls))
             return line
-        self.approach.hang_up(line)
+        self.approach.hang_up()
         return None
 
     async def _transaction(self, shipment: Shipment, line: Line) -> Sequence[Reply]:

@@ -274,6 +274,50 @@ class AnswerTests(WorldCase):
         self.assertEqual(DONE, told.state)
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
 
+    async def test_faults(self) -> None:
+        """A fault of ours on the way to one costs no other a second copy."""
+        server, other = self.server(2, "a.mx"), self.server(3, "b.mx")
+        self.mx("far.test", "10 a.mx")
+        self.mx("odd.test", "10 a.mx")
+
+        def route_of(site: str) -> str:
+            if site == "odd.test":
+                raise LookupError(site)
+            return ""
+
+        self.where = evolve(self.where, route_of=route_of)
+        batch = [*letter("u@far.test"), *letter("u@odd.test")]
+        told = await self.send(batch)
+        self.assertEqual([DONE, DUE], [o.state for o in told])
+        self.assertEqual("4.3.0", said(told[1]).status)
+        self.assertEqual((1, 1), (len(server.messages), len(self.flushLoggedErrors())))
+        self.mx("third.test", "10 a.mx", "20 b.mx")
+        real = TLSPolicies.hop
+
+        def hop(policies: Any, hop: Any, *more: Any) -> Any:
+            if hop.host == "a.mx":
+                raise UnicodeError(hop.host)
+            return real(policies, hop, *more)
+
+        self.patch(TLSPolicies, "hop", hop)
+        (outcome,) = await self.fate("u@third.test")
+        self.assertEqual((DONE, 1), (outcome.state, len(other.messages)))
+        self.assertEqual(1, len(self.flushLoggedErrors(UnicodeError)))
+
+    async def test_breaks_within(self) -> None:
+        """What breaks in the middle of a batch leaves what was sent as sent."""
+        server = self.server(2, "a.mx")
+        self.mx("far.test", "10 a.mx")
+        pauses = iter([0.0, 0.0])
+        remote = self.remote()
+        remote._road = evolve(remote._road, pace=lambda host, source: next(pauses))
+        batch = [c for _ in range(4) for c in letter("u@far.test")]
+        told = await self.send(batch, remote)
+        self.assertEqual([DONE, DONE, DUE, DUE], [o.state for o in told])
+        self.assertEqual(2, len(server.messages))
+        self.assertEqual(1, len(self.flushLoggedErrors()))
+        self.assertEqual([], [c for c in self.hops._clients if c.alive])
+
     async def test_pace(self) -> None:
         """What a provider does not want so fast waits as long as it must."""
         server = self.server(2, "a.mx")
