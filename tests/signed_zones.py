@@ -85,7 +85,7 @@ class Unbound:
         anchors: list[str] = []
         zones = ""
         for name, zone in self._zones.items():
-            path = self._home / f"{name}.zone"
+            path = self._home / f"{name.strip('.') or 'root'}.zone"
             path.write_text(_written(name, zone, anchors))
             zones += _ZONE.format(name=name, path=path)
         for anchor in anchors:

@@ -1,8 +1,10 @@
-"""Whether look-ups are answered."""
+"""Whether look-ups are answered, and checked by DNSSEC."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from dns.exception import DNSException
+from dns.flags import Flag
 from dns.resolver import NXDOMAIN, NoAnswer, NoResolverConfiguration, Resolver
 
 from smfd.config.schema import Config
@@ -39,11 +41,39 @@ def probe_dns(config: Config) -> Iterator[Report]:
         )
     else:
         yield ok("dns", f"{servers} answers")
+        if config.tls_out.dane:
+            yield _dnssec(resolver)
+
+
+def _dnssec(resolver: Resolver) -> Report:
+    """Whether answers are checked, and come to us from nowhere else."""
+    if not all(ip_address(str(server)).is_loopback for server in resolver.nameservers):
+        return warning(
+            "dnssec",
+            "The resolver is another machine, so that anybody on the way could say "
+            "that it checked an answer: DANE is off, MTA-STS is not. Run a validating "
+            "resolver here, such as unbound, and set [dns] servers to it.",
+        )
+    resolver.use_edns(0, 0, 1232)
+    # RFC 6840 §5.7: AD in a question asks for AD in the answer.
+    resolver.flags = Flag.RD | Flag.AD
+    try:
+        signed = resolver.resolve(".", "SOA", lifetime=resolver.lifetime).response
+    except DNSException as failure:
+        return warning("dnssec", f"No answer for the root ({type(failure).__name__}).")
+    if signed.flags & Flag.AD:
+        return ok("dnssec", "answers are checked: DANE is obeyed")
+    return warning(
+        "dnssec",
+        "The resolver does not check answers by DNSSEC: DANE is off. In unbound, that "
+        'is module-config: "validator iterator" and an auto-trust-anchor-file.',
+    )
 
 
 def _resolver(config: Config) -> Resolver:
     resolver = Resolver(configure=not config.dns.servers)
     resolver.timeout = config.dns.timeout
+    resolver.lifetime = config.dns.lifetime
     if config.dns.servers:
         found = [split_server(text) for text in config.dns.servers]
         resolver.nameservers = [host for host, _ in found]

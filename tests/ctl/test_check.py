@@ -22,6 +22,7 @@ from smfd.control.bootstrap import found
 from smfd.ctl import main
 from smfd.net.socket_path import SocketPath
 from tests.redis import RedisServer
+from tests.signed_zones import Unbound, Zone
 
 
 def certificate(name: str, days: int) -> tuple[bytes, bytes]:
@@ -165,6 +166,24 @@ class CheckTests(SynchronousTestCase):
         (self.home / "r.cf").write_text("body A /a/\n\nbody B /(/\n")
         found = self.check("[dns]\noffline = true\n")
         self.assertState(found["rules"], "error", "r.cf:3: ")
+
+    def test_dnssec(self) -> None:
+        """It says whether a resolver vouches for its answers; else DANE is off."""
+        host = "@ SOA ns root 1 1 1 1 1\n@ NS ns\nmx.example.org A 192.0.2.1\n"
+        for signed, state, words in (
+            (True, "ok", "DANE is obeyed"),
+            (False, "warning", "DANE is off"),
+        ):
+            home = self.home / f"unbound-{signed}"
+            unbound = Unbound(home, {".": Zone(host, signed)})
+            unbound.start()
+            self.addCleanup(unbound.stop)
+            servers = f'[dns]\nservers=["127.0.0.1:{unbound.port}"]\n'
+            found = self.check(servers)
+            self.assertState(found["dns"], "ok", "answers")
+            self.assertState(found["dnssec"], state, words)
+            found = self.check(f"{servers}[tls_out]\ndane = false\n")
+            self.assertNotIn("dnssec", found)
 
     def test_dns(self) -> None:
         """A server that does not answer."""

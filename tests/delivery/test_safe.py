@@ -98,6 +98,7 @@ SERVERS = {
     "not valid yet": tls(ROOT.issue("mx.test", days=(1, 30))),
     "another name": tls(ROOT.issue("mx.other.test")),
     "no name": tls(ROOT.issue(common="mx.test")),
+    "odd name": tls(ROOT.issue("*", "mx.other.test")),
     "for clients": tls(ROOT.issue("mx.test", uses=CLIENTS_ONLY)),
     "below a server": tls(GOOD.issue("mx.test")),
 }

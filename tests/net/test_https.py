@@ -113,6 +113,7 @@ class GetTests(HTTPSCase):
             authority("web.test"),
             authority().issue("web.test"),
             ROOT.issue(common="web.test"),
+            ROOT.issue("*", "other.test"),
         ):
             https = self.listen(HEAD + b"Content-Length: 3\r\n\r\nabc", holder)
             self.assertTrue((await self.refused(https)).insecure)
