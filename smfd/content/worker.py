@@ -39,6 +39,7 @@ from smfd.content.eicar import examine
 from smfd.content.excerpt import excerpt
 from smfd.content.inside import look_inside
 from smfd.content.judge import Judge
+from smfd.content.reports import read_reports
 from smfd.content.rules.compile import RuleFaults, RuleSet, load_rules
 
 Job = Callable[[bytes, dict[str, Any]], Any]
@@ -228,6 +229,7 @@ def jobs(rules: RuleSet) -> dict[str, Job]:
     return {
         "content": Judge(rules).judge,
         "dkim": Verifier().verify,
+        "dmarc": read_reports,
         "excerpt": excerpt,
         "inside": look_inside,
         "virus": examine,
