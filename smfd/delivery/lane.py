@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from smfd.delivery.load import Load
+from smfd.delivery.tried import tried
 from smfd.interfaces import IDestination
-from smfd.model.entry import Consignment, Outcome, State
+from smfd.model.entry import Consignment, Outcome
 
 #: The most octets of bodies in one batch: they are in memory once more while
 #: they are handed over.
@@ -89,7 +89,7 @@ class Lane:
         self._stop_timer()
         batch = self._batch = self._waiting[: self._fitting()]
         del self._waiting[: len(batch)]
-        self._under_way = self._deliver(batch)
+        self._under_way = Deferred.fromCoroutine(self._deliver(batch))
         # Whatever broke, the next batch goes.
         self._under_way.addErrback(
             lambda f: self._log.failure("a batch could not be reported", failure=f)
@@ -115,44 +115,8 @@ class Lane:
             delay = 0.0 if self._full else self._delay
             self._timer = self._clock.callLater(delay, self._go)
 
-    def _deliver(self, batch: Sequence[Consignment]) -> "Deferred[None]":
-        d = maybeDeferred(self._destination.deliver, batch)
-        d.addErrback(self._alone, batch)
-        return d.addCallback(self._report, batch)
-
-    def _alone(
-        self, failure: Failure, batch: Sequence[Consignment]
-    ) -> "Deferred[list[Outcome]] | list[Outcome]":
-        """One consignment may have broken the batch: try each alone."""
-        if len(batch) > 1:
-            return Deferred.fromCoroutine(self._each(batch))
-        self._log.failure(
-            "{id}: {name} failed",
-            failure=failure,
-            id=batch[0].entry_id,
-            name=self._destination.name,
-        )
-        why = f"a fault of ours: {type(failure.value).__name__}"
-        return [batch[0].outcome(State.DUE, why)]
-
-    async def _each(self, batch: Sequence[Consignment]) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        for consignment in batch:
-            d = maybeDeferred(self._destination.deliver, [consignment])
-            d.addErrback(self._alone, [consignment])
-            outcomes += await d
-        return outcomes
-
-    def _report(
-        self, outcomes: Sequence[Outcome], batch: Sequence[Consignment]
-    ) -> None:
-        told = {(o.entry_id, o.number) for o in outcomes}
-        silent = [
-            c.outcome(State.DUE, "the destination said nothing")
-            for c in batch
-            if (c.entry_id, c.recipient.number) not in told
-        ]
-        self._done(batch, [*outcomes, *silent])
+    async def _deliver(self, batch: Sequence[Consignment]) -> None:
+        self._done(batch, await tried(self._destination, batch))
 
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():

@@ -3,26 +3,35 @@ The runner: brings what the ledger owes to its destinations.
 
 New entries come from memory.  Everything else, what an earlier run left, what
 found no room in memory, what is to be tried again, comes from the ledger in
-pages, by one kind of sweep.
+pages.  What goes to other servers is scheduled by L{Sites}.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from attrs import evolve
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smfd.delivery.hand import Hand, Key, key_of
-from smfd.delivery.lanes import Lanes, Remote
+from smfd.delivery.lanes import Lanes
+from smfd.delivery.settlement import Settlement
+from smfd.delivery.site import Bounds
+from smfd.delivery.sites import Pauses, Sites, patience
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Entry, Outcome, State
 from smfd.store.ledger import Ledger
+from smfd.store.ledger_due import Mark
+from smfd.store.queue import Queue
 from smfd.store.spool import Spool
+
+T = TypeVar("T")
+
+_BOUNDS = Bounds()
 
 #: Consignments read from the ledger at once.
 PAGE = 512
@@ -30,13 +39,10 @@ PAGE = 512
 #: Seconds after which we look at the ledger even when nothing is expected.
 _LONGEST_SLEEP = 3600.0
 
-#: Seconds until the ledger is asked again to note what it could not.
-_SETTLE_AGAIN = 1.0
-
-#: Seconds until what found no room on its lane is looked at again.
-_NO_ROOM = 60.0
-
 _START: Key = ("", 0)
+
+#: Before all that was put off.
+_EARLIEST: Mark = (0.0, "", 0)
 
 
 def backoff(attempts: int) -> float:
@@ -75,37 +81,45 @@ class Runner(Service):
         memory: int = 16_777_216,
         pause: Callable[[int], float] = backoff,
         elsewhere: Sequence[IDestination] = (),
-        remote: Remote | None = None,
+        bounds: Bounds = _BOUNDS,
+        patience: Callable[[int], float] = patience,
     ) -> None:
         """
         @param batch: the most consignments that are synced together.
         @param delay: seconds that the first of a batch waits for others.
         @param window: the most consignments in memory.
         @param memory: the most octets of bodies in memory.
-        @param pause: seconds to wait after so many tries.
+        @param pause: seconds to wait after so many tries; by mail for the world
+            as C{patience} says.
         @param elsewhere: destinations that are other servers.
-        @param remote: how much may wait for those in memory.
+        @param bounds: how much goes to those at once.
         """
         self._ledger = ledger
         self._spool = spool
         self._clock = clock
         self._hand = Hand(window, memory)
-        self._lanes = Lanes(
-            destinations, elsewhere, clock, self._delivered, batch, delay, remote
+        self._lanes = Lanes(destinations, clock, self._delivered, batch, delay)
+        self._settlement = Settlement(ledger, clock)
+        self.queue = Queue(ledger)
+        pauses = Pauses(patience, pause)
+        self._sites = Sites(
+            self.queue, elsewhere, self._settlement, clock, bounds, pauses, delay
         )
-        self._settling: set[Deferred[None]] = set()
+        self._sites.elsewhere = self._look_ahead
+        self.queue.changed = self._touched
         self._sweeping: Deferred[None] | None = None
         self._tidying: Deferred[None] | None = None
-        self._dozing: set[Deferred[None]] = set()
+        self._starting: Deferred[None] | None = None
         self._pause = pause
         self._missed: Key | None = None
         self._timer: IDelayedCall | None = None
+        self._again: IDelayedCall | None = None
         ledger.freed = leftovers
 
     @property
     def backlog(self) -> int:
         """How many consignments are in hand, not yet settled."""
-        return len(self._hand)
+        return len(self._hand) + self._sites.backlog
 
     def startService(self) -> None:
         """Take up what an earlier run left."""
@@ -113,27 +127,32 @@ class Runner(Service):
         d = self._tidying = Deferred.fromCoroutine(self._tidy())
         d.addErrback(lambda f: self._log.failure("cannot tidy the spool", failure=f))
         self._sweep()
+        d = self._starting = Deferred.fromCoroutine(self._sites.start())
+        d.addErrback(lambda f: self._log.failure("cannot read the queue", failure=f))
 
     def stopService(self) -> "Deferred[None]":
         """Finish and settle the batches in hand; the rest stays due."""
         super().stopService()
         self._sleep()
         self._hand.release_all()
-        for doze in list(self._dozing):
-            doze.cancel()
+        self._settlement.stop()
         d = Deferred.fromCoroutine(self._finish())
         self._ledger.outlive(d)
         return d
 
     def take(self, entry: Entry) -> None:
         """Deliver an entry that was committed just now."""
-        if self._hand.full or not self.running:
-            # It is in the ledger; a sweep finds it when there is room.
-            missed = self._missed or (entry.id, 0)
-            self._missed = min(missed, (entry.id, 0))
+        if not self.running:
             return
         for consignment in entry.consignments():
-            self._put(consignment)
+            if consignment.recipient.destination in self._sites:
+                self._sites.take(consignment)
+            elif self._hand.full:
+                # It is in the ledger; a sweep finds it when there is room.
+                missed = self._missed or (entry.id, 0)
+                self._missed = min(missed, (entry.id, 0))
+            else:
+                self._put(consignment)
 
     def pressure(self) -> "Deferred[None] | None":
         """None while delivery keeps up; else fires when it does again."""
@@ -143,7 +162,7 @@ class Runner(Service):
         if key_of(consignment) in self._hand:
             return
         try:
-            room = self._lanes.put(consignment)
+            self._lanes.put(consignment)
         except LookupError:
             self._log.error(
                 "{id}: no destination is named {name}",
@@ -152,11 +171,6 @@ class Runner(Service):
             )
             return
         self._hand.add(consignment)
-        if not room:
-            later = self._clock.seconds() + _NO_ROOM
-            why = "others wait for the same server"
-            outcome = consignment.outcome(State.DUE, why, later)
-            self._delivered([consignment], [outcome])
 
     def _delivered(
         self, batch: Sequence[Consignment], outcomes: Sequence[Outcome]
@@ -168,48 +182,20 @@ class Runner(Service):
             else o
             for o in outcomes
         ]
-        d = Deferred.fromCoroutine(self._settle(timed))
-        self._settling.add(d)
+        d = self._settlement.settle(timed)
+        d.addCallback(self._settled, timed)
         d.addErrback(lambda f: self._log.failure("cannot settle", failure=f))
-        d.addBoth(lambda _: self._settling.discard(d))
 
     def _timed(self, outcome: Outcome, attempts: int) -> Outcome:
         if outcome.next_try:
             return outcome
         return evolve(outcome, next_try=self._clock.seconds() + self._pause(attempts))
 
-    async def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        """
-        Note what was done, however long the ledger cannot.
-
-        Meanwhile it stays in hand and nothing does it twice; ended before it
-        is noted, it is found done at the next start.
-        """
-        while True:
-            try:
-                await self._ledger.settle(outcomes)
-                break
-            except Exception as error:
-                self._log.error("cannot settle yet: {why}", why=error)
-                if not self.running:
-                    return
-            if not await self._doze():
-                return
-        for outcome in outcomes:
-            self._hand.remove((outcome.entry_id, outcome.number))
-        self._look_ahead(outcomes)
-
-    async def _doze(self) -> bool:
-        """Wait a little; whether we still run."""
-        doze: Deferred[None] = deferLater(self._clock, _SETTLE_AGAIN)
-        self._dozing.add(doze)
-        try:
-            await doze
-        except CancelledError:
-            return False
-        finally:
-            self._dozing.discard(doze)
-        return True
+    def _settled(self, noted: bool, outcomes: Sequence[Outcome]) -> None:
+        if noted:
+            for outcome in outcomes:
+                self._hand.remove((outcome.entry_id, outcome.number))
+            self._look_ahead(outcomes)
 
     def _look_ahead(self, outcomes: Sequence[Outcome]) -> None:
         self._catch_up()
@@ -218,35 +204,46 @@ class Runner(Service):
             self._wake_at(min(again))
 
     def _sweep(self, after: Key = _START) -> None:
-        """Go through what is due now, behind a place; one sweep at a time."""
+        """Go through what stays with us and is due, behind a place."""
         if self._sweeping is not None:
-            self._missed = after
-            return
-        if not self.running:
-            return
-        self._missed = None
-        self._sweeping = Deferred.fromCoroutine(self._pages(after))
+            self._missed = min(after, self._missed or after)
+        elif self.running:
+            self._missed = None
+            self._swept_by(self._pages(self.queue.near, after))
+
+    def _try_again(self) -> None:
+        """Go through what was put off until now."""
+        if self._sweeping is not None:
+            self._wake_at(self._clock.seconds() + 1.0)
+        elif self.running:
+            self._swept_by(self._pages(self.queue.put_off, _EARLIEST))
+
+    def _swept_by(self, pages: Coroutine[Any, Any, None]) -> None:
+        """One sweep at a time."""
+        self._sweeping = Deferred.fromCoroutine(pages)
         self._sweeping.addErrback(self._swept_in_vain)
         self._sweeping.addCallback(self._swept)
 
-    async def _pages(self, after: Key) -> None:
-        while self.running:
-            page = await self._ledger.due(after, PAGE)
-            if not page:
-                break
+    async def _pages(
+        self,
+        read: Callable[[T, int], "Deferred[tuple[list[Consignment], T | None]]"],
+        start: T,
+    ) -> None:
+        after: T | None = start
+        while self.running and after is not None:
+            page, after = await read(after, PAGE)
             for consignment in page:
                 self._put(consignment)
-            after = key_of(page[-1])
             lighter = self._hand.lighter()
             if lighter is not None and self.running:
                 await lighter
-        next_try = await self._ledger.next_try() if self.running else None
+        next_try = await self.queue.next_near() if self.running else None
         if next_try is not None:
             self._wake_at(next_try)
 
     def _swept_in_vain(self, failure: Failure) -> None:
         self._log.failure("cannot read what is due", failure=failure)
-        self._wake_at(self._clock.seconds() + self._pause(2))
+        self._again = self._clock.callLater(self._pause(2), self._sweep)
 
     def _swept(self, _: None) -> None:
         self._sweeping = None
@@ -256,6 +253,13 @@ class Runner(Service):
         """Go back for what found no room."""
         if self._missed is not None and not self._hand.heavy:
             self._sweep(self._missed)
+
+    def _touched(self, sites: Collection[str]) -> None:
+        """An operator changed something of the queue."""
+        if "" in sites:
+            self._sweep()
+        d = Deferred.fromCoroutine(self._sites.touched(sites))
+        d.addErrback(lambda f: self._log.failure("cannot look again", failure=f))
 
     def _wake_at(self, when: float) -> None:
         """Sweep at a time, or before."""
@@ -267,12 +271,13 @@ class Runner(Service):
             if timer.getTime() <= self._clock.seconds() + delay:
                 return
             timer.cancel()
-        self._timer = self._clock.callLater(delay, self._sweep)
+        self._timer = self._clock.callLater(delay, self._try_again)
 
     def _sleep(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
+        for timer in (self._timer, self._again):
+            if timer is not None and timer.active():
+                timer.cancel()
+        self._timer = self._again = None
 
     async def _tidy(self) -> None:
         """What no row names was never acknowledged (architecture: states)."""
@@ -282,10 +287,9 @@ class Runner(Service):
             self._log.info("removed {n} bodies that were never ours", n=gone)
 
     async def _finish(self) -> None:
-        await self._lanes.close()
-        while self._settling:
-            await gatherResults([_ended(d) for d in self._settling])
-        for d in (self._sweeping, self._tidying):
+        await gatherResults([self._lanes.close(), self._sites.close()])
+        await self._settlement.ended()
+        for d in (self._sweeping, self._tidying, self._starting):
             if d is not None:
                 await _ended(d)
 

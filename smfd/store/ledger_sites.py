@@ -67,12 +67,14 @@ class Share:
     @ivar skip: those that are in hand.
     @ivar limit: the most consignments.
     @ivar octets: the most of their bodies in memory; one body always fits.
+    @ivar messages: the most entries that they are of.
     """
 
     site: str
     skip: Collection[tuple[str, int]]
     limit: int
     octets: int
+    messages: int
 
 
 def owed(connection: sqlite3.Connection, after: str, limit: int) -> list[Owed]:
@@ -99,7 +101,7 @@ def due_of(
     site, skip, limit = share.site, share.skip, share.limit
     rows = connection.execute(_KEYS, (site, now, limit + len(skip) + 1)).fetchall()
     keys = [key for key in rows if key not in skip]
-    found, seen = _consignments(connection, home, keys[:limit], share.octets)
+    found, seen = _consignments(connection, home, keys[:limit], share)
     (first,) = connection.execute(_NEXT, (site, now)).fetchone()
     return Found(found, len(keys) > seen, first)
 
@@ -157,19 +159,21 @@ def _consignments(
     connection: sqlite3.Connection,
     home: str,
     keys: list[tuple[str, int]],
-    octets: int,
+    share: Share,
 ) -> tuple[list[Consignment], int]:
     """Those that fit, and how many were looked at."""
     found: list[Consignment] = []
+    octets, messages = share.octets, share.messages
     for seen, key in enumerate(keys):
         row: Row | None = connection.execute(_ONE, key).fetchone()
         if row is None:
             continue
         if found and found[-1].entry_id == key[0]:
             body = found[-1].body
-        elif found and octets <= 0:
+        elif found and (octets <= 0 or messages <= 0):
             return found, seen
         else:
+            messages -= 1
             body = body_of(connection, home, row)
             octets -= len(body.data or b"")
         found.append(consignment(row, body))

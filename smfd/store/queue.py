@@ -15,6 +15,7 @@ from smfd.store.ledger_due import Mark, Window, near_page, put_off_page
 from smfd.store.ledger_due import next_try as next_near
 from smfd.store.ledger_jobs import Sheet
 from smfd.store.ledger_queue import Change
+from smfd.store.ledger_sites import Share
 
 
 class Queue:
@@ -81,19 +82,10 @@ class Queue:
             lambda connection, _: rows.owed(connection, after, limit)
         )
 
-    def due_of(
-        self, site: str, skip: Collection[tuple[str, int]], limit: int, octets: int
-    ) -> "Deferred[Found]":
-        """
-        What is due to a site now.
-
-        @param skip: those that are in hand.
-        @param limit: the most consignments.
-        @param octets: the most of their bodies in memory; one always fits.
-        """
+    def due_of(self, share: Share) -> "Deferred[Found]":
+        """What is due to a site now."""
 
         def ask(connection: Connection, sheet: Sheet) -> Found:
-            share = rows.Share(site, skip, limit, octets)
             return rows.due_of(connection, sheet.home, sheet.now, share)
 
         return self._ledger.ask(ask)

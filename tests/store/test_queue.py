@@ -12,11 +12,16 @@ from smfd.model.entry import Entry, Outcome, Recipient, State
 from smfd.model.queue import EVERY, Changed, Choice, SiteState
 from smfd.store import ledger_due, ledger_queue
 from smfd.store.ledger import Ledger
+from smfd.store.ledger_schema import open_reader
+from smfd.store.ledger_sites import Share
 from smfd.store.queue import Queue
 from smfd.store.reader import Reader
 from tests.store.making import REACTOR, mailbox, make_entry, remote
 
 MANY = 1_000_000
+
+#: All that is due there.
+ALL = Share("a.example", (), MANY, MANY, MANY)
 
 
 class QueueCase(TestCase):
@@ -49,8 +54,17 @@ class QueueCase(TestCase):
         self, site: str, skip: Collection[tuple[str, int]] = (), limit: int = MANY
     ) -> list[tuple[str, int]]:
         """Who is due there."""
-        found = await self.queue.due_of(site, skip, limit, MANY)
+        found = await self.queue.due_of(Share(site, skip, limit, MANY, MANY))
         return [(c.entry_id, c.recipient.number) for c in found.consignments]
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        connection = open_reader(self.home / "ledger.db")
+        try:
+            (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+            return int(count)
+        finally:
+            connection.close()
 
     async def states(self, entry: Entry) -> list[str]:
         """Where its recipients stand."""
@@ -66,7 +80,7 @@ class SiteTests(QueueCase):
         """A site's mail is found without that of others, as it was given."""
         entry = await self.to("a.example", "B.example", "a.example")
         await self.send(mailbox(1))
-        found = await self.queue.due_of("a.example", (), MANY, MANY)
+        found = await self.queue.due_of(ALL)
         first, _, third = entry.consignments(1)
         self.assertEqual([first, third], found.consignments)
         self.assertEqual((False, None), (found.more, found.next_try))
@@ -78,28 +92,30 @@ class SiteTests(QueueCase):
         in_hand, seen = set[tuple[str, int]](), list[str]()
         more = True
         while more:
-            found = await self.queue.due_of("a.example", in_hand, 2, MANY)
+            found = await self.queue.due_of(evolve(ALL, skip=in_hand, limit=2))
             more = found.more
             in_hand |= {(c.entry_id, 1) for c in found.consignments}
             seen += [c.entry_id for c in found.consignments]
         self.assertEqual(sorted(sent), sorted(seen))
 
     async def test_large(self) -> None:
-        """Bodies in memory are bounded; the recipients of one share it."""
+        """Bodies and messages are bounded; the recipients of one share its body."""
         two = [remote(1, "u@a.example"), remote(2, "v@a.example")]
         for _ in range(3):
             await self.ledger.commit(make_entry(b"x" * 600, two))
-        found = await self.queue.due_of("a.example", (), MANY, 600)
+        found = await self.queue.due_of(evolve(ALL, octets=600))
         self.assertEqual(2, len(found.consignments))
         self.assertIs(found.consignments[0].body, found.consignments[1].body)
         self.assertTrue(found.more)
+        found = await self.queue.due_of(evolve(ALL, messages=2))
+        self.assertEqual((4, True), (len(found.consignments), found.more))
 
     async def test_put_off(self) -> None:
         """Who is put off is not due, and it is known until when."""
         entry = await self.to("a.example", "a.example")
         later = REACTOR.seconds() + 100
         await self.ledger.settle([Outcome(entry.id, 1, State.DUE, "4xx", later)])
-        found = await self.queue.due_of("a.example", (), MANY, MANY)
+        found = await self.queue.due_of(ALL)
         self.assertEqual([2], [c.recipient.number for c in found.consignments])
         self.assertEqual(later, found.next_try)
 
@@ -132,7 +148,9 @@ class SiteTests(QueueCase):
         await again.load()
         self.assertEqual("smtp://b.example:25", again.route_of("a.example"))
         self.assertEqual({"a.example": "smtp://b.example:25"}, again.routes)
+        self.assertEqual(1, self.count("sites"))
         await self.queue.reroute("a.example", "")
+        self.assertEqual(0, self.count("sites"))
         rows = await self.queue.states(["a.example"])
         self.assertEqual([SiteState("a.example")], rows)
 
@@ -194,7 +212,7 @@ class ActTests(QueueCase):
         await self.ledger.settle([Outcome(entry.id, 2, State.DELIVERED)])
         self.assertEqual(["suspended", "delivered"], await self.states(entry))
         await self.queue.resume(choice, "anna")
-        found = await self.queue.due_of("a.example", (), MANY, MANY)
+        found = await self.queue.due_of(ALL)
         self.assertEqual(
             [entry.consignments(2)[0].body], [c.body for c in found.consignments]
         )
@@ -242,6 +260,7 @@ class ActTests(QueueCase):
 
     async def test_retry(self) -> None:
         """Who is put off is due at once, and his server is tried at once."""
+        self.patch(ledger_queue, "SLICE", 1)
         entry, other = await self.to("a.example"), await self.to("a.example")
         later = REACTOR.seconds() + 100
         for choice in (
@@ -309,7 +328,8 @@ class ListTests(QueueCase):
     async def test_page(self) -> None:
         """The queue is listed in pages, the oldest first, with all that helps."""
         sent = [await self.to("a.example", "b.example") for _ in range(3)]
-        await self.queue.suspend(Choice(entry=sent[1].id), "anna")
+        middle = sorted(entry.id for entry in sent)[1]
+        await self.queue.suspend(Choice(entry=middle), "anna")
         await self.queue.note(
             SiteState("a.example", next_try=9.0, attempts=1, why="refused")
         )

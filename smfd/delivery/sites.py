@@ -1,0 +1,391 @@
+"""
+What goes to other servers, scheduled by the site that takes it.
+
+A site is a domain.  New mail goes from memory while there is room; what finds
+none, and what is to be tried again, is read from the ledger when it is the
+site's turn, as much as one batch takes.  A site whose server is not there is
+left alone as a whole: its mail is not touched and costs nothing.
+
+Standards: RFC 5321 §4.5.4.1 (when to try again).
+"""
+
+import random
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from attrs import evolve, frozen
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from smfd.delivery.alarms import Alarms
+from smfd.delivery.hand import key_of
+from smfd.delivery.known import WRONG, Known
+from smfd.delivery.settlement import Settlement
+from smfd.delivery.site import Bounds, Pace, Site, fitting
+from smfd.delivery.tried import tried
+from smfd.delivery.turns import Turns
+from smfd.interfaces import IDestination
+from smfd.model.entry import REMOTE, Consignment, Outcome, State
+from smfd.model.queue import EVERY, Choice, Owed
+from smfd.store.ledger_sites import Share
+from smfd.store.queue import Queue
+
+#: Sites read from the ledger at once.
+_PAGE = 500
+
+#: Seconds until a site is tried again whose mail could not be read.
+_UNREAD = 10.0
+
+#: Seconds that the first who is to be tried again waits for others.
+_TOGETHER = 5.0
+
+#: Seconds until those sites are looked for that found no room.
+_CROWDED = 60.0
+
+#: Seconds between two looks at all sites, whatever was missed meanwhile.
+_SURVEY = 3600.0
+
+#: Seconds until mail without a destination is looked at again.
+_NOWHERE = 600.0
+
+#: The back-off's bounds in seconds.
+_FIRST, _LAST = 300.0, 14_400.0
+
+
+def patience(attempts: int) -> float:
+    """
+    Seconds to wait after a try that failed, the C{attempts}-th from 0.
+
+    Five minutes at first, doubled each time, four hours at most; scattered by
+    a tenth, so that what failed together does not come again together.
+    """
+    return min(_LAST, _FIRST * 2.0 ** min(attempts, 20)) * random.uniform(0.9, 1.1)
+
+
+@frozen
+class Pauses:
+    """
+    Seconds to wait after so many tries.
+
+    @ivar world: for servers that nobody here answers for.
+    @ivar hosted: for the servers of hosted domains.
+    """
+
+    world: Callable[[int], float] = patience
+    hosted: Callable[[int], float] = patience
+
+    def of(self, c: Consignment) -> Callable[[int], float]:
+        """Those for where it goes."""
+        return self.world if c.recipient.destination == REMOTE else self.hosted
+
+
+class Sites:
+    """
+    Brings mail to sites: each has its share, and all take turns.
+
+    @ivar elsewhere: called with outcomes by which mail goes elsewhere from now
+        on, once they are noted.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        queue: Queue,
+        destinations: Sequence[IDestination],
+        settlement: Settlement,
+        clock: IReactorTime,
+        bounds: Bounds,
+        pauses: Pauses,
+        delay: float,
+    ) -> None:
+        """
+        @param delay: seconds that what is new waits for others to go with.
+        """
+        self._queue = queue
+        self._destinations = {d.name: d for d in destinations}
+        self._settlement = settlement
+        self._clock = clock
+        self._bounds = bounds
+        self._delay = delay
+        self._pauses = pauses
+        self._known = Known(queue, clock, bounds)
+        self._turns = Turns(bounds)
+        self._alarms = Alarms(clock, self._woken)
+        self._begin: IDelayedCall | None = None
+        self._serving: set[Deferred[None]] = set()
+        self._open = self._closed = False
+        self._looks = LoopingCall(self._look_again)
+        self._looks.clock = clock
+        self._surveyed = 0.0
+        self.elsewhere: Callable[[Sequence[Outcome]], object] = len
+
+    def __contains__(self, name: str) -> bool:
+        """Whether mail for a destination goes through here."""
+        return name in self._destinations
+
+    @property
+    def backlog(self) -> int:
+        """How many recipients are in hand, not yet settled."""
+        return sum(len(site.in_hand) for site in self._known)
+
+    async def start(self) -> None:
+        """Take up what an earlier run left."""
+        await self._queue.load()
+        if self._closed:
+            return
+        self._open = True
+        self._looks.start(_CROWDED, now=False)
+        for site in self._known:
+            site.held = self._queue.holds(site.name)
+            self._after(site)
+        await self.survey()
+
+    def close(self) -> "Deferred[Any]":
+        """Begin no batch any more; fires when those under way are done."""
+        self._open, self._closed = False, True
+        self._alarms.stop()
+        if self._looks.running:
+            self._looks.stop()
+        if self._begin is not None and self._begin.active():
+            self._begin.cancel()
+        return gatherResults([_ended(d) for d in self._serving])
+
+    def take(self, consignment: Consignment) -> None:
+        """New mail: it goes from memory, or from the ledger when there is room."""
+        site = self._known.site(consignment.recipient.site)
+        if site is None or key_of(consignment) in site.in_hand:
+            return
+        if site.more or site.shut(self._now) or self._known.full(site.load):
+            site.more = True
+        else:
+            site.put(consignment)
+        self._offer(site, self._delay)
+
+    async def survey(self) -> None:
+        """Go through all sites that something is due to."""
+        after, self._surveyed, self._known.missed = "", self._now, False
+        while self._open:
+            page = await self._queue.owed(after, _PAGE)
+            for owed in page:
+                await self._owe(owed)
+            if len(page) < _PAGE:
+                break
+            after = page[-1].state.site
+
+    async def _owe(self, owed: Owed) -> None:
+        name = owed.state.site
+        if self._known.missed and owed.state.next_try > self._now:
+            return
+        if owed.first > self._now + WRONG:
+            await self._queue.retry(Choice(site=name), "")
+        if name not in self._known:
+            self._known.learn(owed.state)
+        site = self._known.site(name)
+        if site is not None:
+            self._alarms.wake(site, max(owed.first, site.next_try))
+
+    async def touched(self, names: Collection[str]) -> None:
+        """An operator changed something of sites: look again what there is."""
+        if EVERY in names:
+            names = [site.name for site in self._known]
+            await self.survey()
+        found = [site for site in map(self._known.site, names) if site is not None]
+        for site in found:
+            site.forget_waiting()
+        for state in await self._queue.states([site.name for site in found]):
+            self._known.learn(state)
+        for site in found:
+            self._after(site)
+
+    async def _look_again(self) -> None:
+        """Some found no room, or something was missed that nobody foresaw."""
+        if not self._known.missed and self._now < self._surveyed + _SURVEY:
+            return
+        try:
+            await self.survey()
+        except Exception:
+            self._log.failure("cannot look at all sites")
+
+    @property
+    def _now(self) -> float:
+        return self._clock.seconds()
+
+    def _offer(self, site: Site, delay: float) -> None:
+        """A site may have something to do: it gets a turn, soon."""
+        if site.ready(self._now):
+            self._turns.add(site)
+            self._soon(delay)
+
+    def _soon(self, delay: float) -> None:
+        """Begin what can begin, within so many seconds."""
+        if not self._open:
+            return
+        if self._begin is not None and self._begin.active():
+            if self._begin.getTime() <= self._now + delay:
+                return
+            self._begin.cancel()
+        self._begin = self._clock.callLater(delay, self._go)
+
+    def _woken(self, site: Site) -> None:
+        site.more = True
+        self._after(site)
+
+    def _go(self) -> None:
+        """Begin as many batches as there is room for."""
+        while self._open:
+            site = self._turns.begin(self._now)
+            if site is None:
+                return
+            d = Deferred.fromCoroutine(self._serve(site, site.pace))
+            if site.work:
+                self._turns.add(site)
+            self._serving.add(d)
+            d.addErrback(lambda f: self._log.failure("a batch broke", failure=f))
+            d.addBoth(self._served, d)
+
+    def _served(self, _: None, d: "Deferred[None]") -> None:
+        self._serving.discard(d)
+
+    async def _serve(self, site: Site, pace: Pace) -> None:
+        """One batch to one site."""
+        began = self._now
+        try:
+            batch = site.batch(self._bounds) or await self._read(site)
+            if batch and self._open:
+                outcomes = await self._tried(batch)
+                self._judge(site, batch, outcomes, self._now - began)
+            elif batch:
+                site.in_hand.difference_update(map(key_of, batch))
+        except Exception:
+            self._log.failure("{site}: cannot read what is due", site=site.name)
+            site.more = True
+            site.next_try = max(site.next_try, self._now + _UNREAD)
+        finally:
+            self._turns.end(site, pace)
+            self._after(site)
+            if self._turns.waiting:
+                self._soon(0.0)
+
+    async def _read(self, site: Site) -> list[Consignment]:
+        """A batch from the ledger."""
+        most = self._bounds
+        share = Share(
+            site.name,
+            frozenset(site.in_hand),
+            most.recipients,
+            most.page,
+            most.messages,
+        )
+        site.more, site.reading = False, True
+        try:
+            found = await self._queue.due_of(share)
+        finally:
+            site.reading = False
+        new = [c for c in found.consignments if key_of(c) not in site.in_hand]
+        batch = fitting(new, most)
+        site.in_hand.update(map(key_of, batch))
+        site.more = site.more or found.more or len(batch) < len(new)
+        if found.next_try is not None:
+            self._later(site, found.next_try)
+        if site.more and not batch:
+            site.next_try = max(site.next_try, self._now + _UNREAD)
+        self._offer(site, 0.0)
+        return batch
+
+    async def _tried(self, batch: Sequence[Consignment]) -> list[Outcome]:
+        name = batch[0].recipient.destination
+        destination = self._destinations.get(name)
+        if destination is not None:
+            return await tried(destination, batch)
+        self._log.error("no destination is named {name}", name=name)
+        later = self._now + _NOWHERE
+        why = f"no destination is named {name}"
+        return [c.outcome(State.DUE, why, later) for c in batch]
+
+    def _judge(
+        self,
+        site: Site,
+        batch: Sequence[Consignment],
+        outcomes: Sequence[Outcome],
+        seconds: float,
+    ) -> None:
+        """What a batch says of the site, and of each recipient."""
+        nobody = [o for o in outcomes if o.of_site and o.state is State.DUE]
+        if not nobody:
+            if site.well(self._now, seconds, self._bounds):
+                self._note(site)
+        elif len(nobody) < len(outcomes) or site.others_do(self._now - seconds):
+            site.shaken()
+        else:
+            pause = self._pauses.of(batch[0])
+            self._down(site, nobody[0], pause(site.attempts))
+        site.in_hand.difference_update((o.entry_id, o.number) for o in nobody)
+        of = {key_of(c): c for c in batch}
+        settled = [
+            self._timed(o, of[o.entry_id, o.number])
+            for o in outcomes
+            if not (o.of_site and o.state is State.DUE)
+        ]
+        if settled:
+            d = self._settlement.settle(settled)
+            d.addCallback(self._settled, site, settled)
+
+    def _down(self, site: Site, outcome: Outcome, pause: float) -> None:
+        now = self._now
+        site.down(now, outcome.next_try or now + pause, outcome.detail)
+        self._log.warn(
+            "{site}: nobody there: {why}", site=site.name, why=outcome.detail
+        )
+        self._note(site)
+
+    def _note(self, site: Site) -> None:
+        d = self._queue.note(site.state)
+        d.addErrback(lambda f: self._log.error("not noted: {why}", why=f.value))
+
+    def _timed(self, outcome: Outcome, c: Consignment) -> Outcome:
+        """When to try again; what is read from the ledger counts one too many."""
+        if outcome.state is not State.DUE or outcome.next_try:
+            return outcome
+        pause = self._pauses.of(c)(max(0, c.attempts - 1))
+        return evolve(outcome, next_try=self._now + pause)
+
+    def _settled(self, noted: bool, site: Site, outcomes: Sequence[Outcome]) -> None:
+        if not noted:
+            return
+        site.in_hand.difference_update((o.entry_id, o.number) for o in outcomes)
+        due = [o for o in outcomes if o.state is State.DUE]
+        if due:
+            self._later(site, min(o.next_try for o in due))
+            self.elsewhere([o for o in due if o.category])
+        self._after(site)
+
+    def _later(self, site: Site, when: float) -> None:
+        """Look again at about a time: what was put off together goes together."""
+        wait = min(_TOGETHER, (when - self._now) / 10)
+        self._alarms.wake(site, when + max(0.0, wait))
+
+    def _after(self, site: Site) -> None:
+        """Something ended: go on, wait, or forget."""
+        if site.next_try > self._now:
+            if site.more or site.waiting:
+                self._alarms.wake(site, site.next_try)
+        elif site.work:
+            full = len(site.waiting) >= self._bounds.messages
+            self._offer(site, 0.0 if full or site.more else self._delay)
+        elif site.idle:
+            self._known.rest(site)
+
+
+def _ended(d: "Deferred[None]") -> "Deferred[None]":
+    """Fires when another does, and leaves it alone."""
+    end: Deferred[None] = Deferred()
+
+    def done(result: None) -> None:
+        end.callback(None)
+        return result
+
+    d.addBoth(done)
+    return end

@@ -1,0 +1,77 @@
+"""Whose turn it is: sites take turns, and none has more than its share."""
+
+from collections import deque
+
+from smfd.delivery.site import Bounds, Pace, Site
+
+#: The share of all connections that sites of a pace have at most.  Together
+#: they are more than all, so that nothing lies idle; what servers that stall can
+#: take leaves a fourth for those that do not.
+_SHARES = {Pace.QUICK: 0.75, Pace.FRESH: 0.5, Pace.SLOW: 0.25}
+
+
+class Turns:
+    """
+    Sites that are ready, in the order of their coming, apart by their pace.
+
+    @ivar running: batches under way.
+    """
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.running = 0
+        self._bounds = bounds
+        self._ready: dict[Pace, deque[Site]] = {pace: deque() for pace in Pace}
+        self._running = dict.fromkeys(Pace, 0)
+        self._most = {
+            pace: max(1, int(share * bounds.connections))
+            for pace, share in _SHARES.items()
+        }
+        self._order = deque(Pace)
+
+    @property
+    def waiting(self) -> bool:
+        """Somebody waits for his turn."""
+        return any(self._ready.values())
+
+    def add(self, site: Site) -> None:
+        """It has work; it gets a turn."""
+        if not site.queued:
+            site.queued = True
+            self._ready[site.pace].append(site)
+
+    def begin(self, now: float) -> Site | None:
+        """The site whose turn it is, with one batch more; None when there is none."""
+        for pace in tuple(self._order):
+            self._order.rotate(-1)
+            if not self._room(pace):
+                continue
+            site = self._first(pace, now)
+            if site is not None:
+                self.running += 1
+                self._running[pace] += 1
+                site.running += 1
+                return site
+        return None
+
+    def end(self, site: Site, pace: Pace) -> None:
+        """A batch that began at a pace is done."""
+        self.running -= 1
+        self._running[pace] -= 1
+        site.running -= 1
+
+    def _room(self, pace: Pace) -> bool:
+        most = self._bounds.connections
+        return self.running < most and self._running[pace] < self._most[pace]
+
+    def _first(self, pace: Pace, now: float) -> Site | None:
+        """Take the first that may go; who may not comes back by itself."""
+        queue = self._ready[pace]
+        free = self._bounds.connections - self.running
+        while queue:
+            site = queue.popleft()
+            site.queued = False
+            if site.pace is not pace:
+                self.add(site)
+            elif site.ready(now) and site.room(free, self._bounds.per_site):
+                return site
+        return None
