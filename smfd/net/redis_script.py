@@ -77,7 +77,7 @@ local function bucket(draw, state, count)
     if draw.most < 0 then return state, 0, 0 end
     local rate = draw.most / draw.seconds
     local level, at = string.match(state, '(%S+) (%S+)')
-    level, at = tonumber(level or draw.most), tonumber(at or now)
+    level, at = tonumber(level or '') or draw.most, tonumber(at or '') or now
     if now > at then level = level + (now - at) * rate end
     level = math.min(level, draw.most)
     local wait = 0

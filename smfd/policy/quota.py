@@ -7,6 +7,7 @@ C{SLOT:COUNT SLOT:COUNT ...}, each slot a 48th of its time: what is counted is
 forgotten when all of its slot is over, never a moment too early.
 """
 
+import re
 from enum import Enum
 
 from attrs import frozen
@@ -67,6 +68,11 @@ NETWORKS = Meter("networks", Kind.NEW, DAY, kept=30 * DAY)
 IDENTICAL = Meter("identical", Kind.REPEATED, DAY, kept=DAY)
 BREACHES = Meter("breaches", Kind.NEW, DAY, kept=DAY)
 UNKNOWN = Meter("unknown", Kind.WINDOW, DAY)
+
+#: What L{is_state} takes.
+_NUMBER = r"-?\d{1,18}(?:\.\d{1,9})?"
+_BUCKET = re.compile(f"(?:{_NUMBER} {_NUMBER})?")
+_WINDOW = re.compile(r"(?:-?\d{1,15}:\d{1,15}(?: (?!$)|$)){0,200}")
 
 METERS = (
     *(CONNECTIONS, RATE, MESSAGES, RECIPIENTS),
@@ -131,6 +137,12 @@ class Level:
     state: str
     used: float
     wait: float = 0.0
+
+
+def is_state(meter: Meter, state: object) -> bool:
+    """Whether that may be the state of a meter; what is not says nothing."""
+    form = _BUCKET if meter.kind is Kind.BUCKET else _WINDOW
+    return isinstance(state, str) and form.fullmatch(state) is not None
 
 
 def take(draw: Draw, state: str, count: int, now: float) -> Level:

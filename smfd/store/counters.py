@@ -41,6 +41,8 @@ _BATCH = 500
 #: time is left: who writes to the same people again and again costs no write.
 _LATE = 0.97
 
+_log = Logger(namespace="smfd.store.counters.Counters")
+
 _VERSION = 1
 _TABLES = """
 CREATE TABLE meters (
@@ -176,6 +178,29 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _together(
     connection: sqlite3.Connection, acts: Sequence[_Act], now: float
 ) -> list[Any]:
+    """
+    All in one transaction; if one fails each by itself, so that it fails alone.
+
+    What is wrong with the file is wrong for all of them.
+    """
+    try:
+        return _at_once(connection, acts, now)
+    except sqlite3.Error:
+        raise
+    except Exception:
+        return [_alone(connection, act, now) for act in acts]
+
+
+def _alone(connection: sqlite3.Connection, act: _Act, now: float) -> Any:
+    try:
+        return _at_once(connection, [act], now)[0]
+    except Exception:
+        return Failure()
+
+
+def _at_once(
+    connection: sqlite3.Connection, acts: Sequence[_Act], now: float
+) -> list[Any]:
     """All in one transaction; none of them, if one fails."""
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -258,11 +283,23 @@ def _forget(connection: sqlite3.Connection, now: float) -> None:
 
 
 def _states(connection: sqlite3.Connection, account: str) -> dict[str, str]:
-    return dict(
+    """By meter; one that cannot be read begins anew."""
+    found = dict(
         connection.execute(
             "SELECT meter, state FROM meters WHERE account=?", (account,)
         )
     )
+    for meter in METERS:
+        state: object = found.get(meter.name, "")
+        if not quota.is_state(meter, state):
+            del found[meter.name]
+            _log.error(
+                "the {meter} of {account} begin anew, they read {state}",
+                meter=meter.name,
+                account=account,
+                state=repr(state)[:80],
+            )
+    return found
 
 
 def _put(
@@ -282,13 +319,13 @@ def _put(
 
 def _seen(connection: sqlite3.Connection, account: str, draw: Draw) -> dict[str, float]:
     """Until when each of its things is known, of those that are."""
-    found = {}
+    found: dict[str, float] = {}
     for item in draw.items:
         row = connection.execute(
             "SELECT ends FROM seen WHERE account=? AND meter=? AND item=?",
             (account, draw.meter.name, item),
         ).fetchone()
-        if row is not None:
+        if row is not None and isinstance(row[0], int):
             found[item] = row[0]
     return found
 

@@ -23,6 +23,7 @@ from smfd.policy.quota import (
     MESSAGES,
     MINUTE,
     NEW_RECIPIENTS,
+    RATE,
     RECIPIENTS,
     Draw,
     Excess,
@@ -108,6 +109,22 @@ class RedisCountersTests(CountersMixin, RedisTestCase):
         ]
         found = await gatherResults(asked)
         self.assertEqual(30, sum(isinstance(each, Taken) for each in found))
+
+    async def test_unreadable(self) -> None:
+        """What cannot be read in Redis begins anew."""
+        counters = await self.build()
+        draws = (Draw(RATE, 5), Draw(MESSAGES, 5))
+        await counters.spend(ANN, draws)
+        changed = 0
+        for state in "x", "x y", "1:x", "nonsense of another":
+            for key in await self.say("KEYS", "*"):
+                if "string" in str(await self.say("TYPE", key)):
+                    await self.say("SET", key, state)
+                    changed += 1
+            found = await counters.spend(ANN, draws)
+            assert isinstance(found, Taken), state
+            self.assertEqual((1.0, 1.0), found.used, state)
+        self.assertEqual(("", 8), (counters.trouble, changed))
 
     async def test_rolls(self) -> None:
         """After a day it is forgotten; a clock that was set back gives nothing."""

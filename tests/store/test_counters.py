@@ -8,13 +8,14 @@ from typing import Any
 from twisted.internet import reactor as installed
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
-from smfd.policy.quota import DAY, MESSAGES, NEW_RECIPIENTS, Draw, Excess, Taken
+from smfd.policy.quota import DAY, MESSAGES, NEW_RECIPIENTS, RATE, Draw, Excess, Taken
 from smfd.store import counters as counters_module
 from smfd.store.counters import Counters
 from smfd.store.directory_schema import WrongVersion
-from tests.store.counting import ANN, CountersMixin
+from tests.store.counting import ANN, BOB, CountersMixin
 
 reactor: Any = installed
 
@@ -107,6 +108,48 @@ class CountersTests(CountersMixin, TestCase):
         await maybeDeferred(counters.stopService)
         passed = [isinstance(await one, Taken) for one in asked]
         self.assertEqual(9, sum(passed))
+
+    async def test_unreadable(self) -> None:
+        """What cannot be read of an account begins anew, and is told; others go on."""
+        counters = await self.build()
+        draws = (Draw(MESSAGES, 2), Draw(RATE, 5), Draw(NEW_RECIPIENTS, items=("a",)))
+        for account in ANN, BOB:
+            await counters.spend(account, draws)
+        with capturedLogs() as events:
+            for state in (
+                "x", "1:x", "1:2,", "nan 5", "1:-5", "1:99999999999999999999", b"\xff\0",
+                "1:2 ", " 1:2", "inf 0", "1 2 3",
+            ):  # fmt: skip
+                with closing(sqlite3.connect(self.path)) as other, other:
+                    change = "UPDATE meters SET state=? WHERE account=?"
+                    other.execute(change, (state, ANN))
+                    other.execute("UPDATE seen SET ends='soon' WHERE account=?", (ANN,))
+                asked = [counters.spend(who, draws) for who in (ANN, BOB, ANN)]
+                first, _, second = [await one for one in asked]
+                assert isinstance(first, Taken), state
+                assert isinstance(second, Taken), state
+                self.assertEqual((1, 2), (first.used[0], second.used[0]), state)
+        self.assertIsInstance(await counters.spend(BOB, draws), Excess)
+        told = [formatEvent(event) for event in events]
+        self.assertIn(f"the messages of {ANN} begin anew, they read 'x'", told)
+
+    async def test_alone(self) -> None:
+        """What we cannot count fails by itself, not with all who wait beside it."""
+        counters = await self.build()
+        draws = (Draw(MESSAGES, 9),)
+
+        def broken(connection: sqlite3.Connection, now: float) -> None:
+            connection.execute("UPDATE meters SET state='1:1000'")
+            raise ValueError("a fault of ours")
+
+        # While Bob's is written, these three wait for each other.
+        others = counters.spend(BOB, draws)
+        asked = [counters.spend(ANN, draws) for _ in range(2)]
+        asked.insert(1, counters._do(broken))
+        await others
+        await self.assertFailure(asked.pop(1), ValueError)
+        used = [found.used for one in asked if isinstance(found := await one, Taken)]
+        self.assertEqual([(1,), (2,)], used)
 
     async def test_cannot_write(self) -> None:
         """What cannot be written down fails, for all who waited; then it goes on."""
