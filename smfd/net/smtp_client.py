@@ -30,9 +30,6 @@ from smfd.proto.stuffing import Stuffing
 #: Gives the next piece of a message; empty at its end.
 Pieces = Callable[[], Awaitable[bytes]]
 
-#: Seconds that a good-bye may take.
-_FAREWELL = 5.0
-
 
 class Trouble(Exception):
     """The other server cannot be asked now; why, in words."""
@@ -59,8 +56,13 @@ class Patience:
 
 @implementer(IPushProducer, IHandshakeListener)
 class MailClient(Protocol):
-    """One connection; asked for one thing at a time."""
+    """
+    One connection; asked for one thing at a time.
 
+    @cvar farewell: seconds that a good-bye may take.
+    """
+
+    farewell = 5.0
     transport: Any
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -135,7 +137,7 @@ class MailClient(Protocol):
         """Say good-bye, if it can be said, and hang up."""
         try:
             if self.usable:
-                await self.say(farewell(), _FAREWELL)
+                await self.say(farewell(), self.farewell)
         except (Trouble, Unwilling):
             pass
         finally:
@@ -181,7 +183,8 @@ class MailClient(Protocol):
         if self._talk.idle:
             self._fire(self._talk.result)
         if self._talk.broken:
-            self.transport.loseConnection()
+            # Not when all is sent: it may take nothing of it.
+            self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Nobody will answer any more."""

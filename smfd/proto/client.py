@@ -130,6 +130,7 @@ class Talk:
                 self._break("something was said that nobody asked for")
         except Garbled as error:
             self.broken = self.broken or str(error)
+            self._reader.clear()
             if not self.idle:
                 self._end()
                 raise
