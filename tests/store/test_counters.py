@@ -117,8 +117,8 @@ class CountersTests(CountersMixin, TestCase):
             await counters.spend(account, draws)
         with capturedLogs() as events:
             for state in (
-                "x", "1:x", "1:2,", "nan 5", "1:-5", "1:99999999999999999999", b"\xff\0",
-                "1:2 ", " 1:2", "inf 0", "1 2 3",
+                "x", "1:x", "1:2,", "nan 5", "1:-5", "1:99999999999999999999",
+                "1:2 ", " 1:2", "inf 0", "1 2 3", b"\xff\0",
             ):  # fmt: skip
                 with closing(sqlite3.connect(self.path)) as other, other:
                     change = "UPDATE meters SET state=? WHERE account=?"
