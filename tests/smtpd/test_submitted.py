@@ -169,9 +169,9 @@ class WayTests(SubmittedTestCase):
         made: list[Entry] = []
         keep = self.house.ledger.commit
 
-        def commit(entry: Entry) -> Any:
+        def commit(entry: Entry, **others: Any) -> Any:
             made.append(entry)
-            return keep(entry)
+            return keep(entry, **others)
 
         self.patch(self.house.ledger, "commit", commit)
         await self.submitted.message(session, envelope, body)
@@ -215,8 +215,12 @@ class VirusTests(SubmittedTestCase):
         await self.open(FOUND)
         commit = self.house.ledger.commit
 
-        def full(entry: Entry) -> Any:
-            return commit(entry) if entry.sender else fail(LedgerTrouble("no room"))
+        def full(entry: Entry, **others: Any) -> Any:
+            return (
+                commit(entry, **others)
+                if entry.sender
+                else fail(LedgerTrouble("no room"))
+            )
 
         self.patch(self.house.ledger, "commit", full)
         self.assertEqual(250, (await self.hand_in(FAR)).code)
