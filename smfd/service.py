@@ -276,6 +276,7 @@ def _house(
         queue=Queue(stock.ledger),
         signer=stock.signer,
         resolver=scan.resolver,
+        rehearsal=stock.onward.rehearsal,
         reputation=stock.reputation,
     )
 

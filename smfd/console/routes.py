@@ -10,6 +10,7 @@ from smfd.console.routes_dkim import ROUTES as DKIM
 from smfd.console.routes_policies import ROUTES as POLICIES
 from smfd.console.routes_queue import ROUTES as QUEUE
 from smfd.console.routes_reputation import ROUTES as REPUTATION
+from smfd.console.routes_route import ROUTES as ROUTE
 from smfd.control import (
     accounts,
     aliases,
@@ -161,4 +162,5 @@ ROUTES = (
     *REPUTATION,
     *QUEUE,
     *DKIM,
+    *ROUTE,
 )

@@ -12,6 +12,7 @@ from smfd.control.pulse import Pulse
 from smfd.control.quota import Quota
 from smfd.control.reputation_settings import Reputation
 from smfd.control.selftest import SelfTest
+from smfd.delivery.rehearsal import Rehearsal
 from smfd.delivery.signer import Signer
 from smfd.interfaces import IStage
 from smfd.model.entry import Entry
@@ -98,6 +99,7 @@ class House:
     @ivar workers: look into messages; None when nobody does.
     @ivar signer: signs what leaves, and makes keys; None: nobody does.
     @ivar resolver: looks things up.
+    @ivar rehearsal: goes the way of mail to others; None: none leaves.
     @ivar reputation: what others think of our mail.
     @ivar queue: of mail that waits, as operators touch it.
     @ivar keys: what people log in with.
@@ -129,6 +131,7 @@ class House:
     queue: Queue | None = None
     signer: Signer | None = None
     resolver: Lookup | None = None
+    rehearsal: Rehearsal | None = None
     groups: Groups = field(init=False)
     policies: Policies = field(init=False)
     keys: Keys = field(init=False)

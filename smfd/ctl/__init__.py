@@ -40,6 +40,7 @@ VERBS = {
     "queue": Verb("queue", "queue", "Mail that waits for other servers."),
     "quarantine": Verb("quarantine", "quarantine", "Messages that are held."),
     "source": Verb("source", "source", "What is known of those who connect."),
+    "route": Verb("route", "route", "How mail for a domain of others would go."),
     "reputation": Verb("reputation", "reputation", "Why others reject our mail."),
     "suppression": Verb(
         "reputation", "suppression", "Addresses that do not exist, and get no mail."

@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from smfd.config.schema import Config
 from smfd.delivery.ending import Kept, Told
+from smfd.delivery.rehearsal import Rehearsal
 from smfd.delivery.relay import RelayDestination, Road, Tell
 from smfd.delivery.relay_round import Pace, at_once
 from smfd.delivery.tls_out import TLSOut, tls_out
@@ -22,7 +23,7 @@ from smfd.model.said import Said
 from smfd.net.dns import resolver
 from smfd.net.smtp_client import Patience
 from smfd.net.smtp_client_callout import Callout
-from smfd.net.smtp_client_open import Hops
+from smfd.net.smtp_client_open import Hops, Step, unwatched
 from smfd.policy.mx import NoWay
 from smfd.store.directory import Directory
 from smfd.store.maillog import MailLog
@@ -31,6 +32,9 @@ from smfd.store.threads import Threads
 #: Seconds that a server of the world is left alone which was not there.
 ABSENCE = 60.0
 
+#: Seconds that a server has for each step when somebody looks on.
+_SHORT = 10.0
+
 
 class Onward(Service):
     """
@@ -38,6 +42,7 @@ class Onward(Service):
 
     @ivar destinations: all of them.
     @ivar tls: how safe the world's servers must be.
+    @ivar rehearsal: goes the way to the world without mail.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Onward(Service):
         hops: Sequence[Hops],
         hands: Threads,
         tls: TLSOut,
+        rehearsal: Rehearsal,
     ) -> None:
         """
         @param hops: all connections.
@@ -53,6 +59,7 @@ class Onward(Service):
         @param tls: knows how safe the world's servers must be.
         """
         self.tls = tls
+        self.rehearsal = rehearsal
         self.destinations = tuple(destinations)
         self._hops = hops
         self._hands = hands
@@ -105,16 +112,19 @@ def onward(
     road = Road(near, hands, tell=tries)
     hosted = partial(_hosted, directory)
     world = Road(far, hands, policies, pace, _all((tries, *tell)))
-    way = where(config, asked, policies, route_of).of
+    way = where(config, asked, policies, route_of)
+    short = Patience(_SHORT, _SHORT, _SHORT, _SHORT)
+    rehearsal = Rehearsal(way, policies, reactor, partial(_far, config, reactor, short))
     return Onward(
         (
             make("lmtp", hosted, road, Kept(lifetime)),
             make("relay", hosted, road, Kept(lifetime)),
-            make(REMOTE, way, world, Told(lifetime)),
+            make(REMOTE, way.of, world, Told(lifetime)),
         ),
         (near, far),
         hands,
         safety,
+        rehearsal,
     )
 
 
@@ -153,7 +163,9 @@ def _patience(config: Config) -> Patience:
     )
 
 
-def _far(config: Config, reactor: Any, patience: Patience) -> Hops:
+def _far(
+    config: Config, reactor: Any, patience: Patience, step: Step = unwatched
+) -> Hops:
     """Connections to the servers of the world."""
     relay = config.relay
     return Hops(
@@ -164,6 +176,7 @@ def _far(config: Config, reactor: Any, patience: Patience) -> Hops:
         _trusted(config, config.tls_out.authorities),
         messages=relay.messages,
         absence=ABSENCE,
+        step=step,
     )
 
 

@@ -4,7 +4,6 @@ Connections to next hops: opened as their policy has it, kept for a moment.
 Standards: RFC 3207 §4.
 """
 
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from smfd.net.smtp_client_tls import NOT_OFFERED, Contexts, Proof
 from smfd.proto.client import Skills, Unsafe, Unwilling, hello, login, opening
 from smfd.proto.reply import Reply
 
-__all__ = ["Hops", "Line", "NoConnection", "NoSession"]
+__all__ = ["Hops", "Line", "NoConnection", "NoSession", "Step", "unwatched"]
 
 #: Seconds that a connection is kept for the next message.
 KEPT = 2.0
@@ -34,6 +33,9 @@ GRACE = 10.0
 #: Is told what became of TLS, once for each connection that is opened.
 Note = Callable[[NextHop, Proof], object]
 
+
+#: Is told how far a new connection has come.
+Step = Callable[[str], object]
 
 #: Connections that are kept in all.
 MOST_KEPT = 100
@@ -75,6 +77,10 @@ class _Kept:
     timer: IDelayedCall
 
 
+def unwatched(step: str) -> None:
+    """Nobody looks on."""
+
+
 class Hops:
     """
     Opens connections to next hops, and keeps those that are of use.
@@ -92,6 +98,7 @@ class Hops:
         trusted: Path | None = None,
         messages: int = 100,
         absence: float = 0.0,
+        step: Step = unwatched,
     ) -> None:
         """
         @param connections: the most to one hop at once.
@@ -99,6 +106,7 @@ class Hops:
             believes; None takes those of the system.
         @param messages: the most over one connection.
         @param absence: seconds that a server is left alone which was not there.
+        @param step: is told how far a new connection has come.
         """
         self.name = name
         self.patience = patience or Patience()
@@ -112,7 +120,8 @@ class Hops:
         self._slots = WeakValueDictionary()
         self._serving = True
         self._clients: WeakSet[MailClient] = WeakSet()
-        self._kept: defaultdict[NextHop, list[_Kept]] = defaultdict(list)
+        self._kept: dict[NextHop, list[_Kept]] = {}
+        self._step = step
 
     def slots(self, hop: NextHop) -> DeferredSemaphore:
         """To be acquired for as long as a connection is used."""
@@ -131,11 +140,9 @@ class Hops:
         """
         if not self._serving:
             raise NoConnection("we are stopping")
-        while self._kept[hop]:
-            kept = self._kept[hop].pop()
-            kept.timer.cancel()
-            if kept.line.client.usable:
-                return kept.line
+        while (kept := self._taken(hop)) is not None:
+            if kept.client.usable:
+                return kept
         return await self._open(hop, note or _unnoted)
 
     def keep(self, hop: NextHop, line: Line) -> None:
@@ -147,19 +154,36 @@ class Hops:
             self._leave(line)
             return
         timer = self.reactor.callLater(KEPT, self._let_go, hop, line)
-        self._kept[hop].append(_Kept(line, timer))
+        self._kept.setdefault(hop, []).append(_Kept(line, timer))
 
     @property
     def _full(self) -> bool:
         return sum(len(lines) for lines in self._kept.values()) >= MOST_KEPT
 
-    def close(self) -> None:
-        """Hang up whatever is kept, and what is under way after a while."""
+    def _taken(self, hop: NextHop) -> Line | None:
+        """One of those that are kept, and is no longer."""
+        lines = self._kept.get(hop)
+        if not lines:
+            return None
+        kept = lines.pop()
+        kept.timer.cancel()
+        if not lines:
+            del self._kept[hop]
+        return kept.line
+
+    def close(self, grace: float = GRACE) -> None:
+        """
+        Hang up whatever is kept, and what is under way after a while.
+
+        @param grace: seconds; 0 for at once.
+        """
         self._serving = False
         self._dialler.cancel()
         self.hang_up()
-        if any(client.alive for client in self._clients):
-            self.reactor.callLater(GRACE, self._drop_all)
+        if not grace:
+            self._drop_all()
+        elif any(client.alive for client in self._clients):
+            self.reactor.callLater(grace, self._drop_all)
 
     def _drop_all(self) -> None:
         for client in list(self._clients):
@@ -173,10 +197,9 @@ class Hops:
         self._kept.clear()
 
     def _let_go(self, hop: NextHop, line: Line) -> None:
-        left = [kept for kept in self._kept[hop] if kept.line is not line]
-        self._kept[hop] = left
-        if not left:
-            del self._kept[hop]
+        left = [kept for kept in self._kept.pop(hop, ()) if kept.line is not line]
+        if left:
+            self._kept[hop] = left
         self._leave(line)
 
     def _leave(self, line: Line) -> None:
@@ -196,11 +219,14 @@ class Hops:
             raise NoConnection(f"{why} (a moment ago)")
         client = await self._dialler.connect(hop, lambda: MailClient(self.reactor))
         self._clients.add(client)
+        self._step("connection")
         try:
             line = await self._greeted(client, hop, tls, note)
+            self._step("EHLO")
             if hop.login is not None:
                 script = login(hop.login.name, hop.login.password, line.skills)
                 await client.say(script, self.patience.reply)
+                self._step("AUTH")
             return line
         except Unwilling as error:
             client.drop()
@@ -224,6 +250,7 @@ class Hops:
                 self._absent.note(hop, str(error))
             raise
         if skills.secure:
+            self._step("STARTTLS")
             return await self._secure(client, hop, note)
         if tls != "none":
             note(hop, NOT_OFFERED)
@@ -240,6 +267,7 @@ class Hops:
         handshake = self._contexts.handshake(hop)
         try:
             await client.secure(handshake, seconds)
+            self._step("handshake")
             proof = handshake.proof()
         except Trouble as error:
             proof = handshake.failed(str(error))

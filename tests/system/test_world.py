@@ -126,6 +126,23 @@ class WorldTests(SynchronousTestCase):
             self.assertTrue(found[address][1].startswith(words), found[address])
         self.assertEqual(1, len(self.postfix.messages()))
 
+    def test_route(self) -> None:
+        """An operator is shown where mail would go, and how far it gets."""
+        shown = self.house.ctl("route", "far.test", "--try")
+        dead, live = shown["servers"]
+        self.assertEqual(("MX", True), (shown["by"], shown["dnssec"]))
+        self.assertEqual(
+            ("dead.far.test", "127.0.0.77"), (dead["host"], dead["address"])
+        )
+        self.assertIn("cannot connect", dead["trouble"])
+        self.assertEqual("", live["trouble"])
+        self.assertIn("PIPELINING", live["offers"])
+        self.assertEqual("connection", live["steps"][0]["name"])
+        shown = self.house.ctl("route", "null.none.test", code=1)
+        self.assertTrue(shown["refusal"].startswith("556 5.1.10"))
+        self.assertTrue(shown["permanent"])
+        self.house.ctl("route", "nonsense..", code=1)
+
     def test_killed(self) -> None:
         """
         Killed again and again while mail goes out, nothing is lost (R10).
