@@ -134,9 +134,10 @@ def _stock(config: Config, reactor: Any) -> Stock:
     counted = quota(config, directory, reactor)
     opinion = reputation(config, counted.bounced, reactor)
     tell, pace = (opinion.deliverability.note,), opinion.deliverability.paces.wait
-    beyond = onward(config, directory, reactor, maillog, tell, pace)
-    leftovers, others = Leftovers(spool, quarantine), beyond.destinations
-    runner = Runner(ledger, spool, destinations, leftovers, reactor, elsewhere=others)
+    queue, leftovers = Queue(ledger), Leftovers(spool, quarantine)
+    beyond = onward(config, directory, reactor, maillog, tell, pace, queue.route_of)
+    near, far = destinations, beyond.destinations
+    runner = Runner(ledger, spool, near, leftovers, reactor, elsewhere=far, queue=queue)
     return Stock(
         annex,
         ledger,
@@ -273,7 +274,7 @@ def _house(
         sources=scan.sources,
         quota=stock.quota,
         workers=scan.workers,
-        queue=Queue(stock.ledger),
+        queue=stock.runner.queue,
         signer=stock.signer,
         resolver=scan.resolver,
         rehearsal=stock.onward.rehearsal,

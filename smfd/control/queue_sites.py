@@ -83,6 +83,12 @@ async def reroute(
     @param to: C{smtp://host:port}; C{none} ends it.
     """
     name, queue = site_named(site), queue_of(house)
+    if await house.directory.is_hosted(name):
+        raise Refused(
+            "conflict",
+            f"{name} is hosted here: its mail goes where the domain says.",
+            "Say domain set --next-hop.",
+        )
     route = "" if to.strip().lower() == _NONE else _route(to)
     if not route and name not in queue.routes:
         raise Refused("conflict", f"The mail of {name} goes its usual way.")

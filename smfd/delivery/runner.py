@@ -83,6 +83,7 @@ class Runner(Service):
         elsewhere: Sequence[IDestination] = (),
         bounds: Bounds = _BOUNDS,
         patience: Callable[[int], float] = patience,
+        queue: Queue | None = None,
     ) -> None:
         """
         @param batch: the most consignments that are synced together.
@@ -93,6 +94,7 @@ class Runner(Service):
             as C{patience} says.
         @param elsewhere: destinations that are other servers.
         @param bounds: how much goes to those at once.
+        @param queue: that of the ledger, for who needs it earlier.
         """
         self._ledger = ledger
         self._spool = spool
@@ -100,7 +102,7 @@ class Runner(Service):
         self._hand = Hand(window, memory)
         self._lanes = Lanes(destinations, clock, self._delivered, batch, delay)
         self._settlement = Settlement(ledger, clock)
-        self.queue = Queue(ledger)
+        self.queue = queue or Queue(ledger)
         pauses = Pauses(patience, pause)
         self._sites = Sites(
             self.queue, elsewhere, self._settlement, clock, bounds, pauses, delay

@@ -259,6 +259,9 @@ class SiteTests(QueueTestCase):
         ):
             asked = queue_sites.reroute(house, OPERATOR, site="far.example", to=to)
             await self.assert_refused(kind, asked)
+        hop = "smtp://192.0.2.7"
+        ours = queue_sites.reroute(house, OPERATOR, site="home.example", to=hop)
+        await self.assert_refused("conflict", ours)
         self.assertEqual(2, len(await self.acts()))
 
     async def test_shape(self) -> None:
