@@ -1,5 +1,6 @@
 """The settings of what others think of our mail (S25, S26)."""
 
+import re
 from datetime import date
 from ipaddress import ip_address
 
@@ -7,6 +8,8 @@ from attrs import field, frozen
 
 from smfd.config import value
 from smfd.config.setting import setting
+
+_MAILBOX = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 
 
 def _address(text: str) -> str:
@@ -25,6 +28,13 @@ def _day(text: str) -> str:
     except ValueError:
         return f'"{text}" is not a day; write "2026-11-22".'
     return ""
+
+
+def _mailbox(text: str) -> str:
+    """An address of mail, or nothing."""
+    if not text or _MAILBOX.fullmatch(text):
+        return ""
+    return f'"{text}" is not an address; write "reports@example.org".'
 
 
 @frozen
@@ -110,6 +120,13 @@ class Reputation:
         unit="messages",
         low=1,
         high=100_000,
+    )
+    reports_to: str = setting(
+        "The mailbox of ours that DMARC reports come to (rua): what is delivered "
+        "there is read, too.",
+        "",
+        check=_mailbox,
+        example='"dmarc@example.org"',
     )
     provider: tuple[ProviderLimits, ...] = field(default=())
     warm_up: tuple[WarmUpSource, ...] = field(default=())

@@ -2,7 +2,7 @@
 
 from smfd.console.fields import PAGE, TEXT, Field
 from smfd.console.router import Route
-from smfd.control import reputation, suppressions
+from smfd.control import dmarc, reputation, suppressions
 
 ROUTES = (
     Route(
@@ -10,6 +10,12 @@ ROUTES = (
         "/v1/reputation",
         reputation.show,
         query={"domain": TEXT, "days": Field("integer")},
+    ),
+    Route(
+        "GET",
+        "/v1/dmarc/{name}",
+        dmarc.show,
+        query={"days": Field("integer"), **PAGE},
     ),
     Route(
         "GET",

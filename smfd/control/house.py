@@ -160,6 +160,8 @@ class House:
             yield self.pulse
         if self.self_test is not None:
             yield self.self_test
+        if self.reputation is not None:
+            yield from self.reputation.readers(self.workers, self.directory.is_hosted)
 
 
 Document = Mapping[str, Any]

@@ -11,14 +11,35 @@ from twisted.internet.defer import Deferred
 from smfd.config.reputation import Reputation as Settings
 from smfd.config.schema import Config
 from smfd.control.deliverability import Deliverability, Terms
+from smfd.control.dmarc_mail import DMARCMail
 from smfd.control.listings import Listings
+from smfd.control.report_mail import ReportMail
 from smfd.net.dns import resolver
 from smfd.policy.paces import Paces
 from smfd.policy.providers import PROVIDERS, Provider, Providers
 from smfd.policy.warm_up import WarmUp
+from smfd.scan.pool import Pool
 from smfd.store.deliveries import Deliveries
+from smfd.store.dmarc_reports import DMARCReports
+from smfd.store.letters import Letters
 from smfd.store.reputation_file import FILE, ReputationFile
 from smfd.store.suppressions import Suppressions
+from smfd.store.threads import Threads
+
+
+@frozen
+class Mailboxes:
+    """
+    Where reports come to.
+
+    @ivar root: the folder of all mailboxes.
+    @ivar reports_to: the address for DMARC reports, or "".
+    """
+
+    root: str
+    hostname: str
+    reports_to: str
+    reactor: Any
 
 
 @frozen
@@ -29,17 +50,43 @@ class Reputation:
     @ivar deliverability: told of each try (C{note}), asked before one
         (C{paces.pause}, C{refusal}).
     @ivar listings: look our addresses up.
+    @ivar reports: the DMARC reports that came.
     """
 
     file: ReputationFile
     deliverability: Deliverability
     listings: Listings
+    reports: DMARCReports
+    mail: Mailboxes
 
     def services(self) -> Iterator[IService]:
         """In the order in which they start."""
         yield self.file
         yield self.deliverability
         yield self.listings
+
+    def readers(
+        self, workers: Pool | None, is_hosted: Callable[[str], Deferred[bool]]
+    ) -> Iterator[IService]:
+        """
+        Who reads the reports that come by mail.
+
+        @param workers: None when there are none: then nobody does.
+        @param is_hosted: whether a domain is ours.
+        """
+        mail = self.mail
+        if workers is None or not mail.reports_to:
+            return
+        hands = Threads(mail.reactor, "reports")
+        yield ReportMail(
+            Letters(self.file, hands, mail.root, mail.reports_to),
+            hands,
+            workers,
+            "dmarc",
+            {"hostname": mail.hostname},
+            DMARCMail(self.reports, is_hosted, mail.reactor).take,
+            mail.reactor,
+        )
 
 
 def reputation(
@@ -52,8 +99,8 @@ def reputation(
 
     @param bounced: see L{Deliverability}.
     """
-    settings = config.reputation
-    file = ReputationFile(config.home / FILE, reactor)
+    settings, home = config.reputation, config.home
+    file = ReputationFile(home / FILE, reactor)
     return Reputation(
         file,
         Deliverability(
@@ -70,6 +117,10 @@ def reputation(
             config.hostname,
             _addresses(config),
             tuple(zone.rstrip(".").lower() for zone in settings.lists),
+        ),
+        DMARCReports(file),
+        Mailboxes(
+            str(home / "mail"), config.hostname, settings.reports_to.lower(), reactor
         ),
     )
 

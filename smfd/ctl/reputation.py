@@ -9,12 +9,10 @@ from smfd.ctl.client import asking, segment
 from smfd.ctl.face import Face, verb
 from smfd.ctl.noun import Noun
 from smfd.ctl.table import table
+from smfd.ctl.wrapped import wrapped
 
 #: Characters of a bar.
 _BAR = 24
-
-#: Characters of a line of text.
-_LINE = 78
 
 
 @click.command()
@@ -46,7 +44,7 @@ def _page(found: dict[str, Any]) -> Iterator[str]:
     yield f"Mail{of} to the world, {found['days']} days"
     yield ""
     for sentence in found["answer"]:
-        yield from _wrapped(sentence)
+        yield from wrapped(sentence)
     yield ""
     yield from _providers(found["providers"])
     yield from _causes(found["providers"])
@@ -81,10 +79,10 @@ def _causes(providers: list[dict[str, Any]]) -> Iterator[str]:
         for cause in one["causes"]:
             kind = cause["kind"].replace("_", " ")
             yield f"{one['provider']}: {kind}, {cause['number']}"
-            yield from _wrapped(cause["advice"], "  ")
+            yield from wrapped(cause["advice"], "  ")
             if cause["sample"]:
                 yield f"  {cause['time']} {cause['host']}"
-                yield from _wrapped(f"said: {cause['sample']}", "  ")
+                yield from wrapped(f"said: {cause['sample']}", "  ")
             yield ""
 
 
@@ -142,18 +140,6 @@ def _bar(one: dict[str, Any]) -> str:
     return "".join(
         mark * max(1, round(_BAR * number / tries)) for mark, number in parts if number
     )
-
-
-def _wrapped(text: str, indent: str = "") -> Iterator[str]:
-    line = ""
-    for word in text.split():
-        if line and len(indent) + len(line) + 1 + len(word) > _LINE:
-            yield f"{indent}{line}"
-            line = word
-        else:
-            line = f"{line} {word}".lstrip()
-    if line:
-        yield f"{indent}{line}"
 
 
 @click.group()

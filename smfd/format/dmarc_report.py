@@ -12,6 +12,7 @@ Standards: RFC 7489 §7.2 and appendix C.
 import re
 from collections.abc import Iterator
 from ipaddress import ip_address
+from typing import Any
 from xml.parsers import expat
 
 from attrs import define, field, frozen
@@ -228,3 +229,51 @@ def _address(text: str) -> str:
         return str(ip_address(text.strip()[:45]))
     except ValueError:
         return ""
+
+
+def report_of(words: Any) -> Report:
+    """
+    A report from the words of whoever read it.
+
+    @param words: the members of a L{Report}, from JSON; nothing of it is
+        believed but that it is what it says.
+    @raise NoReport: it is none.
+    """
+    if not isinstance(words, dict) or not isinstance(words.get("rows"), list):
+        raise NoReport("nobody says what is in it")
+    domain = _domain(_words(words, "domain", 253))
+    if not domain:
+        raise NoReport("it does not say which domain it is about")
+    return Report(
+        domain,
+        _words(words, "reporter", 100),
+        _words(words, "name", 200),
+        _whole(words, "begins", 2**36),
+        _whole(words, "ends", 2**36),
+        _words(words, "policy", 200),
+        tuple(_row_of(row) for row in words["rows"][: ROWS + 1]),
+    )
+
+
+def _row_of(words: Any) -> Row:
+    if not isinstance(words, dict):
+        raise NoReport("nobody says what is in a row")
+    return Row(
+        _address(_words(words, "source", 45)),
+        _whole(words, "number", _MOST),
+        _words(words, "disposition", 12),
+        words.get("dkim") is True,
+        words.get("spf") is True,
+        _domain(_words(words, "author", 253)),
+        _words(words, "detail", 300),
+    )
+
+
+def _words(words: dict[str, Any], name: str, most: int) -> str:
+    value = words.get(name)
+    return _plain(value, most) if isinstance(value, str) else ""
+
+
+def _whole(words: dict[str, Any], name: str, most: int) -> int:
+    value = words.get(name)
+    return min(most, max(0, value)) if type(value) is int else 0

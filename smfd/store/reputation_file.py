@@ -24,7 +24,7 @@ T = TypeVar("T")
 #: The file in the home.
 FILE = "reputation.db"
 
-_VERSION = 1
+_VERSION = 2
 _TABLES = """
 CREATE TABLE counts (
     day INTEGER NOT NULL,
@@ -61,14 +61,15 @@ CREATE TABLE reports (
     id INTEGER PRIMARY KEY,
     domain TEXT NOT NULL,
     reporter TEXT NOT NULL,
+    sender TEXT NOT NULL,
     name TEXT NOT NULL,
     begins INTEGER NOT NULL,
     ends INTEGER NOT NULL,
     received REAL NOT NULL,
     policy TEXT NOT NULL,
-    UNIQUE (domain, reporter, name)
+    UNIQUE (domain, reporter, sender, name)
 );
-CREATE INDEX reports_end ON reports(ends);
+CREATE INDEX reports_end ON reports(domain, ends);
 CREATE TABLE report_rows (
     report INTEGER NOT NULL REFERENCES reports(id) ON DELETE CASCADE,
     source TEXT NOT NULL,
@@ -80,6 +81,11 @@ CREATE TABLE report_rows (
     detail TEXT NOT NULL
 );
 CREATE INDEX report_rows_of ON report_rows(report);
+CREATE TABLE letters (
+    mailbox TEXT NOT NULL,
+    stem TEXT NOT NULL,
+    PRIMARY KEY (mailbox, stem)
+) WITHOUT ROWID;
 """
 
 

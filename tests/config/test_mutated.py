@@ -55,8 +55,10 @@ def _other(name: str, key: Declared) -> Any:
         "relay.own": ("192.0.2.1",),
         "relay.networks_allowed": ("127.0.0.0/8",),
         "quota.redis.server": "tcp:127.0.0.1:6379",
+        "bounce.copies": "postmaster@a.example",
         "reputation.addresses": ("192.0.2.25",),
         "reputation.lists": ("a.example",),
+        "reputation.reports_to": "dmarc@a.example",
     }.get(name, "other/place")
 
 

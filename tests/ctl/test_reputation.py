@@ -9,6 +9,7 @@ from smfd.config.schema import Config
 from smfd.console.api import API
 from smfd.control.reputation_settings import Reputation, reputation
 from smfd.control.status import status
+from smfd.format.dmarc_report import Report, Row
 from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE, Consignment, Recipient
 from smfd.model.transaction import Body
@@ -135,3 +136,27 @@ class ReputationTests(CtlTestCase):
         said = await self.run_ctl("suppression", "remove", "home.example", BOB)
         self.assertEqual(1, said.code)
         self.assertIn("already", said.err)
+
+    async def test_dmarc(self) -> None:
+        """Who sends in a domain's name, in sentences and by address."""
+        await self.open()
+        rows = (
+            Row(OURS, 90, "none", True, True, "home.example", "dkim=pass"),
+            Row("198.51.100.7", 10, "reject", False, False, "home.example", "spf=fail"),
+        )
+        now = int(reactor.seconds())
+        report = Report("home.example", "Them", "n1", now - 9, now, "p=reject", rows)
+        await self.ours.reports.put(report, "them.example", now)
+        found = await self.done("dmarc", "reports", "home.example")
+        self.assertEqual((100, 90), (found["messages"], found["passed"]))
+        self.assertEqual(
+            [("198.51.100.7", False, 10), (OURS, True, 0)],
+            [(s["address"], s["ours"], s["kept_back"]) for s in found["sources"]],
+        )
+        self.assertEqual("them.example", found["items"][0]["sender"])
+        said = await self.run_ctl("dmarc", "reports", "home.example")
+        self.assertIn("10 messages from elsewhere did not pass", said.out)
+        self.assertRegex(said.out, rf"{OURS} +yes +90 +90 +90 +90 +0 +dkim=pass\n")
+        self.assertRegex(said.out, r"Them +them.example +100 +90 +p=reject\n")
+        said = await self.run_ctl("dmarc", "reports", "a.example")
+        self.assertEqual(1, said.code)

@@ -1,0 +1,127 @@
+"""
+Reports that come by mail: read behind the flow, from the mailbox they come to.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as NoAnswer
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from smfd.model.transaction import Body
+from smfd.scan.pool import Pool
+from smfd.scan.workers import Busy, JobFailed, Overdue, WorkerDied
+from smfd.store.letters import Letters
+from smfd.store.threads import Threads
+
+#: Seconds between two looks into the mailbox.
+ROUND = 120.0
+
+#: Seconds for a letter, with the wait for a worker.
+_PATIENCE = 60.0
+
+#: What is done with the words of a worker about a letter.
+Act = Callable[[Any], Awaitable[object]]
+
+
+@define(eq=False)
+class ReportMail(Service):
+    """
+    Looks into a mailbox now and then, and has what is new read by a worker.
+
+    @ivar hands: those of the letters.
+    @ivar job: the worker's.
+    @ivar arguments: of the job.
+    @ivar act: may raise ValueError: then the letter counts as read.
+    """
+
+    letters: Letters
+    hands: Threads
+    workers: Pool
+    job: str
+    arguments: dict[str, Any]
+    act: Act
+    clock: IReactorTime
+    _rounds: LoopingCall = field(init=False)
+    _under_way: Deferred[None] | None = field(default=None, init=False)
+
+    _log = Logger()
+
+    @_rounds.default
+    def _calls(self) -> LoopingCall:
+        rounds = LoopingCall(self.look)
+        rounds.clock = self.clock
+        return rounds
+
+    def startService(self) -> None:
+        """Look at once, and then now and then."""
+        super().startService()
+        self.hands.start()
+        self._rounds.start(ROUND)
+
+    def stopService(self) -> Deferred[None]:
+        """Finish the letter in hand."""
+        super().stopService()
+        if self._rounds.running:
+            self._rounds.stop()
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        if self._under_way is not None:
+            await self._joined(self._under_way)
+        self.hands.stop()
+
+    def look(self) -> Deferred[None]:
+        """Read what is new; never fails."""
+        if self._under_way is not None:
+            return self._joined(self._under_way)
+        over: Deferred[None] = Deferred()
+        self._under_way = over
+        d = Deferred.fromCoroutine(self._look()).addErrback(self._failed)
+        return d.addBoth(self._over, over)
+
+    def _failed(self, failure: Any) -> None:
+        self._log.warn(
+            "{address} is not looked into: {why}",
+            address=self.letters.address,
+            why=failure.getErrorMessage(),
+        )
+
+    def _joined(self, under_way: Deferred[None]) -> Deferred[None]:
+        """Fires when what is under way is over."""
+        joined: Deferred[None] = Deferred()
+
+        def over(nothing: None) -> None:
+            joined.callback(None)
+
+        under_way.addCallback(over)
+        return joined
+
+    def _over(self, _: object, over: Deferred[None]) -> None:
+        self._under_way = None
+        over.callback(None)
+
+    async def _look(self) -> None:
+        for stem, path in await self.letters.unread():
+            if not self.running:
+                return
+            data = await self.letters.read(path)
+            if data is None:
+                continue
+            try:
+                await self.act(await self._said(data))
+            except (Busy, WorkerDied, NoAnswer):
+                # The next round finds it again.
+                return
+            except (Overdue, JobFailed, ValueError, TypeError, KeyError) as odd:
+                self._log.warn("{path} cannot be read: {why}", path=path, why=str(odd))
+            await self.letters.done(stem)
+
+    def _said(self, data: bytes) -> Deferred[Any]:
+        d = self.workers.submit(self.job, Body(len(data), data), self.arguments)
+        return d.addTimeout(_PATIENCE, self.clock)
