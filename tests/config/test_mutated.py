@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from smfd.config import relay
 from smfd.config.fault import Unusable
 from smfd.config.load import read
 from smfd.config.render import pages, sample
@@ -206,6 +207,7 @@ class MutationTests(SynchronousTestCase):
         for place, name, cls in (
             ("source", "list", SourceList),
             ("reputation", "provider", ProviderLimits),
+            ("relay", "source", relay.Source),
         ):
             for listed in document.get(place, {}).get(name, ()):
                 for field in attrs.fields(cls):

@@ -8,8 +8,9 @@ from twisted.internet.defer import Deferred, fail, succeed
 
 from smfd.control.dmarc_mail import DMARCMail
 from smfd.control.report_mail import ReportMail
+from smfd.format.dmarc_report import ROWS
 from smfd.model.transaction import Body
-from smfd.scan.workers import Busy, JobFailed, Workers, command
+from smfd.scan.workers import Busy, JobFailed, WorkerDied, Workers, command
 from smfd.store.dmarc_reports import DMARCReports
 from smfd.store.letters import Letters
 from smfd.store.threads import Threads
@@ -23,9 +24,11 @@ class Pool:
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
+        self.jobs = 0
 
     def submit(self, job: str, body: Body, arguments: dict[str, Any]) -> Deferred[Any]:
         """The next answer."""
+        self.jobs += 1
         answer = self.answers.pop(0)
         return fail(answer) if isinstance(answer, Exception) else succeed(answer)
 
@@ -47,6 +50,12 @@ class ReportMailTests(FileTestCase):
         """One domain is."""
         self.asked.append(name)
         return succeed(name == "example.org")
+
+    async def jobs(self, *answers: Any) -> int:
+        """Look into it with workers that say this; how many jobs they had."""
+        pool = Pool(*answers)
+        await self.look(pool)
+        return pool.jobs
 
     async def look(self, workers: Any) -> int:
         """Look into it; how many reports there are then."""
@@ -81,16 +90,16 @@ class ReportMailTests(FileTestCase):
         found = await self.reports.summary("example.org", 0)
         self.assertEqual("them.example", found.reports[0].sender)
         self.assertIn("other.example", self.asked)
-        self.assertEqual(2, await self.look(Pool()))
+        self.assertEqual(0, await self.jobs())
 
     async def test_later(self) -> None:
         """When workers are busy, the letter is read in the next round."""
         self.put("1.a", report())
-        self.assertEqual(0, await self.look(Pool(Busy("9"))))
-        self.assertEqual([], self.asked)
+        for trouble in (Busy("9"), WorkerDied("it did")):
+            self.assertEqual(1, await self.jobs(trouble))
         said = {"reports": [], "sender": "", "wrong": []}
-        await self.look(Pool(said))
-        await self.look(Pool())
+        self.assertEqual(1, await self.jobs(said))
+        self.assertEqual(0, await self.jobs())
 
     async def test_never(self) -> None:
         """What breaks a worker, or makes it talk nonsense, is read once only."""
@@ -104,26 +113,28 @@ class ReportMailTests(FileTestCase):
         )
         for n in range(len(answers)):
             self.put(f"{n}.x", report())
-        self.assertEqual(0, await self.look(Pool(*answers)))
-        self.assertEqual(0, await self.look(Pool()))
+        self.assertEqual(len(answers), await self.jobs(*answers))
+        self.assertEqual(0, await self.jobs())
+        self.assertEqual(0, (await self.reports.summary("example.org", 0)).total)
 
     async def test_limits(self) -> None:
         """A worker that was taken over has words, and they are cut to size."""
         row = {"source": "x\n", "number": -5, "dkim": "yes", "detail": "a\x1b" * 900}
         words = {
             "domain": "example.org",
-            "name": "n" * 10**5,
             "begins": 10**30,
             "policy": "\x1b[2J",
             "rows": [row] * 9000,
         }
+        many = [{**words, "name": f"{n}" * 10**5} for n in range(1, 10)]
         self.put("1.a", report())
-        self.assertEqual(
-            1, await self.look(Pool({"reports": [words] * 90, "sender": 5}))
-        )
+        self.assertEqual(5, await self.look(Pool({"reports": many, "sender": 5})))
         found = await self.reports.summary("example.org", 0)
-        (kept,) = found.reports
+        kept = found.reports[0]
         self.assertEqual(("?[2J", 200, 0), (kept.policy, len(kept.name), kept.number))
+        count = "SELECT count(*) FROM report_rows"
+        rows = await self.file.run(lambda c: c.execute(count).fetchone())
+        self.assertEqual((5 * (ROWS + 1),), rows)
         (source,) = found.sources
         self.assertEqual(
             ("", 0, 300), (source.address, source.dkim, len(source.detail))
