@@ -23,7 +23,7 @@ from smfd.proto.reply import Malformed
 from smfd.proto.xtext import decode, original
 
 #: What stands before the last words on what was tried for too long.
-_EXPIRED = re.compile(r"not delivered in [^:]{1,40}: ")
+_EXPIRED = re.compile(r"\Anot delivered in [^:]{1,40}: ")
 
 #: RFC 3463 §3.1: nothing more is known.
 _STATUS = {"failed": "5.0.0", "delayed": "4.0.0"}
@@ -168,8 +168,9 @@ def _recipient(number: int, way: Way) -> Recipient:
 
 def _said(told: Told) -> Said:
     """The last words on a recipient, with a status in any case."""
-    detail = _EXPIRED.sub("", told.detail, count=1)
-    said = parse_said(detail)
+    said = parse_said(_EXPIRED.sub("", told.detail, count=1))
+    # How long is ours; the rest somebody said.
+    said = evolve(said, text=_EXPIRED.sub("", said.text, count=1))
     if told.kind in ("delivered", "relayed"):
         # RFC 3464 §2.3.4: 2.X.X, whatever was said.
         return evolve(said, status="2.0.0")

@@ -1,7 +1,7 @@
 """
 What becomes of mail that another server took, or would not take.
 
-Standards: RFC 5321 §4.5.4.1, RFC 3463.
+Standards: RFC 3461 §5.2, RFC 5321 §4.5.4.1, RFC 3463.
 """
 
 from typing import Protocol
@@ -56,7 +56,7 @@ class Kept:
         """Delivered, held, or due."""
         c, answer, said = word.consignment, word.answer, word.words
         if answer is not None and answer.code < 300:
-            return c.outcome(State.DELIVERED, said)
+            return taken(word, said)
         if answer is not None and permanent(answer):
             return held(c, f"the next hop refused it: {said}", now)
         return self._due(c, said, now, word)
@@ -88,7 +88,7 @@ class Told:
         """Delivered, failed, or due; with the last word as L{Said}."""
         c, answer, said = word.consignment, word.answer, word.said
         if answer is not None and answer.code < 300:
-            return c.outcome(State.DELIVERED, str(said))
+            return taken(word, str(said))
         if answer is not None and permanent(answer):
             return self._failed(c, said, now)
         return self._due(word, said, now)
@@ -111,6 +111,17 @@ class Told:
         if c.sender and not is_own(c.sender):
             return held(c, str(said), now)
         return c.outcome(State.FAILED, str(said))
+
+
+def taken(word: Word, words: str) -> Outcome:
+    """
+    Handed on.
+
+    RFC 3461 §5.2.1: who asked to be told of success is told by the server that
+    took it, if that one knows how; else by us.
+    """
+    outcome = word.consignment.outcome(State.DELIVERED, words)
+    return evolve(outcome, notice="") if word.notifies else outcome
 
 
 def due(word: Word, why: str, now: float) -> Outcome:

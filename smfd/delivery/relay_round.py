@@ -172,8 +172,10 @@ class Round:
             self._say(shipment, Word(shipment.consignments[0], None, why))
         else:
             self._failures = 0
+            hop, notifies = self.approach.hop, line.skills.notifies
             for c, answer in zip(shipment.consignments, answers, strict=True):
-                self._tell(Word(c, answer, hop=self.approach.hop, tls=line.tls))
+                word = Word(c, answer, hop=hop, tls=line.tls, notifies=notifies)
+                self._tell(word)
             return line
         self.approach.hang_up()
         return None

@@ -34,6 +34,7 @@ class Word:
     @ivar of_site: see L{Outcome <smfd.model.entry.Outcome>}.
     @ivar wait: seconds until it makes sense to try again; 0 for who knows.
     @ivar delays: see L{Attempt <smfd.model.attempt.Attempt>}.
+    @ivar notifies: the server tells the sender what he asked to be told.
     """
 
     consignment: Consignment
@@ -46,6 +47,7 @@ class Word:
     of_site: bool = False
     wait: float = 0.0
     delays: tuple[float, ...] = ()
+    notifies: bool = False
 
     @property
     def words(self) -> str:

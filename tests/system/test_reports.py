@@ -1,0 +1,122 @@
+"""Senders are told what a real Postfix refused: once, however often we die."""
+
+import os
+import re
+import tempfile
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP
+from pathlib import Path
+from smtplib import SMTP_SSL
+from typing import Any
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.signed_zones import Unbound, Zone
+from tests.system.house import House, id_of
+from tests.system.peers import Postfix
+from tests.system.test_submission import believing
+from tests.system.test_world import ANN, FAR, OTHERS, SETTINGS, USER
+
+NOBODY, NULL = "nobody@far.test", "u@null.none.test"
+
+_ABOUT = re.compile(rb"Number: +([0-9a-z]{16})")
+
+
+class ReportTests(SynchronousTestCase):
+    """From the refusal to the mailbox of the sender (R11, R54)."""
+
+    def setUp(self) -> None:
+        if os.geteuid():
+            raise SkipTest("Postfix starts as root only")
+        zones = {"far.test.": Zone(FAR), "none.test.": Zone(OTHERS, signed=False)}
+        self.resolver = Unbound(Path(tempfile.mkdtemp()) / "unbound", zones)
+        self.resolver.start()
+        self.addCleanup(self.resolver.stop)
+        self.postfix = Postfix()
+        self.addCleanup(self.postfix.remove)
+        self.postfix.start()
+        settings = SETTINGS.format(dns=self.resolver.port, port=self.postfix.port)
+        self.house = House((ANN,), settings + "[bounce]\ngather = 0.5\n")
+        self.addCleanup(self.house.remove)
+        self.house.start()
+
+    def send(self, *recipients: str) -> str:
+        """Ann writes; the id of her message."""
+        letter = EmailMessage()
+        letter["From"], letter["To"], letter["Subject"] = ANN, "you: ;", "Hello"
+        letter.set_content("Hello.")
+        port = self.house.base + 465
+        with SMTP_SSL("127.0.0.1", port, context=believing()) as client:
+            client.ehlo("there.test")
+            client.login(ANN, self.house.made["users"][ANN])
+            client.mail(ANN, ["RET=HDRS", "ENVID=QQ314"])
+            for recipient in recipients:
+                orcpt = f"ORCPT=rfc822;{recipient}"
+                self.assertEqual(250, client.rcpt(recipient, [orcpt])[0])
+            code, text = client.data(letter.as_bytes(policy=SMTP))
+        self.assertEqual(250, code, text)
+        return id_of(text.decode())
+
+    def reports(self) -> dict[str, list[bytes]]:
+        """What Ann was told, by the message that it is about."""
+        found: dict[str, list[bytes]] = {}
+        for message in self.house.mailbox(ANN):
+            about = _ABOUT.search(message)
+            assert about is not None, message
+            found.setdefault(about[1].decode(), []).append(message)
+        return found
+
+    def test_told(self) -> None:
+        """One report names all who were refused and nobody else, with the words."""
+        entry = self.send(USER, NOBODY, NULL)
+        self.house.until(self.reports)
+        ((about, (report,)),) = self.reports().items()
+        self.assertEqual(entry, about)
+        made = message_from_bytes(report)
+        self.assertEqual("<>", made["return-path"])
+        (part,) = [
+            part
+            for part in made.walk()
+            if part.get_content_type() == "message/delivery-status"
+        ]
+        groups: Any = part.get_payload()
+        general, *each = groups
+        self.assertEqual("QQ314", general["original-envelope-id"])
+        self.assertEqual(
+            [
+                (f"rfc822; {NOBODY}", f"rfc822; {NOBODY}", "failed", "5.1.1"),
+                (f"rfc822; {NULL}", f"rfc822; {NULL}", "failed", "5.1.10"),
+            ],
+            [
+                (g["original-recipient"], g["final-recipient"], g["action"],
+                 g["status"])
+                for g in each
+            ],
+        )  # fmt: skip
+        self.assertEqual("dns; live.far.test", each[0]["remote-mta"])
+        self.assertTrue(each[0]["diagnostic-code"].startswith("smtp; 550 "))
+        self.assertNotIn(USER.encode(), report)
+        # Nor is anything left of it but the record.
+        self.house.until(lambda: self.house.ctl("status")["queue"] == 0)
+
+    def test_killed(self) -> None:
+        """Killed at any moment, each message that failed is reported once."""
+        sent = []
+        for turn in range(3):
+            sent += [self.send(f"nobody{turn}.{n}@far.test") for n in range(3)]
+            if turn % 2:
+                # From the refusal to the report it takes half a second and more.
+                self.house.until(self.refused)
+            self.house.kill()
+            self.house.start()
+        self.house.until(lambda: len(self.reports()) == len(sent))
+        self.house.until(lambda: self.house.ctl("status")["queue"] == 0)
+        found = self.reports()
+        self.assertEqual(set(sent), set(found))
+        self.assertEqual({1}, {len(reports) for reports in found.values()})
+
+    def refused(self) -> bool:
+        """Whether Postfix refused something, by our log."""
+        log = self.house.home / "log" / "mail.log"
+        return "status=bounced" in log.read_text()
