@@ -9,6 +9,8 @@ from smfd.config.setting import setting
 class Onward:
     """
     Mail for hosted domains whose mailboxes are elsewhere: kinds lmtp and relay.
+
+    What is said of time holds for the servers of the world too.
     """
 
     connections: int = setting("Connections to one next hop.", 4, low=1, high=100)

@@ -1,9 +1,11 @@
 """Mail to the world: the right server, one after the other, and what it says."""
 
+import contextlib
+import socket
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.task import deferLater
 
 from smfd.delivery import approach
@@ -440,6 +442,29 @@ class ConnectionTests(WorldCase):
         server.port = None
         await first
         self.assertEqual(1, server.connections)
+
+    async def test_stopping_at_a_wall(self) -> None:
+        """A connection that does not come about does not hold up the end."""
+        with socket.socket() as wall, contextlib.ExitStack() as stack:
+            wall.bind(("127.0.0.3", 0))
+            wall.listen(0)
+            self.port = wall.getsockname()[1]
+            for _ in range(3):
+                # Nobody accepts: when the queue is full nobody answers either.
+                one = stack.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex(("127.0.0.3", self.port))
+            self.hops = self.connections(patience=Patience(40, 5, 5, 5))
+            self.zone["a.mx"] = {"A": ["127.0.0.3"]}
+            self.mx("far.test", "10 a.mx")
+            sending = Deferred.fromCoroutine(self.fate("u@far.test"))
+            await deferLater(REACTOR, 0.3)
+            self.assertFalse(sending.called)
+            self.hops.close()
+            self.assertTrue(sending.called)
+            (told,) = await sending
+            self.assertEqual(DUE, told.state)
+            self.assertIn("we are stopping", told.detail)
 
     async def test_stopping(self) -> None:
         """Who stops waits for no connection; the mail stays due."""

@@ -18,6 +18,7 @@ ANN, USER = "ann@example.test", "user@far.test"
 
 #: Nobody is at the first; the second is Postfix.
 FAR = """
+down MX 10 dead
 @ MX 10 dead
 @ MX 20 live
 dead A 127.0.0.77
@@ -142,6 +143,25 @@ class WorldTests(SynchronousTestCase):
         self.assertTrue(shown["refusal"].startswith("556 5.1.10"))
         self.assertTrue(shown["permanent"])
         self.house.ctl("route", "nonsense..", code=1)
+
+    def test_rerouted(self) -> None:
+        """What waits for a dead server goes another way when an operator says so."""
+        entry, to = self.send("user@down.far.test"), self.postfix.port
+
+        def waits() -> bool:
+            shape = str(self.house.ctl("queue", "shape"))
+            return "4.4.1 host dead.far.test [127.0.0.77]: cannot connect" in shape
+
+        self.house.until(waits)
+        self.house.kill()
+        self.house.start()
+        self.assertEqual(1, self.house.ctl("status")["queue"])
+        words = ("queue", "reroute", "down.far.test", f"smtp://127.0.0.1:{to}")
+        self.house.ctl(*words)
+        (last,) = self.settled(entry).values()
+        # It is no mailbox of that Postfix, which says so: it was asked.
+        self.assertEqual("failed", last[0])
+        self.assertIn("host 127.0.0.1 [127.0.0.1]: ", last[1])
 
     def test_killed(self) -> None:
         """
