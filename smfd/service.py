@@ -52,8 +52,8 @@ from smfd.smtpd.reception import Reception
 from smfd.smtpd.recipients import recipients
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.repeats import Repeats
-from smfd.smtpd.reports import bounces
 from smfd.smtpd.source_gate import source_gate
+from smfd.smtpd.tls_reports import reports
 from smfd.smtpd.trace import Tracer
 from smfd.smtpd.users import submission
 from smfd.store.annex import Annex
@@ -352,7 +352,7 @@ def make_service(config: Config, reactor: Any) -> IService:
     shelves = {**scan.sources.shelves, "homes": homes.shelf}
     services = (
         *stock.services(),
-        bounces(config, acceptance, front.ids, reactor),
+        *reports(config, acceptance, stock.onward.tls, front.ids, reactor),
         HistoryFile(config.home / SOURCES, reactor, reactor, shelves),
         *scan.services,
         *house.services(),

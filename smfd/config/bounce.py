@@ -6,15 +6,6 @@ from smfd.config import value
 from smfd.config.setting import setting
 
 
-def _address(text: str) -> str:
-    """An address, or nothing."""
-    local, at, domain = text.rpartition("@")
-    good = local and at and not local.isspace() and not value.hostname(domain)
-    if not text or (good and domain):
-        return ""
-    return f'"{text}" is not an address; write "postmaster@example.org".'
-
-
 @frozen
 class Bounce:
     """
@@ -43,6 +34,6 @@ class Bounce:
         "Who gets a copy of each report that something was not delivered. Empty: "
         "nobody.",
         "",
-        check=_address,
+        check=value.mailbox,
         example='"postmaster@example.org"',
     )

@@ -51,4 +51,12 @@ class TLSOut:
         "",
         example='"authorities.pem"',
     )
+    reports_from: str = setting(
+        "The address that reports on TLS come from, RFC 8460: once a day domains that "
+        "ask for them are told what came of TLS with their servers. An address of a "
+        "hosted domain with DKIM keys. Empty: no reports, and nothing is counted.",
+        "",
+        check=value.mailbox,
+        example='"postmaster@example.org"',
+    )
     site: tuple[TLSSite, ...] = field(default=())

@@ -14,6 +14,10 @@ _SOCKET = re.compile(r"[!-9;-~]{1,255}")
 _SMTP = re.compile(r"smtp://(\[[^]]*\]|[^][:/]+)(?::([0-9]+))?")
 
 
+#: RFC 5321 §4.1.2: a dot-string.
+_LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*")
+
+
 def _port(text: str) -> int:
     """The port, 0 to 65535, or -1 when it is none."""
     number = int(text) if re.fullmatch("[0-9]{1,5}", text) else -1
@@ -157,6 +161,14 @@ def domain(text: str) -> str:
 def domains(text: str) -> str:
     """A domain, all that end in C{.example}, or C{*} for all."""
     return domain(text.removeprefix("*."))
+
+
+def mailbox(text: str) -> str:
+    """An address without quotes, or nothing."""
+    local, at, domain = text.rpartition("@")
+    if not text or (at and _LOCAL.fullmatch(local) and domain and not hostname(domain)):
+        return ""
+    return f'"{text}" is not an address; write "postmaster@example.org".'
 
 
 def ip(text: str) -> str:

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from smfd.delivery.tlspolicy import nobody
 from smfd.net.dns import DNSTrouble, Lookup
 from smfd.net.https import HTTPS, NoPage
 from smfd.policy.mta_sts import LARGEST, MODES, STS, read_id, read_policy
@@ -81,10 +82,6 @@ def known(row: Row | None) -> Known | None:
     return found if mode in MODES else None
 
 
-def _silent(domain: str, fault: str, why: str) -> None:
-    """Nobody wants to know."""
-
-
 class Published(Service):
     """Knows the policies, and keeps them fresh."""
 
@@ -96,7 +93,7 @@ class Published(Service):
         resolver: Lookup,
         https: HTTPS,
         shelf: Shelf | None = None,
-        told: Told = _silent,
+        told: Told = nobody,
     ) -> None:
         """
         @param shelf: the policies, by domain.

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from attrs import evolve
 from twisted.application.service import MultiService
 
 from smfd.config.schema import Config
 from smfd.delivery.mta_sts import MOST, Published
-from smfd.delivery.tlspolicy import TLSPolicies
+from smfd.delivery.tls_tally import Tally
+from smfd.delivery.tlspolicy import TLSPolicies, nobody
 from smfd.net.dns import Lookup
 from smfd.net.https import HTTPS
 from smfd.policy.networks import networks
@@ -19,29 +21,45 @@ FILE = "tls.db"
 
 class TLSOut(MultiService):
     """
-    Keeps the policies fresh.
+    Keeps what is known fresh.
 
     @ivar policies: how safe mail must travel.
+    @ivar tally: what came of it, if anybody is to report that.
+    @ivar https: asks web servers.
+    @ivar resolver: looks things up.
     """
 
-    policies: TLSPolicies
+    def __init__(
+        self, resolver: Lookup, https: HTTPS, tally: Tally, policies: TLSPolicies
+    ) -> None:
+        super().__init__()
+        self.resolver = resolver
+        self.https = https
+        self.tally = tally
+        self.policies = policies
 
 
 def tls_out(config: Config, resolver: Lookup, reactor: Any) -> TLSOut:
     """All of it, as the settings have it."""
-    made, settings = TLSOut(), config.tls_out
-    overrides = {site.name: site.policy for site in settings.site}
-    shelf = Shelf(MOST)
-    file = HistoryFile(config.home / FILE, reactor, reactor, {"sts": shelf}, "tls")
-    file.setServiceParent(made)
-    made.policies = TLSPolicies(resolver, overrides, settings.dane)
+    settings = config.tls_out
+    https = _https(config, resolver, reactor)
+    known, tally = Shelf(MOST), Tally(reactor.seconds)
+    reports = bool(settings.reports_from)
+    policies = TLSPolicies(
+        resolver,
+        {site.name: site.policy for site in settings.site},
+        settings.dane,
+        told=tally.note if reports else nobody,
+    )
+    missed = tally.missed if reports else nobody
+    published = Published(reactor, resolver, https, known, missed)
     if settings.mta_sts:
-        https = _https(config, resolver, reactor)
-        published = Published(reactor, resolver, https, shelf)
-        published.setServiceParent(made)
-        made.policies = TLSPolicies(
-            resolver, overrides, settings.dane, published.policy
-        )
+        policies = evolve(policies, published=published.policy)
+    made = TLSOut(resolver, https, tally, policies)
+    shelves = {"sts": known, "tally": tally.shelf}
+    file = HistoryFile(config.home / FILE, reactor, reactor, shelves, "tls")
+    for part in (file, *((published,) if settings.mta_sts else ())):
+        part.setServiceParent(made)
     return made
 
 

@@ -20,7 +20,7 @@ from smfd.policy.dane import MOST
 from smfd.policy.mta_sts import STS
 from smfd.policy.tls_site import SitePolicy, Unsafe
 
-__all__ = ["SitePolicy", "TLSPolicies"]
+__all__ = ["SitePolicy", "TLSPolicies", "nobody"]
 
 #: What a domain published by MTA-STS; None for nothing.
 Published = Callable[[str], Awaitable[STS | None]]
@@ -33,8 +33,8 @@ async def _nothing(domain: str) -> None:
     """Nobody has published anything."""
 
 
-def _silent(policy: SitePolicy, hop: NextHop, proof: Proof) -> None:
-    """Nobody wants to know."""
+def nobody(*told: object) -> None:
+    """Wants to know."""
 
 
 @frozen
@@ -51,7 +51,7 @@ class TLSPolicies:
     overrides: Mapping[str, str] = field(factory=dict)
     dane: bool = True
     published: Published = _nothing
-    told: Told = _silent
+    told: Told = nobody
 
     def site(self, domain: str) -> "Deferred[SitePolicy]":
         """The policy for the mail of a domain; never fails."""

@@ -57,6 +57,7 @@ def _other(name: str, key: Declared) -> Any:
         "relay.networks_allowed": ("127.0.0.0/8",),
         "quota.redis.server": "tcp:127.0.0.1:6379",
         "bounce.copies": "postmaster@a.example",
+        "tls_out.reports_from": "tls@b.example",
         "reputation.addresses": ("192.0.2.25",),
         "reputation.lists": ("a.example",),
         "reputation.reports_to": "dmarc@a.example",
@@ -207,6 +208,7 @@ class MutationTests(SynchronousTestCase):
         for place, name, cls in (
             ("source", "list", SourceList),
             ("reputation", "provider", ProviderLimits),
+            ("relay", "route", relay.Route),
             ("relay", "source", relay.Source),
         ):
             for listed in document.get(place, {}).get(name, ()):
