@@ -108,7 +108,7 @@ class Told:
         return due(word, str(said), now)
 
     def _failed(self, c: Consignment, said: Said, now: float) -> Outcome:
-        if c.sender and not is_own(c.sender):
+        if not is_own(c.sender) and (c.sender or _is_forward(c)):
             return held(c, str(said), now)
         return c.outcome(State.FAILED, str(said))
 
@@ -122,6 +122,11 @@ def taken(word: Word, words: str) -> Outcome:
     """
     outcome = word.consignment.outcome(State.DELIVERED, words)
     return evolve(outcome, notice="") if word.notifies else outcome
+
+
+def _is_forward(c: Consignment) -> bool:
+    """Whether a domain of ours keeps it for another's recipient."""
+    return c.recipient.keeper != c.recipient.address.rpartition("@")[2]
 
 
 def due(word: Word, why: str, now: float) -> Outcome:

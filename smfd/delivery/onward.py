@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 
 from smfd.config.schema import Config
 from smfd.delivery.ending import Kept, Told
+from smfd.delivery.forwarding import Forwarding
 from smfd.delivery.rehearsal import Rehearsal
 from smfd.delivery.relay import RelayDestination, Road, Tell
 from smfd.delivery.relay_round import Pace, at_once
@@ -25,8 +26,10 @@ from smfd.net.smtp_client import Patience
 from smfd.net.smtp_client_callout import Callout
 from smfd.net.smtp_client_open import Hops, Step, unwatched
 from smfd.policy.mx import NoWay
+from smfd.policy.srs import SRS
 from smfd.store.directory import Directory
 from smfd.store.maillog import MailLog
+from smfd.store.secret import secret
 from smfd.store.threads import Threads
 
 #: Seconds that a server of the world is left alone which was not there.
@@ -47,7 +50,7 @@ class Onward(Service):
 
     def __init__(
         self,
-        destinations: Sequence[RelayDestination],
+        destinations: Sequence[RelayDestination | Forwarding],
         hops: Sequence[Hops],
         hands: Threads,
         tls: TLSOut,
@@ -119,13 +122,31 @@ def onward(
         (
             make("lmtp", hosted, road, Kept(lifetime)),
             make("relay", hosted, road, Kept(lifetime)),
-            make(REMOTE, way.of, world, Told(lifetime)),
+            Forwarding(
+                make(REMOTE, way.of, world, Told(lifetime)),
+                directory,
+                srs(config),
+                config.hostname,
+            ),
         ),
         (near, far),
         hands,
         safety,
         rehearsal,
     )
+
+
+def srs(config: Config) -> SRS:
+    """
+    Who makes the senders of what is forwarded, and knows them again.
+
+    @raise SystemExit: the secret of the home can neither be read nor made.
+    """
+    try:
+        own = secret(config.home / "keys" / "srs")
+    except OSError as trouble:
+        raise SystemExit(f"smfd: cannot start: {trouble}") from None
+    return SRS(own, config.recipients.srs_days)
 
 
 def callout(config: Config, reactor: Any) -> Callout:

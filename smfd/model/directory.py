@@ -78,7 +78,8 @@ class Known:
 
     @ivar address: what it is known as: without the +tag, if that was no
         address of its own.
-    @ivar targets: where its mail goes; none when it ends here.
+    @ivar targets: where its mail goes, here; none when it ends with it.
+    @ivar beyond: where in the world it is forwarded to.
     @ivar keep: it ends here too.
     @ivar account: its mailbox, when we hold one.
     @ivar held: it stands in the directory; else anybody may guess such a one.
@@ -90,6 +91,7 @@ class Known:
     keep: bool = True
     account: Account | None = None
     held: bool = True
+    beyond: tuple[str, ...] = ()
 
 
 @frozen

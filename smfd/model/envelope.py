@@ -14,12 +14,16 @@ class Forward:
         (RFC 3461 §4.1).
     @ivar orcpt: the original recipient as given (RFC 3461 §4.2), or "".
     @ivar tagged: the mailbox as it was written, with its +tag, or "".
+    @ivar beyond: where in the world its mail is forwarded to.
+    @ivar keep: it ends here, too.
     """
 
     address: Address
     notify: tuple[str, ...] = ()
     orcpt: str = ""
     tagged: str = ""
+    beyond: tuple[str, ...] = ()
+    keep: bool = True
 
 
 @frozen(slots=False)

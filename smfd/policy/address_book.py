@@ -63,7 +63,8 @@ class Expansion:
         if known is None:
             self.lost.append(address)
             return
-        if known.keep:
+        # What is forwarded to the world is judged as its own.
+        if known.keep or known.beyond:
             self.ends.setdefault(known.address, known)
         if known.targets and depth >= self.deep:
             raise Endless(f"more than {self.deep} aliases one behind the other")

@@ -244,6 +244,8 @@ def _led(envelope: Envelope, leads: Mapping[str, str]) -> Envelope:
         name = leads.get(str(forward.address), "")
         if name and name not in to:
             local, _, domain = name.rpartition("@")
-            to[name] = evolve(forward, address=Address(local, domain), tagged="")
+            to[name] = evolve(
+                forward, address=Address(local, domain), tagged="", beyond=(), keep=True
+            )
     named = dict.fromkeys((*envelope.named, *leads))
     return evolve(envelope, recipients=tuple(to.values()), named=tuple(named))

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from smfd.config.schema import Config
-from smfd.delivery.onward import callout
+from smfd.delivery.onward import callout, srs
 from smfd.model.directory import Known
 from smfd.model.envelope import Forward
 from smfd.model.finding import Finding, Result
@@ -25,7 +25,6 @@ from smfd.proto.address import Address
 from smfd.proto.xtext import orcpt
 from smfd.scan.callout import CallOut, Terms
 from smfd.store.directory import Directory
-from smfd.store.secret import secret
 
 #: The most mailboxes that one message may end in.
 MAILBOXES = 10_000
@@ -114,13 +113,15 @@ class Recipients:
         found: dict[str, Forward] = {}
         shares = []
         ways: list[Way] = []
+        far = 0
         try:
             for forward in wanted:
                 own = self._at_once(forward) or await self._ends(forward)
                 if not own:
                     return Ends(trouble=GONE)
                 kept = [found.setdefault(_key(end), end) for end in own]
-                if len(found) > self.mailboxes:
+                far += sum(len(end.beyond) for end in own)
+                if len(found) + far > self.mailboxes:
                     return Ends(trouble=TOO_MANY)
                 shares.append(tuple([str(end.address) for end in kept]))
                 if own[0] is not forward or len(own) > 1:
@@ -158,9 +159,19 @@ class Recipients:
         if known is None or known.targets:
             expansion = await self._expanded(name)
             found = expansion.ends.values()
+            if not found and is_rewritten(forward.address.local):
+                return await self._back(forward, name)
             first = known.address if known else ""
-            return [_end(forward, name, k, k.address == first) for k in found]
-        return (_end(forward, name, known, True),)
+            return [
+                _onward(_end(forward, name, k, k.address == first), k) for k in found
+            ]
+        return (_onward(_end(forward, name, known, True), known),)
+
+    async def _back(self, forward: Forward, name: str) -> Sequence[Forward]:
+        """To whom a sender of ours stands for, if others have him."""
+        if await self.directory.is_hosted(name.rpartition("@")[2]):
+            return ()
+        return (evolve(forward, beyond=(name,), keep=False),)
 
     async def _expanded(self, name: str) -> Expansion:
         expansion = Expansion(self.most, self.deep)
@@ -190,8 +201,8 @@ class Recipients:
             return Standing.ENDLESS
         if await self.directory.is_hosted(name.rpartition("@")[2]):
             return Standing.UNKNOWN
-        # A rewritten sender of ours whose mail needs a way out.
-        return Standing.FOREIGN if name == str(address) else Standing.UNSURE
+        # A sender that we made for others' mail: what comes back goes to them.
+        return Standing.FOREIGN if name == str(address) else Standing.TAKEN
 
     async def _asked(self, known: Known, name: str) -> Standing:
         domain = known.domain
@@ -236,10 +247,6 @@ def recipients(config: Config, directory: Directory, clock: IReactorTime) -> Rec
 
     @raise SystemExit: the secret can neither be read nor made.
     """
-    try:
-        own = secret(config.home / "keys" / "srs")
-    except OSError as trouble:
-        raise SystemExit(f"smfd: cannot start: {trouble}") from None
     settings = config.recipients
     terms = Terms(
         positive=settings.known_for,
@@ -251,7 +258,7 @@ def recipients(config: Config, directory: Directory, clock: IReactorTime) -> Rec
     return Recipients(
         directory,
         CallOut(callout(config, clock).verify, clock, terms),
-        SRS(own, settings.srs_days),
+        srs(config),
         clock,
         settings.expansion,
         settings.depth,
@@ -260,7 +267,11 @@ def recipients(config: Config, directory: Directory, clock: IReactorTime) -> Rec
 
 def _is_mailbox(known: Known | None) -> TypeGuard[Known]:
     """Whether it stands for itself, and for nobody else."""
-    return known is not None and known.account is not None and not known.targets
+    return (
+        known is not None
+        and known.account is not None
+        and not (known.targets or known.beyond)
+    )
 
 
 def _end(forward: Forward, name: str, known: Known, direct: bool) -> Forward:
@@ -280,6 +291,13 @@ def _end(forward: Forward, name: str, known: Known, direct: bool) -> Forward:
     # RFC 3461 §5.2.7.2: whoever is told what became of it knows this name.
     end = _at(forward, known.address)
     return end if end.orcpt else evolve(end, orcpt=orcpt(str(forward.address)))
+
+
+def _onward(end: Forward, known: Known) -> Forward:
+    """With where it goes from there."""
+    if not known.beyond:
+        return end
+    return evolve(end, beyond=known.beyond, keep=known.keep)
 
 
 def _at(forward: Forward, name: str) -> Forward:

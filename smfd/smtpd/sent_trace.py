@@ -21,6 +21,7 @@ from smfd.model.envelope import Forward
 from smfd.model.record import Record
 from smfd.model.transaction import Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
+from smfd.smtpd.forwarded import with_forwards
 from smfd.smtpd.trace import KEPT, OURS, asked
 
 
@@ -50,7 +51,7 @@ class SentTracer:
         @param domains: those of the recipients that are hosted here.
         @param tops: header lines for some recipients, CRLF ended.
         """
-        sender = record.sender
+        sender, forwards = record.sender, transaction.envelope.recipients
         return Entry(
             transaction.id,
             transaction.received,
@@ -58,12 +59,15 @@ class SentTracer:
             transaction.body,
             self._top(transaction),
             cuts(transaction.header, (*OURS, *BLIND), self.hostname),
-            tuple(
-                _recipient(number, fate, forward, sender, domains, tops)
-                for number, (fate, forward) in enumerate(
-                    zip(verdict.fates, transaction.envelope.recipients, strict=True), 1
-                )
-                if fate.disposition in KEPT
+            with_forwards(
+                tuple(
+                    _recipient(number, fate, forward, sender, domains, tops)
+                    for number, (fate, forward) in enumerate(
+                        zip(verdict.fates, forwards, strict=True), 1
+                    )
+                    if fate.disposition in KEPT
+                ),
+                forwards,
             ),
             record,
             transaction.session.account,

@@ -17,6 +17,7 @@ from smfd.model.envelope import Envelope, Forward
 from smfd.model.record import Record
 from smfd.model.transaction import Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
+from smfd.smtpd.forwarded import with_forwards
 
 #: Fields only we may write (R59); a star stands for any ending.
 OURS = ("return-path", "x-spam-*", "x-virus-*", "x-smfd-*")
@@ -47,7 +48,7 @@ class Tracer:
 
         @param domains: those of the recipients.
         """
-        sender = record.sender
+        sender, forwards = record.sender, transaction.envelope.recipients
         return Entry(
             transaction.id,
             transaction.received,
@@ -55,19 +56,22 @@ class Tracer:
             transaction.body,
             self._top(transaction, record.recipients),
             cuts(transaction.header, OURS, self.hostname),
-            tuple(
-                _recipient(
-                    number,
-                    fate,
-                    forward,
-                    _destination(fate, domains),
-                    delivered(sender, forward.tagged or fate.recipient),
-                    transaction.id,
-                )
-                for number, (fate, forward) in enumerate(
-                    zip(verdict.fates, transaction.envelope.recipients, strict=True), 1
-                )
-                if fate.disposition in KEPT
+            with_forwards(
+                tuple(
+                    _recipient(
+                        number,
+                        fate,
+                        forward,
+                        _destination(fate, domains),
+                        delivered(sender, forward.tagged or fate.recipient),
+                        transaction.id,
+                    )
+                    for number, (fate, forward) in enumerate(
+                        zip(verdict.fates, forwards, strict=True), 1
+                    )
+                    if fate.disposition in KEPT
+                ),
+                forwards,
             ),
             record,
             transaction.session.account,

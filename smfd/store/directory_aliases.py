@@ -9,6 +9,7 @@ from smfd.store import directory_rules as rules
 from smfd.store.directory_known import alias, known
 from smfd.store.directory_rows import (
     Doing,
+    domain,
     hosted,
     mailbox,
     transaction,
@@ -31,7 +32,7 @@ def put_alias(
             f"{name} is a mailbox.",
             "Send its mail elsewhere with: forward add.",
         )
-    made = Alias(name, rules.targets(name, targets, MOST), False, doing.now)
+    made = Alias(name, _targets(connection, name, targets), False, doing.now)
     return _put(connection, doing, made, "alias add")
 
 
@@ -44,7 +45,7 @@ def put_forward(
 ) -> Alias:
     """Send a mailbox's mail elsewhere; again, it goes to these."""
     name = mailbox(connection, rules.address(address)[0]).address
-    made = Alias(name, rules.targets(name, targets, MOST), keep, doing.now)
+    made = Alias(name, _targets(connection, name, targets), keep, doing.now)
     return _put(connection, doing, made, "forward add")
 
 
@@ -97,17 +98,6 @@ def unlist_recipient(connection: sqlite3.Connection, doing: Doing, address: str)
 
 
 def _put(connection: sqlite3.Connection, doing: Doing, made: Alias, act: str) -> Alias:
-    for target in made.targets:
-        at = target.rpartition("@")[2]
-        # What leaves the house needs bounces, and there are none yet.
-        try:
-            hosted(connection, at)
-        except Refused:
-            raise Refused(
-                "invalid",
-                f"{target} is not hosted here; nothing is forwarded to the world yet.",
-                "Lead it to addresses of hosted domains only.",
-            ) from None
     with transaction(connection, doing, act, made.address, _said(made)):
         connection.execute(
             "INSERT OR REPLACE INTO aliases VALUES (?,?,?,?,?,?)",
@@ -122,6 +112,15 @@ def _put(connection: sqlite3.Connection, doing: Doing, made: Alias, act: str) ->
         )
         _check_ends(connection, made)
     return made
+
+
+def _targets(
+    connection: sqlite3.Connection, source: str, targets: Sequence[str]
+) -> tuple[str, ...]:
+    def is_ours(name: str) -> bool:
+        return domain(connection, name) is not None
+
+    return rules.targets(source, targets, MOST, is_ours)
 
 
 def _check_ends(connection: sqlite3.Connection, made: Alias) -> None:

@@ -1,6 +1,7 @@
 """What C{directory.db} knows of one address: a mailbox, an alias, or no more."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from smfd.model.directory import Account, Alias, Domain, Known
 from smfd.policy.address_book import candidates
@@ -45,10 +46,23 @@ def _stored(connection: sqlite3.Connection, at: Domain, address: str) -> Known |
     account = Account(*row) if row else None
     leads = alias(connection, address)
     if leads is not None:
-        return Known(address, at, leads.targets, leads.keep, account)
+        near, far = _apart(connection, leads.targets)
+        return Known(address, at, near, leads.keep, account, beyond=far)
     if account is not None or is_listed(connection, at, address):
         return Known(address, at, account=account)
     return None
+
+
+def _apart(
+    connection: sqlite3.Connection, targets: Sequence[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The addresses of domains of ours, and those of others."""
+    names = {target.rpartition("@")[2] for target in targets}
+    ours = {name for name in names if domain(connection, name) is not None}
+    return (
+        tuple(target for target in targets if target.rpartition("@")[2] in ours),
+        tuple(target for target in targets if target.rpartition("@")[2] not in ours),
+    )
 
 
 def _guessed(at: Domain, address: str) -> Known | None:

@@ -4,8 +4,9 @@ What may be in the directory, said in sentences.
 Standards: RFC 5321 §4.5.1 and §4.5.3.1.1.
 """
 
+import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from attrs import evolve
@@ -14,11 +15,14 @@ from smfd.model.directory import KINDS, VERIFY, Domain, Refused
 from smfd.model.hop import NextHop
 from smfd.policy.lists import OPERATOR, Pattern, parse_domain, parse_pattern
 from smfd.policy.route import parse_hop
+from smfd.proto.address import LOCAL_OCTETS
 
 #: RFC 5321 §4.5.1: whoever hosts a domain reads its postmaster's mail.
 POSTMASTER = "postmaster"
 
 _MARKS = frozenset("._-=~'&")
+#: RFC 5321 §4.1.2, of addresses of others.
+_DOT_STRING = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.A)
 _LONGEST_NOTE = 1000
 _TLS = "opportunistic"
 
@@ -148,13 +152,16 @@ def scope(text: str) -> str:
     return address(f"{local.partition('+')[0]}@{domain}")[0]
 
 
-def targets(source: str, wanted: Sequence[str], most: int) -> tuple[str, ...]:
+def targets(
+    source: str, wanted: Sequence[str], most: int, is_ours: Callable[[str], bool]
+) -> tuple[str, ...]:
     """
     Where an address's mail goes, each address once.
 
     @param most: how many there may be.
+    @param is_ours: whether a domain is hosted here.
     """
-    found = tuple(dict.fromkeys(address(text)[0] for text in wanted))
+    found = tuple(dict.fromkeys(_target(text, is_ours) for text in wanted))
     if not found:
         raise Refused("invalid", "Name at least one address that it leads to.")
     if len(found) > most:
@@ -166,6 +173,19 @@ def targets(source: str, wanted: Sequence[str], most: int) -> tuple[str, ...]:
             "A forward keeps a copy with: --keep.",
         )
     return found
+
+
+def _target(text: str, is_ours: Callable[[str], bool]) -> str:
+    """Of others' addresses we know only what any address must be."""
+    local, at, domain = text.strip().rpartition("@")
+    if not at or is_ours(domain_name(domain)):
+        return address(text)[0]
+    if not (_DOT_STRING.fullmatch(local) and len(local) <= LOCAL_OCTETS):
+        raise Refused(
+            "invalid", f"{text[:80]!r} is not an address.", "Write user@example.org."
+        )
+    # RFC 5321 §2.4: only there upper and lower case may be one.
+    return f"{local}@{domain_name(domain)}"
 
 
 def note(text: str) -> str:

@@ -46,6 +46,17 @@ class RecipientsTestCase(FrontTestCase):
             if line.startswith(b"Delivered-To: ")
         )
 
+    async def out(self, *recipients: str) -> list[tuple[str, str]]:
+        """Who in the world a message to these goes on to, and who keeps it."""
+        reply = await self.send(LETTER, recipients)
+        self.assertEqual(250, reply.code, reply)
+        page = await self.house.ledger.due(("", 0), 100)
+        return [
+            (one.recipient.address, one.recipient.keeper)
+            for one in page
+            if one.recipient.destination == "remote"
+        ]
+
 
 class AliasTests(RecipientsTestCase):
     """Addresses that stand for others."""
@@ -108,13 +119,8 @@ class AliasTests(RecipientsTestCase):
     async def test_dangling(self) -> None:
         """What leads nowhere is our fault: come again, for it can be mended."""
         await self.build()
-        await self.directory.add_domain("other.example", **BY)
-        await self.directory.add_account("x@other.example", **BY)
-        await self.directory.put_alias("x@home.example", ("x@other.example",), **BY)
-        await self.directory.put_alias(
-            "both@home.example", ("x@other.example", ANN), **BY
-        )
-        await self.directory.remove_domain("other.example", force=True, **BY)
+        await self._lead("x", "gone")
+        await self._lead("both", "gone@home.example ann")
         self.assertEqual([(451, "4.2.4")], await self.said("x@home.example"))
         self.assertEqual([ANN], await self.ends("both@home.example"))
 
@@ -343,6 +349,63 @@ class RelayTests(RecipientsTestCase):
         self.assertEqual([(HOP, "x@far.example")], self.asked)
 
 
+class WorldTests(RecipientsTestCase):
+    """Addresses whose mail goes on to the world."""
+
+    async def test_forward(self) -> None:
+        """It goes on for the domain that forwards, and stays if a copy is kept."""
+        await self.build()
+        await self.directory.put_forward(ANN, ("Ann.B+x@Far.example",), False, **BY)
+        there = [("Ann.B+x@far.example", "home.example")]
+        self.assertEqual(there, await self.out(ANN))
+        self.assertEqual([], self.house.messages())
+        await self.directory.put_forward(ANN, ("Ann.B+x@far.example",), True, **BY)
+        self.assertEqual(there * 2, await self.out("ann+tag@home.example"))
+        await self.until(lambda: len(self.house.messages()) == 1)
+        self.assertEqual([b"ann+tag@home.example"], self.owners())
+
+    async def test_once(self) -> None:
+        """Whoever is behind several addresses gets it once."""
+        await self.build()
+        far = ("zoe@far.example",)
+        await self.directory.put_forward(ANN, far, False, **BY)
+        await self.directory.put_alias("x@home.example", (*far, BOB, ANN), **BY)
+        out = await self.out(ANN, "x@home.example")
+        self.assertEqual(["zoe@far.example"], [address for address, _ in out])
+        await self.until(lambda: len(self.house.messages()) == 1)
+        self.assertEqual([BOB.encode()], self.owners())
+
+    async def test_comes_back(self) -> None:
+        """What has been here is not sent round again."""
+        await self.build()
+        await self.directory.put_forward(ANN, ("zoe@far.example",), False, **BY)
+        await self.out(ANN)
+        (one,) = await self.house.ledger.due(("", 0), 100)
+        top = one.recipient.top
+        self.assertEqual(b"Delivered-To: ann@home.example\r\n", top)
+        reply = await self.send(top + LETTER, (ANN,))
+        self.assertEqual((554, "5.4.6"), (reply.code, reply.status))
+
+    async def test_too_many(self) -> None:
+        """A message does not become more than it may, here and in the world."""
+        await self.build()
+        recipients = self.door.acceptance.recipients
+        object.__setattr__(recipients, "mailboxes", 5)
+        far = [f"u{n}@far.example" for n in range(5)]
+        await self.directory.put_forward(ANN, far, False, **BY)
+        reply = await self.send(LETTER, (ANN,))
+        self.assertEqual((452, "4.5.3"), (reply.code, reply.status))
+
+    async def test_now_ours(self) -> None:
+        """Once its domain is hosted here, an address is looked for here."""
+        await self.build()
+        await self.directory.put_forward(ANN, ("zoe@far.example",), False, **BY)
+        await self.directory.add_domain("far.example", **BY)
+        self.assertEqual([(451, "4.2.4")], await self.said(ANN))
+        await self.directory.add_account("zoe@far.example", **BY)
+        self.assertEqual(["zoe@far.example"], await self.ends(ANN))
+
+
 class RewrittenTests(RecipientsTestCase):
     """Answers to senders that we rewrote (SRS)."""
 
@@ -357,11 +420,13 @@ class RewrittenTests(RecipientsTestCase):
         await self.build()
         self.assertEqual([ANN], await self.ends(self.rewritten(ANN).lower()))
 
-    async def test_no_way_out(self) -> None:
-        """One who is not here cannot be reached yet; that is not for good."""
+    async def test_way_out(self) -> None:
+        """What comes back for one who is not here goes on to him, and is not kept."""
         await self.build()
         name = self.rewritten("x@else.example")
-        self.assertEqual([(450, "4.1.1")], await self.said(name))
+        self.assertEqual([(250, "2.1.5")], await self.said(name))
+        self.assertEqual([("x@else.example", "home.example")], await self.out(name))
+        self.assertEqual([], self.house.messages())
 
     async def test_forged(self) -> None:
         """Forged or stale, it is nobody: we relay for none of them."""

@@ -67,7 +67,7 @@ class AliasTests(DirectoryTestCase):
             ("invalid", directory.put_alias("a b@home.example", (ANN,), **BY)),
             (
                 "invalid",
-                directory.put_alias("x@home.example", ("a@else.example",), **BY),
+                directory.put_alias("x@home.example", ("a b@else.example",), **BY),
             ),
             (
                 "unknown",

@@ -1,0 +1,100 @@
+"""Mail that is forwarded to the world: a real Postfix takes it, or does not."""
+
+import os
+import re
+from smtplib import SMTP
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from smfd.content.specimen import test_virus
+from tests.system.house import House
+from tests.system.peers import Postfix
+
+ANN, BOB, FAR = "ann@example.test", "bob@example.test", "user@far.test"
+STRANGER = "alice@sender.test"
+SETTINGS = """
+[virus]
+engine = "builtin"
+[dns]
+offline = true
+[[relay.route]]
+domain = "*"
+to = "smtp://127.0.0.1:{port}"
+"""
+LETTER = f"From: <{STRANGER}>\r\nTo: <{ANN}>\r\nSubject: Hello\r\n\r\nHi.\r\n".encode()
+_PATH = re.compile(rb"^Return-Path: <(.*)>", re.MULTILINE)
+
+
+class ForwardsTests(SynchronousTestCase):
+    """Ann reads her mail elsewhere."""
+
+    def setUp(self) -> None:
+        """One server behind us takes it for user@far.test, and for nobody else."""
+        if os.geteuid():
+            raise SkipTest("Postfix starts as root only")
+        self.last = Postfix()
+        self.addCleanup(self.last.remove)
+        self.last.start()
+        house = House((ANN, BOB), SETTINGS.format(port=self.last.port))
+        self.house = house
+        self.addCleanup(house.remove)
+        house.start()
+
+    def arrived(self, count: int = 1) -> list[bytes]:
+        """What is in the mailbox elsewhere, once there is so much."""
+        self.house.until(lambda: len(self.last.messages()) >= count)
+        return self.last.messages()
+
+    def test_forwarded(self) -> None:
+        """It arrives under a sender of ours; an answer to that finds the way back."""
+        self.house.ctl("forward", "add", ANN, FAR, "--keep")
+        self.assertEqual(250, self.house.send(LETTER, (ANN,), STRANGER)[0])
+        (found,) = self.arrived()
+        (path,) = _PATH.findall(found)
+        self.assertRegex(path, rb"^SRS0=.*=sender\.test=alice@example\.test$")
+        self.assertEqual(1, found.count(f"\r\nDelivered-To: {ANN}\r\n".encode()))
+        self.assertTrue(found.endswith(LETTER), found)
+        self.house.until(lambda: len(self.house.mailbox(ANN)) == 1)
+        # A bounce: Postfix does not know whom it goes on to, and says so.
+        bounce = b"From: <>\r\nSubject: Undelivered\r\n\r\nNo.\r\n"
+        with SMTP("127.0.0.1", self.house.port) as client:
+            client.ehlo("mail.far.test")
+            client.mail("")
+            code, text = client.rcpt(path.decode())
+            self.assertEqual(250, code, text)
+            self.assertEqual(250, client.data(bounce)[0])
+        self.house.until(lambda: f"to=<{STRANGER}>" in self.last.said())
+        self.assertIn(f"from=<> to=<{STRANGER}>", self.last.said())
+
+    def test_refused(self) -> None:
+        """What nobody takes is held for its owner, and no stranger hears of it."""
+        self.house.ctl("forward", "add", ANN, "nobody@far.test")
+        for sender in (STRANGER, ""):
+            self.assertEqual(250, self.house.send(LETTER, (ANN,), sender)[0])
+        self.house.until(lambda: len(self.house.held()) == 2)
+        self.house.until(lambda: self.house.ctl("status")["queue"] == 0)
+        found = self.house.ctl("quarantine", "list", "--domain", "example.test")
+        self.assertEqual(
+            [("nobody@far.test", "undeliverable")] * 2,
+            [(item["recipient"], item["class"]) for item in found["items"]],
+        )
+        self.assertEqual([], self.house.mailbox(ANN))
+
+    def test_only_clean(self) -> None:
+        """What is held here goes nowhere."""
+        self.house.ctl("forward", "add", ANN, FAR)
+        self.assertEqual(
+            250, self.house.send(LETTER + test_virus(), (ANN,), STRANGER)[0]
+        )
+        self.house.until(lambda: len(self.house.held()) == 1)
+        self.assertEqual(250, self.house.send(LETTER, (ANN,), STRANGER)[0])
+        self.assertEqual(1, len(self.arrived()))
+
+    def test_loop(self) -> None:
+        """Two who forward to each other across servers have it once."""
+        self.house.ctl("forward", "add", ANN, FAR)
+        self.assertEqual(250, self.house.send(LETTER, (ANN,), STRANGER)[0])
+        (found,) = self.arrived()
+        sent = found[found.index(b"Delivered-To: ann") :]
+        code, text = self.house.send(sent, (ANN,), STRANGER)
+        self.assertEqual((554, True), (code, "5.4.6" in text))
