@@ -131,10 +131,11 @@ def _stock(config: Config, reactor: Any) -> Stock:
     tag = config.recipients.delimiter
     directory = Directory(home / "directory.db", reactor, delimiter=tag)
     maillog = _maillog(config, reactor)
-    counted = quota(config, directory, reactor)
+    queue = Queue(ledger)
+    counted = quota(config, directory, queue, reactor)
     opinion = reputation(config, counted.bounced, reactor)
     tell, pace = (opinion.deliverability.note,), opinion.deliverability.paces.wait
-    queue, leftovers = Queue(ledger), Leftovers(spool, quarantine)
+    leftovers = Leftovers(spool, quarantine)
     beyond = onward(config, directory, reactor, maillog, tell, pace, queue.route_of)
     near, far = destinations, beyond.destinations
     runner = Runner(ledger, spool, near, leftovers, reactor, elsewhere=far, queue=queue)

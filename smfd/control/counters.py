@@ -11,15 +11,17 @@ from smfd.store.counters import FILE, Counters
 from smfd.store.directory import Directory
 from smfd.store.directory_holds import Holds
 from smfd.store.directory_limits import Allowances
+from smfd.store.queue import Queue
 
 
-def quota(config: Config, directory: Directory, reactor: Any) -> Quota:
+def quota(config: Config, directory: Directory, queue: Queue, reactor: Any) -> Quota:
     """What our users may send; its counters are a service, not yet started."""
     return Quota.of(
         _counters(config, reactor),
         Allowances.of(directory, _allowance(config.quota)),
         Holds.of(directory),
         reactor,
+        queue,
     )
 
 

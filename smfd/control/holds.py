@@ -7,6 +7,8 @@ What the account sent is in the quarantine as C{held}.
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
+
 from smfd.control import held
 from smfd.control.house import Actor, Document, House
 from smfd.control.limits import quota_of, standing
@@ -14,10 +16,12 @@ from smfd.control.listing import listed
 from smfd.control.release import release as let_go
 from smfd.control.times import utc
 from smfd.model.directory import Refused
+from smfd.model.queue import Changed, Choice
 from smfd.model.quota import Hold
 from smfd.model.verdict import HELD
 from smfd.store.directory_rows import note
 from smfd.store.directory_rules import address as checked
+from smfd.store.queue import Queue
 
 #: Seconds for which one request works; then it says what is left.
 BUDGET = 45.0
@@ -52,15 +56,14 @@ async def show(house: House, actor: Actor, *, address: str) -> Document:
         **(_shown(hold) if hold else {"address": account, "since": None}),
         "held": items["total"],
         "sample": [one["id"] for one in items["items"]],
+        "queued": await _queued(house, account),
         **await standing(house, account),
     }
 
 
 async def add(house: House, actor: Actor, *, address: str, reason: str) -> Document:
     """Hold an account by hand."""
-    return _shown(
-        await quota_of(house).holds.hold(checked(address)[0], reason, actor.name)
-    )
+    return _shown(await quota_of(house).hold(checked(address)[0], reason, actor.name))
 
 
 async def release(
@@ -78,7 +81,9 @@ async def release(
     async def act(item: str) -> None:
         await let_go(house, actor, id=item, reason=reason)
 
-    return {"address": account, "released": True, **await _each(house, account, act)}
+    gone = await _of_queue(house, Queue.resume, account, actor)
+    done = await _each(house, account, act)
+    return {"address": account, "released": True, "queued": gone, **done}
 
 
 async def purge(
@@ -92,7 +97,9 @@ async def purge(
     async def act(item: str) -> None:
         await held.delete(house, actor, id=item)
 
-    return {"address": account, "purged": True, **await _each(house, account, act)}
+    gone = await _of_queue(house, Queue.drop, account, actor)
+    done = await _each(house, account, act)
+    return {"address": account, "purged": True, "queued": gone, **done}
 
 
 async def reset(house: House, actor: Actor, *, address: str) -> Document:
@@ -131,6 +138,27 @@ async def _each(house: House, account: str, act: _Act) -> dict[str, Any]:
                 break
     left = (await _items(house, account, limit=0))["total"]
     return {"done": done, "left": left, "stayed": stayed, "why": why[:_TOLD]}
+
+
+async def _of_queue(
+    house: House,
+    act: Callable[[Queue, Choice, str], Deferred[Changed]],
+    account: str,
+    actor: Actor,
+) -> int:
+    """Do it to what was on its way when the account was held; how many those are."""
+    if house.queue is None:
+        return 0
+    return (await act(house.queue, _stopped(account), actor.name)).count
+
+
+async def _queued(house: House, account: str) -> int:
+    """How many recipients wait for it to be let go, besides the quarantine."""
+    return await house.reader.queue_count(_stopped(account), 1_000_000)
+
+
+def _stopped(account: str) -> Choice:
+    return Choice(account=account, states=("suspended",))
 
 
 async def _items(

@@ -17,13 +17,15 @@ from twisted.logger import Logger
 from smfd.control.times import utc
 from smfd.interfaces import ICounters
 from smfd.model.directory import Refused
+from smfd.model.queue import Choice
 from smfd.model.quota import Allowance, Hold
 from smfd.policy import quota
 from smfd.policy.networks import network_of
 from smfd.policy.quota import FOREVER, Draw, Excess, Meter, Taken
 from smfd.store.directory_cache import Cache
-from smfd.store.directory_holds import Holds
+from smfd.store.directory_holds import SMFD, Holds
 from smfd.store.directory_limits import Allowances
+from smfd.store.queue import Queue
 
 #: Seconds within which too much is too much once.
 _BREACH = 600.0
@@ -106,6 +108,7 @@ class Quota:
 
     @ivar spent: accounts that were stopped, so that they are stopped early.
     @ivar breaches: who wanted too much of late, since we run.
+    @ivar queue: has what was accepted of them and is not yet gone.
     """
 
     counters: ICounters
@@ -114,6 +117,7 @@ class Quota:
     clock: IReactorTime
     spent: Cache[_Spent]
     breaches: "Breaches"
+    queue: Queue | None = None
 
     _log = Logger()
 
@@ -124,10 +128,11 @@ class Quota:
         allowances: Allowances,
         holds: Holds,
         clock: IReactorTime,
+        queue: Queue | None = None,
     ) -> "Quota":
         """The quota by what is kept of it."""
         spent = allowances.directory.cache(10_000)
-        return cls(counters, allowances, holds, clock, spent, Breaches())
+        return cls(counters, allowances, holds, clock, spent, Breaches(), queue)
 
     def login(self, account: str) -> Deferred[Exceeded | None]:
         """Somebody logged in; why he may not, if he did so too often (S20)."""
@@ -191,6 +196,22 @@ class Quota:
         @return: whether the account is held now.
         """
         return Deferred.fromCoroutine(self._bounced(account.lower(), unknown))
+
+    def hold(self, account: str, reason: str, actor: str = SMFD) -> Deferred[Hold]:
+        """
+        Hold what an account sends from now on, and what has not left yet (D5).
+
+        Nobody waits for the latter: there may be much of it.
+        """
+        return self.holds.hold(account, reason, actor).addCallback(self._stop, actor)
+
+    def _stop(self, made: Hold, actor: str) -> Hold:
+        if self.queue is not None:
+            stopped = self.queue.suspend(Choice(account=made.account), actor)
+            stopped.addErrback(
+                lambda f: self._log.failure("mail of a held account goes on", f)
+            )
+        return made
 
     async def _login(self, account: str) -> Exceeded | None:
         allowed = await self.allowances.allowance(account)
@@ -264,7 +285,7 @@ class Quota:
 
     async def _hold(self, account: str, why: str) -> Hold | None:
         try:
-            return await self.holds.hold(account, why)
+            return await self.hold(account, why)
         except Refused as gone:
             self._log.warn("{account} is not held: {why}", account=account, why=gone)
             return None

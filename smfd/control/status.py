@@ -1,7 +1,7 @@
 """How the house is doing, and what is off."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import chain
 from typing import Any
 
@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import utc
 from smfd.model.directory import Domain
+from smfd.model.queue import EVERY
 from smfd.model.quota import Hold
 from smfd.model.rule import Group
 from smfd.policy.address_book import risks
@@ -58,6 +59,7 @@ async def status(house: House, actor: Actor) -> Document:
             *facts.off,
             *chain(*found),
             *_limited(house),
+            *_touched(house),
             *(house.reputation.listings.alarms() if house.reputation else ()),
             *_stressed(house),
             *_ledger(house),
@@ -111,6 +113,27 @@ def _held(house: House) -> Deferred[list[str]]:
     if house.quota is None:
         return succeed([])
     return house.quota.holds.page(limit=10).addCallback(_holds)
+
+
+def _touched(house: House) -> list[str]:
+    """What operators said of sites and may have forgotten."""
+    queue = house.queue
+    if queue is None:
+        return []
+    said = []
+    if EVERY in queue.held:
+        said.append("All mail for other servers is held: queue resume --all.")
+    if named := queue.held - {EVERY}:
+        said.append(f"Mail is held for {_few(named)}: queue resume SITE.")
+    if queue.routes:
+        said.append(f"Sent elsewhere by hand: {_few(queue.routes)}; queue shape.")
+    return said
+
+
+def _few(names: Collection[str]) -> str:
+    """The first of what may be many."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(sorted(names)[:10]) + more
 
 
 def _limited(house: House) -> list[str]:

@@ -88,7 +88,8 @@ def _shown(found: dict[str, Any], command: str) -> Iterator[str]:
     else:
         yield f"{address} is not held."
     yield f"Messages held, by recipient: {found['held']}"
-    if not found["since"] and not found["held"]:
+    yield f"Held on their way out:       {found['queued']}"
+    if not found["since"] and not found["held"] and not found["queued"]:
         return
     for item in found["sample"]:
         yield f"Look at one:     {command} quarantine show {item} --text"
@@ -125,15 +126,18 @@ def _with_each(act: str, sentence: str, word: str) -> None:
     @verb
     def command(face: Face, address: str, reason: str) -> None:
         # Each request works for a while, until nothing is left to be done.
-        done = 0
+        done = queued = 0
         with asking(face) as client:
             while True:
                 said = client.post(f"{_HELD.one(address)}/{act}", {"reason": reason})
                 done += said["done"]
+                queued += said["queued"]
                 if not said["done"] or said["left"] <= said["stayed"]:
                     break
         lines = [f"{word}: {done}. Left: {said['left']}.", *said["why"]]
-        face.show({**said, "done": done}, lines)
+        if queued:
+            lines.append(f"{word} of what was on its way already: {queued}.")
+        face.show({**said, "done": done, "queued": queued}, lines)
 
     reason = click.option("--reason", default="", help="Why; it is written down.")
     held.command(act, help=sentence)(click.argument("address")(reason(command)))

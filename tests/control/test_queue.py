@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from attrs import evolve
+from twisted.internet.task import deferLater
 
-from smfd.control import audit, queue, queue_sites
+from smfd.control import audit, holds, queue, queue_sites
 from smfd.control.house import House
+from smfd.control.status import status
 from smfd.model.entry import Entry, Recipient
 from smfd.store.ids import new_id
 from smfd.store.queue import Queue
@@ -23,7 +25,9 @@ class QueueTestCase(HouseTestCase):
         """The house, and its queue."""
         house = await self.build()
         self.queue = Queue(house.ledger)
-        self.house = evolve(house, queue=self.queue)
+        assert house.quota is not None
+        quota = evolve(house.quota, queue=self.queue)
+        self.house = evolve(house, queue=self.queue, quota=quota)
         return self.house
 
     async def send(
@@ -206,6 +210,52 @@ class ActTests(QueueTestCase):
         self.assertEqual(["due"], await self.states())
 
 
+class HeldTests(QueueTestCase):
+    """Of an account that is held nothing leaves that has not left yet (D5)."""
+
+    async def hold(self) -> House:
+        """Ann is held while mail of hers, and of others, waits for a server."""
+        house = await self.open()
+        await self.send("v@far.example", "w@b.example", sender=ANN)
+        await self.send("x@far.example", sender="", account="bob@home.example")
+        await holds.add(house, OPERATOR, address=ANN, reason="a thief")
+        await self.until(["suspended", "suspended", "due"])
+        return house
+
+    async def until(self, states: list[str]) -> None:
+        """Wait until all that waits stands so."""
+        while await self.states() != states:
+            await deferLater(reactor, 0.01)
+
+    async def test_released(self) -> None:
+        """Let go, it goes on; the number is told before and then."""
+        house = await self.hold()
+        self.assertEqual(2, (await holds.show(house, OPERATOR, address=ANN))["queued"])
+        done = await holds.release(house, OPERATOR, address=ANN)
+        self.assertEqual((2, 0), (done["queued"], done["done"]))
+        self.assertEqual(["due"] * 3, await self.states())
+        self.assertEqual(0, (await holds.show(house, OPERATOR, address=ANN))["queued"])
+
+    async def test_purged(self) -> None:
+        """Thrown away with the rest, it is gone, and nobody is told."""
+        house = await self.hold()
+        done = await holds.purge(house, OPERATOR, address=ANN)
+        self.assertEqual(2, done["queued"])
+        self.assertEqual(["due"], await self.states())
+        self.assertEqual([], await house.ledger.notices(10))
+
+    async def test_limits(self) -> None:
+        """Whoever the limits hold is stopped likewise."""
+        house = await self.open()
+        assert house.quota is not None
+        await house.quota.allowances.set_limits(
+            ANN, {"hold_unknown": 1, "hold_unknown_share": 1}, actor="uid:test"
+        )
+        await self.send("v@far.example", sender=ANN)
+        await house.quota.bounced(ANN, 1)
+        await self.until(["suspended"])
+
+
 class SiteTests(QueueTestCase):
     """What is done to a site is done to what is still to come, too."""
 
@@ -263,6 +313,22 @@ class SiteTests(QueueTestCase):
         ours = queue_sites.reroute(house, OPERATOR, site="home.example", to=hop)
         await self.assert_refused("conflict", ours)
         self.assertEqual(2, len(await self.acts()))
+
+    async def test_status(self) -> None:
+        """The status says what is held and goes elsewhere, lest it be forgotten."""
+        house = await self.open()
+        before = (await status(house, OPERATOR))["warnings"]
+        for n in range(11):
+            await queue_sites.hold(house, OPERATOR, site=f"a{n:02}.example")
+        await queue_sites.hold(house, OPERATOR, site="*")
+        hop = "smtp://192.0.2.7"
+        await queue_sites.reroute(house, OPERATOR, site="b.example", to=hop)
+        said = (await status(house, OPERATOR))["warnings"]
+        first, second, third = [one for one in said if one not in before]
+        self.assertIn("All mail for other servers is held", first)
+        self.assertIn("a00.example, a01.example, ", second)
+        self.assertIn("a09.example and 1 more: ", second)
+        self.assertIn("b.example", third)
 
     async def test_shape(self) -> None:
         """How much waits for whom, each recipient in one age only."""
