@@ -179,6 +179,8 @@ class Logins:
     async def _begin(self, account: str, client: str) -> Attempt | LoginRefused:
         begun = self.clock.seconds()
         self._at_home(account, client, begun)
+        # Whoever waits goes first, when time has brought what he waits for.
+        self._turns.call()
         while True:
             now = self.clock.seconds()
             found = self.throttle.begin(account, client, now)

@@ -53,7 +53,7 @@ class Turns:
         return turn.come
 
     def call(self) -> None:
-        """Somebody has ended."""
+        """Somebody has ended, or it is time: all try again."""
         if self._call is not None and self._call.active():
             self._call.cancel()
         self._call = None

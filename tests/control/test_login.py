@@ -375,6 +375,19 @@ class LoginTests(TestCase):
         self.assertEqual(users[4], await self.answered(found))
         self.assertEqual("wrong", await self.answered(guess))
 
+    async def test_pushes_in(self) -> None:
+        """Whoever comes when there is a guess again takes it from none who waits."""
+        users = await self.crowd(5)
+        for number in range(10):
+            self.assertEqual("wrong", await self.login("guess", users[number % 4]))
+        found = Deferred.fromCoroutine(self.login("correct horse", users[4]))
+        # The time has come, and nobody was called yet.
+        self.clock.rightNow += 3.0
+        guess = Deferred.fromCoroutine(self.login("guess", users[0]))
+        await self.quiet()
+        self.assertEqual(users[4], self.successResultOf(found))
+        self.assertEqual("wrong", await self.answered(guess))
+
     async def test_waits_no_longer(self) -> None:
         """What would take longer is said at once that it is for later."""
         users = await self.crowd(5, home=9)
