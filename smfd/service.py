@@ -136,7 +136,8 @@ def _stock(config: Config, reactor: Any) -> Stock:
     opinion = reputation(config, counted.bounced, reactor)
     tell, pace = (opinion.deliverability.note,), opinion.deliverability.paces.wait
     leftovers = Leftovers(spool, quarantine)
-    beyond = onward(config, directory, reactor, maillog, tell, pace, queue.route_of)
+    asked = tell, pace, queue.route_of, ledger.settle
+    beyond = onward(config, directory, reactor, maillog, *asked)
     near, far = destinations, beyond.destinations
     runner = Runner(ledger, spool, near, leftovers, reactor, elsewhere=far, queue=queue)
     return Stock(

@@ -14,6 +14,7 @@ from smfd.delivery.forwarding import Forwarding
 from smfd.delivery.rehearsal import Rehearsal
 from smfd.delivery.relay import RelayDestination, Road, Tell
 from smfd.delivery.relay_round import Pace, at_once
+from smfd.delivery.soon import Settle
 from smfd.delivery.tls_out import TLSOut, tls_out
 from smfd.delivery.tries import Tries
 from smfd.delivery.where import Way
@@ -95,6 +96,7 @@ def onward(
     tell: Sequence[Tell] = (),
     pace: Pace = at_once,
     route_of: Callable[[str], str] | None = None,
+    settle: Settle | None = None,
 ) -> Onward:
     """
     All of them, as the settings have them.
@@ -103,6 +105,7 @@ def onward(
     @param tell: are told of each try to send to the world.
     @param pace: how fast the world is sent to.
     @param route_of: see L{Where <smfd.delivery.where.Where>}.
+    @param settle: notes what was taken.
     """
     hands = Threads(reactor, "onward", most=2)
     patience = _patience(config)
@@ -112,9 +115,9 @@ def onward(
     policies = safety.policies
     tries = Tries(maillog).note
     make = partial(RelayDestination, clock=reactor, home=config.home)
-    road = Road(near, hands, tell=tries)
+    road = Road(near, hands, tell=tries, settle=settle)
     hosted = partial(_hosted, directory)
-    world = Road(far, hands, policies, pace, _all((tries, *tell)))
+    world = Road(far, hands, policies, pace, _all((tries, *tell)), settle)
     way = where(config, asked, policies, route_of)
     short = Patience(_SHORT, _SHORT, _SHORT, _SHORT)
     rehearsal = Rehearsal(way, policies, reactor, partial(_far, config, reactor, short))

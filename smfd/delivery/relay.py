@@ -20,6 +20,7 @@ from zope.interface import implementer
 from smfd.delivery.approach import Approach
 from smfd.delivery.ending import Ending
 from smfd.delivery.relay_round import Pace, Round, at_once, shipments
+from smfd.delivery.soon import Settle, Soon
 from smfd.delivery.tlspolicy import TLSPolicies
 from smfd.delivery.where import Way
 from smfd.delivery.word import Word
@@ -54,6 +55,7 @@ class Road:
     @ivar tls: how safe it must be; None where the ways say it.
     @ivar pace: how fast.
     @ivar tell: is told of each try.
+    @ivar settle: notes what was taken before its batch is over.
     """
 
     hops: Hops
@@ -61,6 +63,7 @@ class Road:
     tls: TLSPolicies | None = None
     pace: Pace = at_once
     tell: Tell = untold
+    settle: Settle | None = None
 
 
 @implementer(IDestination)
@@ -137,9 +140,12 @@ class RelayDestination:
     ) -> list[Outcome]:
         """Everything of a kind for one domain; never fails, for some may be sent."""
         outcomes: list[Outcome] = []
+        soon = Soon(self._clock, self._road.settle)
 
         def tell(word: Word) -> None:
-            outcomes.append(self._told(word))
+            outcomes.append(outcome := self._told(word))
+            if outcome.state is State.DELIVERED:
+                soon.add(outcome)
 
         try:
             way = await self._ways(site, own)
@@ -155,6 +161,8 @@ class RelayDestination:
             done = {(o.entry_id, o.number) for o in outcomes}
             left = [c for c in group if (c.entry_id, c.recipient.number) not in done]
             return outcomes + [self._told(Word(c, None, why)) for c in left]
+        finally:
+            soon.end()
         return outcomes
 
     async def _examined(

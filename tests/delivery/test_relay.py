@@ -23,7 +23,7 @@ from smfd.net.smtp_client_open import Hops
 from smfd.policy.mx import NoWay
 from smfd.store.threads import Threads
 from tests.delivery.next_hop import Hop
-from tests.store.making import REACTOR, SmallHouse, make_entry
+from tests.store.making import REACTOR, SmallHouse, make_entry, pause
 
 MARK = b"X-Spam-Status: No, clean id=1\r\n"
 PATIENCE = Patience(connect=5, reply=5, piece=5, end=5)
@@ -363,5 +363,35 @@ class HouseTests(RelayTestCase):
             await house.accept(make_entry(recipients=[far(1)]))
             await house.settled()
             self.assertEqual(1, len(self.hop.messages))
+        finally:
+            await house.stop()
+
+    async def test_noted_soon(self) -> None:
+        """What was taken is settled while the next of its batch hangs, for good."""
+        relay = self.relay()
+        house = self.house(relay)
+        relay._road = evolve(relay._road, settle=house.ledger.settle)
+        self.hop.says[b"."] = [b"250 fine\r\n", b"250-slow\r\n"]
+        await house.begin()
+        try:
+            bodies = [b"Subject: %d\r\n\r\nHi.\r\n" % n for n in range(2)]
+            entries = [make_entry(body, recipients=[far(1)]) for body in bodies]
+            for entry in entries:
+                await house.accept(entry)
+
+            async def states() -> list[str]:
+                records = [await house.reader.record(entry.id) for entry in entries]
+                return [r["recipients"][0]["state"] for r in records if r is not None]
+
+            while (found := await states()) != ["delivered", "due"]:
+                self.assertEqual(["due", "due"], found)
+                await pause()
+            self.hop.says[b"."] = b"250 fine\r\n"
+            for talker in list(self.hop.open):
+                talker.transport.abortConnection()
+            await house.settled()
+            self.assertEqual(["delivered", "delivered"], await states())
+            numbers = [m[2].partition(b"Subject: ")[2][:1] for m in self.hop.messages]
+            self.assertEqual(1, numbers.count(b"0"))
         finally:
             await house.stop()

@@ -5,10 +5,11 @@ import socket
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
 from twisted.internet.task import deferLater
 
 from smfd.delivery import approach
+from smfd.delivery.soon import WAIT
 from smfd.delivery.tlspolicy import TLSPolicies
 from smfd.model.entry import Outcome, State
 from smfd.model.origin import Origin
@@ -337,6 +338,55 @@ class AnswerTests(WorldCase):
             self.assertEqual("4.4.5", said(outcome).status)
             wait = outcome.next_try - REACTOR.seconds()
             self.assertTrue(20 < wait <= 40, wait)
+
+
+class SoonTests(WorldCase):
+    """Between the 250 of another server and our note of it (R10, RFC 1047)."""
+
+    async def test_noted(self) -> None:
+        """What was taken is noted though the next message of its batch hangs."""
+        server = self.server(2, "a.mx")
+        self.mx("far.test", "10 a.mx")
+        noted: Deferred[list[Outcome]] = Deferred()
+        notes: list[Outcome] = []
+
+        def settle(outcomes: Any) -> Deferred[None]:
+            notes.extend(outcomes)
+            noted.callback(list(outcomes))
+            return fail(OSError("no disk"))
+
+        remote = self.remote()
+        remote._road = evolve(remote._road, settle=settle)
+        server.says[b"."] = [b"250 fine\r\n", b"250-slow\r\n"]
+        batch = [*letter("u@far.test", "v@far.test"), *letter("u@far.test")]
+        sending = remote.deliver(batch)
+        await noted
+        self.assertFalse(sending.called)
+        first = [(c.entry_id, c.recipient.number) for c in batch[:2]]
+        self.assertEqual(first, [(o.entry_id, o.number) for o in notes])
+        self.assertEqual({DONE}, {o.state for o in notes})
+        await maybeDeferred(server.close)
+        server.port = None
+        told = {(o.entry_id, o.number): o.state for o in await sending}
+        states = [told[c.entry_id, c.recipient.number] for c in batch]
+        self.assertEqual([DONE, DONE, DUE], states)
+        self.assertEqual(2, len(notes))
+
+    async def test_quick(self) -> None:
+        """A batch that is quick is noted as a whole, and costs nothing more."""
+        self.server(2, "a.mx")
+        self.mx("far.test", "10 a.mx")
+        notes: list[Any] = []
+        remote = self.remote()
+
+        def settle(outcomes: Any) -> Deferred[None]:
+            notes.append(outcomes)
+            return succeed(None)
+
+        remote._road = evolve(remote._road, settle=settle)
+        await self.send([c for _ in "123" for c in letter("u@far.test")], remote)
+        await deferLater(REACTOR, WAIT * 1.5)
+        self.assertEqual([], notes)
 
 
 class ConnectionTests(WorldCase):
