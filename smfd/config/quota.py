@@ -85,4 +85,5 @@ class Quota:
         low=0,
         high=100,
     )
+    hold_complaints: int = _sign("So many messages that recipients called spam", 5)
     redis: Redis = table(Redis)

@@ -128,5 +128,11 @@ class Reputation:
         check=_mailbox,
         example='"dmarc@example.org"',
     )
+    complaints_to: str = setting(
+        "The mailbox of ours that complaints come to, from feedback loops (ARF).",
+        "",
+        check=_mailbox,
+        example='"fbl@example.org"',
+    )
     provider: tuple[ProviderLimits, ...] = field(default=())
     warm_up: tuple[WarmUpSource, ...] = field(default=())

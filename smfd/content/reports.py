@@ -1,4 +1,4 @@
-"""The job "dmarc": the DMARC reports that are attached to a message."""
+"""The jobs "dmarc" and "complaint": reports that come by mail."""
 
 import re
 import zipfile
@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import asdict
 
+from smfd.format.arf import NoComplaint, read_complaint
 from smfd.format.dmarc_report import LARGEST, NoReport, read_report
 from smfd.format.header import read_header
 from smfd.format.parts import Part, read_parts
@@ -50,6 +51,23 @@ def read_reports(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]
         "sender": _sender(message, str(arguments["hostname"])),
         "wrong": wrong[:_REPORTS],
     }
+
+
+def complaint(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Read the complaint that a message is.
+
+    @param arguments: C{hostname}, as above.
+    @return: C{id}: our own name for the message it is about, or ""; C{kind}: as
+        in L{Complaint <smfd.format.arf.Complaint>}; C{sender} as above.
+    """
+    hostname = str(arguments["hostname"])
+    try:
+        found = read_complaint(message, hostname)
+    except NoComplaint as why:
+        return {"id": "", "kind": "", "sender": "", "wrong": [str(why)]}
+    sender = _sender(message, hostname)
+    return {"id": found.id, "kind": found.kind, "sender": sender, "wrong": []}
 
 
 def _attached(message: bytes) -> Iterator[Part]:

@@ -39,7 +39,7 @@ from smfd.content.eicar import examine
 from smfd.content.excerpt import excerpt
 from smfd.content.inside import look_inside
 from smfd.content.judge import Judge
-from smfd.content.reports import read_reports
+from smfd.content.reports import complaint, read_reports
 from smfd.content.rules.compile import RuleFaults, RuleSet, load_rules
 
 Job = Callable[[bytes, dict[str, Any]], Any]
@@ -227,6 +227,7 @@ def jobs(rules: RuleSet) -> dict[str, Job]:
     from smfd.content.signatures import Verifier
 
     return {
+        "complaint": complaint,
         "content": Judge(rules).judge,
         "dkim": Verifier().verify,
         "dmarc": read_reports,

@@ -57,4 +57,5 @@ def _allowance(settings: Settings) -> Allowance:
         hold_identical=settings.hold_identical,
         hold_unknown=settings.hold_unknown,
         hold_unknown_share=settings.hold_unknown_share,
+        hold_complaints=settings.hold_complaints,
     )

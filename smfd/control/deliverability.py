@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -19,12 +19,14 @@ from twisted.logger import Logger
 from smfd.control.times import utc
 from smfd.delivery.word import PACED
 from smfd.model.attempt import Attempt
-from smfd.model.entry import REMOTE
+from smfd.model.entry import REMOTE, State
+from smfd.model.said import parse_said
 from smfd.policy.causes import cause
 from smfd.policy.diagnosis import COMPLAINT, SENT
 from smfd.policy.paces import Paces
 from smfd.policy.suppression import Suppressed, again, is_hard
 from smfd.proto.answers import words
+from smfd.proto.reply import Reply, reply
 from smfd.store.deliveries import (
     ROUND,
     Deliveries,
@@ -134,22 +136,31 @@ class Deliverability(Service):
             provider.name,
             attempt.source,
         )
-        answer = attempt.answer
+        answer = _answered(attempt)
         if answer is not None and answer.positive:
             self.deliveries.count(attempt.time, way, SENT)
             self._reached(way.domain, c.recipient.address)
             return
         why = cause(answer, attempt.why)
+        if attempt.state is State.DUE:
+            # A greeting of 5yz: our words for it are that it is tried again.
+            why = evolve(why, permanent=False)
         said = attempt.why if answer is None else words(answer)
         self.deliveries.failed(attempt.time, way, why, attempt.host, said)
         self.paces.note(attempt.host, attempt.source, why)
         if c.account and is_hard(why, c.recipient.address):
             self._nobodies[c.account] += 1
-            self._unknown(way.domain, attempt, said)
+            if attempt.answer is not None:
+                self._unknown(way.domain, attempt, said)
 
-    def complained(self, domain: str, account: str, provider: str) -> None:
-        """A recipient told his provider that it was spam."""
-        way = Way(domain, account, provider, "")
+    def complained(self, sender: str, account: str, by: str) -> None:
+        """
+        A recipient told his provider that it was spam.
+
+        @param by: the domain that passes it on, or "".
+        """
+        provider = self.paces.providers.of(by).name
+        way = Way(sender.rpartition("@")[2].lower(), account, provider, "")
         self.deliveries.count(self.clock.seconds(), way, COMPLAINT)
 
     def refusal(self, sender: str, recipient: str) -> str:
@@ -181,6 +192,14 @@ class Deliverability(Service):
 
     def _failed(self, failure: object) -> None:
         self._log.warn("what others think of us is not kept: {why}", why=failure)
+
+
+def _answered(attempt: Attempt) -> Reply | None:
+    """What they said, or what we say where the DNS leads nowhere for good."""
+    said = parse_said(attempt.why)
+    if attempt.answer is not None or not said.code:
+        return attempt.answer
+    return reply(said.code, said.status, said.text)
 
 
 def _sentence(found: Suppressed) -> str:

@@ -160,8 +160,13 @@ class House:
             yield self.pulse
         if self.self_test is not None:
             yield self.self_test
-        if self.reputation is not None:
-            yield from self.reputation.readers(self.workers, self.directory.is_hosted)
+        if self.reputation and self.workers and self.quota:
+            yield from self.reputation.readers(
+                self.workers,
+                self.directory.is_hosted,
+                self.reader.record,
+                self.quota.complained,
+            )
 
 
 Document = Mapping[str, Any]

@@ -21,7 +21,8 @@ from smfd.model.queue import Choice
 from smfd.model.quota import Allowance, Hold
 from smfd.policy import quota
 from smfd.policy.networks import network_of
-from smfd.policy.quota import FOREVER, Draw, Excess, Meter, Taken
+from smfd.policy.quota import FOREVER, Draw, Excess, Taken
+from smfd.policy.suspicion import many_unknown, suspicious
 from smfd.store.directory_cache import Cache
 from smfd.store.directory_holds import SMFD, Holds
 from smfd.store.directory_limits import Allowances
@@ -213,6 +214,14 @@ class Quota:
             )
         return made
 
+    def complained(self, account: str) -> Deferred[bool]:
+        """
+        Somebody who got a message of an account called it spam.
+
+        @return: whether the account is held now.
+        """
+        return Deferred.fromCoroutine(self._complained(account.lower()))
+
     async def _login(self, account: str) -> Exceeded | None:
         allowed = await self.allowances.allowance(account)
         if not allowed.connections:
@@ -237,7 +246,7 @@ class Quota:
             return await self._stopped(account, found)
         held = await self.holds.held(account)
         if held is None:
-            why = _suspicious(found, allowed)
+            why = suspicious(found, allowed)
             held = await self._hold(account, why) if why else None
         return Granted(account, found, held.reason if held else "")
 
@@ -259,7 +268,16 @@ class Quota:
         held = await self.holds.held(account)
         if held is None:
             allowed = await self.allowances.allowance(account)
-            why = _many_unknown(allowed, *found.used)
+            why = many_unknown(allowed, *found.used)
+            held = await self._hold(account, why) if why else None
+        return held is not None
+
+    async def _complained(self, account: str) -> bool:
+        found = await self.counters.spend(account, (Draw(quota.COMPLAINTS),))
+        assert isinstance(found, Taken)
+        held = await self.holds.held(account)
+        if held is None:
+            why = suspicious(found, await self.allowances.allowance(account))
             held = await self._hold(account, why) if why else None
         return held is not None
 
@@ -278,7 +296,7 @@ class Quota:
         items = (str(int(self.clock.seconds() // _BREACH)),)
         found = await self.counters.spend(account, (Draw(quota.BREACHES, items=items),))
         assert isinstance(found, Taken)
-        why = _suspicious(found, await self.allowances.allowance(account))
+        why = suspicious(found, await self.allowances.allowance(account))
         if why and await self.holds.held(account) is None:
             await self._hold(account, why)
         return bool(found.draws[0].count)
@@ -348,38 +366,3 @@ def _too_big(allowed: Allowance, size: int) -> Exceeded | None:
     if not most or size <= most:
         return None
     return Exceeded(552, "5.3.4", f"Your limit is {most} octets for one message")
-
-
-#: What makes an account suspicious: its meter, the limit, and how it is said.
-_SIGNS: tuple[tuple[Meter, str, str], ...] = (
-    (quota.BREACHES, "hold_breaches", "it asked for too much {n:g} times"),
-    (
-        quota.NEW_RECIPIENTS,
-        "hold_new_recipients",
-        "it wrote to {n:g} addresses for the first time",
-    ),
-    (quota.NETWORKS, "hold_networks", "it sent from {n:g} networks new to it"),
-    (quota.IDENTICAL, "hold_identical", "it sent a body again {n:g} times"),
-)
-
-
-def _suspicious(taken: Taken, allowed: Allowance) -> str:
-    """Why the account should be held, a clause; or ""."""
-    used = {
-        draw.meter: used for draw, used in zip(taken.draws, taken.used, strict=True)
-    }
-    for meter, limit, clause in _SIGNS:
-        most = getattr(allowed, limit)
-        if most and used.get(meter, 0) >= most:
-            return clause.format(n=used[meter]) + " in 24 hours"
-    return ""
-
-
-def _many_unknown(allowed: Allowance, unknown: float, sent: float) -> str:
-    """Why an account should be held that writes to nobody, a clause; or ""."""
-    most, share = allowed.hold_unknown, allowed.hold_unknown_share
-    # Some were sent the day before, and are not counted any more.
-    sent = max(sent, unknown)
-    if not (most and share) or unknown < most or unknown * 100 < sent * share:
-        return ""
-    return f"{unknown:g} of {sent:g} recipients in 24 hours do not exist"

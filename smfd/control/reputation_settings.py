@@ -10,10 +10,12 @@ from twisted.internet.defer import Deferred
 
 from smfd.config.reputation import Reputation as Settings
 from smfd.config.schema import Config
+from smfd.control.complaints import Complaints
 from smfd.control.deliverability import Deliverability, Terms
 from smfd.control.dmarc_mail import DMARCMail
 from smfd.control.listings import Listings
-from smfd.control.report_mail import ReportMail
+from smfd.control.mailboxes import Mailboxes
+from smfd.control.report_mail import Act
 from smfd.net.dns import resolver
 from smfd.policy.paces import Paces
 from smfd.policy.providers import PROVIDERS, Provider, Providers
@@ -24,22 +26,6 @@ from smfd.store.dmarc_reports import DMARCReports
 from smfd.store.letters import Letters
 from smfd.store.reputation_file import FILE, ReputationFile
 from smfd.store.suppressions import Suppressions
-from smfd.store.threads import Threads
-
-
-@frozen
-class Mailboxes:
-    """
-    Where reports come to.
-
-    @ivar root: the folder of all mailboxes.
-    @ivar reports_to: the address for DMARC reports, or "".
-    """
-
-    root: str
-    hostname: str
-    reports_to: str
-    reactor: Any
 
 
 @frozen
@@ -66,27 +52,31 @@ class Reputation:
         yield self.listings
 
     def readers(
-        self, workers: Pool | None, is_hosted: Callable[[str], Deferred[bool]]
+        self,
+        workers: Pool,
+        is_hosted: Callable[[str], Deferred[bool]],
+        record: Callable[[str], Deferred[dict[str, Any] | None]],
+        held: Callable[[str], Deferred[Any]],
     ) -> Iterator[IService]:
         """
         Who reads the reports that come by mail.
 
-        @param workers: None when there are none: then nobody does.
         @param is_hosted: whether a domain is ours.
+        @param record: finds the record of a message.
+        @param held: counts a complaint of what an account sent.
         """
-        mail = self.mail
-        if workers is None or not mail.reports_to:
-            return
-        hands = Threads(mail.reactor, "reports")
-        yield ReportMail(
-            Letters(self.file, hands, mail.root, mail.reports_to),
-            hands,
-            workers,
-            "dmarc",
-            {"hostname": mail.hostname},
-            DMARCMail(self.reports, is_hosted, mail.reactor).take,
-            mail.reactor,
-        )
+        mail, tell = self.mail, self.deliverability.complained
+
+        def dmarc(letters: Letters) -> Act:
+            return DMARCMail(self.reports, is_hosted, mail.reactor).take
+
+        def complaint(letters: Letters) -> Act:
+            return Complaints(record, letters.first, tell, held).take
+
+        if mail.reports_to:
+            yield mail.reader(mail.reports_to, workers, "dmarc", dmarc)
+        if mail.complaints_to:
+            yield mail.reader(mail.complaints_to, workers, "complaint", complaint)
 
 
 def reputation(
@@ -120,7 +110,12 @@ def reputation(
         ),
         DMARCReports(file),
         Mailboxes(
-            str(home / "mail"), config.hostname, settings.reports_to.lower(), reactor
+            file,
+            str(home / "mail"),
+            config.hostname,
+            settings.reports_to.lower(),
+            settings.complaints_to.lower(),
+            reactor,
         ),
     )
 

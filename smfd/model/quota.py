@@ -24,6 +24,7 @@ class Allowance:
     @ivar hold_identical: so many messages whose body it had sent already.
     @ivar hold_unknown: so many recipients whom nobody knows.
     @ivar hold_unknown_share: but only when so many in a hundred are.
+    @ivar hold_complaints: so many messages that recipients called spam.
     """
 
     connections: int = 0
@@ -39,6 +40,7 @@ class Allowance:
     hold_identical: int = 0
     hold_unknown: int = 0
     hold_unknown_share: int = 0
+    hold_complaints: int = 0
 
 
 #: What may be limited, by name.

@@ -68,6 +68,7 @@ NETWORKS = Meter("networks", Kind.NEW, DAY, kept=30 * DAY)
 IDENTICAL = Meter("identical", Kind.REPEATED, DAY, kept=DAY)
 BREACHES = Meter("breaches", Kind.NEW, DAY, kept=DAY)
 UNKNOWN = Meter("unknown", Kind.WINDOW, DAY)
+COMPLAINTS = Meter("complaints", Kind.WINDOW, DAY)
 
 #: What L{is_state} takes.
 _NUMBER = r"-?\d{1,18}(?:\.\d{1,9})?"
@@ -76,7 +77,7 @@ _WINDOW = re.compile(r"(?:-?\d{1,15}:\d{1,15}(?: (?!$)|$)){0,200}")
 
 METERS = (
     *(CONNECTIONS, RATE, MESSAGES, RECIPIENTS),
-    *(NEW_RECIPIENTS, NETWORKS, IDENTICAL, BREACHES, UNKNOWN),
+    *(NEW_RECIPIENTS, NETWORKS, IDENTICAL, BREACHES, UNKNOWN, COMPLAINTS),
 )
 
 

@@ -50,6 +50,10 @@ class Letters:
         """It was read."""
         return self.file.run(_done, self.address, stem)
 
+    def first(self, what: str) -> Deferred[bool]:
+        """Whether it is the first of its kind that a letter tells of."""
+        return self.file.run(_first, self.address, what)
+
     async def _unread(self) -> Sequence[tuple[str, str]]:
         domain, local = split_mailbox(self.address)
         box = os.path.join(self.root, domain, local)
@@ -100,3 +104,15 @@ def _read(path: str) -> bytes | None:
 
 def _done(connection: sqlite3.Connection, mailbox: str, stem: str) -> None:
     connection.execute("INSERT OR IGNORE INTO letters VALUES (?,?)", (mailbox, stem))
+
+
+def _first(connection: sqlite3.Connection, mailbox: str, what: str) -> bool:
+    made = connection.execute(
+        "INSERT OR IGNORE INTO letters VALUES (?,?)", (f"about {mailbox}", what)
+    )
+    connection.execute(
+        "DELETE FROM letters WHERE mailbox=? AND stem IN (SELECT stem FROM letters"
+        " WHERE mailbox=? ORDER BY stem DESC LIMIT -1 OFFSET ?)",
+        (f"about {mailbox}", f"about {mailbox}", _MOST),
+    )
+    return bool(made.rowcount)

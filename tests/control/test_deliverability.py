@@ -11,7 +11,7 @@ from twisted.trial.unittest import TestCase
 from smfd.control.deliverability import Deliverability, Terms
 from smfd.delivery.word import PACED
 from smfd.model.attempt import Attempt
-from smfd.model.entry import REMOTE, Consignment, Recipient
+from smfd.model.entry import REMOTE, Consignment, Recipient, State
 from smfd.model.transaction import Body
 from smfd.policy.paces import Paces
 from smfd.policy.warm_up import WarmUp
@@ -37,6 +37,7 @@ def attempt(
     to: str = "bob@example.net",
     account: str = "ann@home.example",
     destination: str = REMOTE,
+    state: State | None = None,
     **more: Any,
 ) -> Attempt:
     """One try."""
@@ -44,7 +45,10 @@ def attempt(
     sender = account or "srs0=x@home.example"
     body = Body(2, b"x\n")
     c = Consignment("id", at, sender, body, b"", (), recipient, 0, account)
-    return Attempt(at, c, "mx.google.com", "198.51.100.1", OURS, "", answer, **more)
+    refused = answer is not None and answer.code >= 500
+    state = state or (State.FAILED if refused else State.DUE)
+    host = "mx.google.com"
+    return Attempt(at, c, host, "198.51.100.1", OURS, "", answer, state=state, **more)
 
 
 class DeliverabilityTests(TestCase):
@@ -92,6 +96,33 @@ class DeliverabilityTests(TestCase):
         self.ours.note(attempt(None, why="198.51.100.1: connection refused"))
         counted = {("google", k): 1 for k in ("sent", "rate", "server")}
         self.assertEqual(counted, await self.kinds("home.example"))
+
+    async def test_greeting(self) -> None:
+        """Who turns us away at the door is counted as a delay while it is tried."""
+        listed = reply(554, "5.7.1", "blocked using zen.spamhaus.org")
+        self.ours.note(attempt(listed, state=State.DUE))
+        self.ours.note(attempt(listed, state=State.FAILED))
+        await self.ours.write()
+        found = (await self.ours.deliveries.report(0)).providers
+        kind = "reputation_address"
+        wanted = [("google", kind, False, 1), ("google", kind, True, 1)]
+        self.assertEqual(wanted, sorted(found))
+
+    async def test_no_domain(self) -> None:
+        """A domain that is not there counts as unknown, and suppresses nothing."""
+        why = "550 5.1.2: there is no such domain"
+        self.ours.note(attempt(None, why=why, state=State.FAILED))
+        await self.ours.write()
+        found = (await self.ours.deliveries.report(0)).providers
+        self.assertEqual(["unknown_recipient"], [kind for _, kind, _, _ in found])
+        self.assertEqual([("ann@home.example", 1)], self.told)
+        self.assertEqual("", self.ours.refusal("ann@home.example", "bob@example.net"))
+
+    async def test_complaint(self) -> None:
+        """A complaint is counted for the account, at the provider it came from."""
+        ann = "ann@home.example"
+        self.ours.complained(ann, ann, "google.com")
+        self.assertEqual({("google", "complaint"): 1}, await self.kinds("home.example"))
 
     async def test_own_servers(self) -> None:
         """What hosted domains' own servers say says nothing of our reputation."""

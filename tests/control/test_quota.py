@@ -232,6 +232,21 @@ class HoldTests(QuotaTestCase):
         self.assertTrue(await self.quota.bounced(ANN, 1))
         self.assertEqual(held, await self.quota.holds.held(ANN))
 
+    async def test_complaints(self) -> None:
+        """So many who call it spam, within a day, and it is held."""
+        await self.build(hold_complaints=2)
+        await self.send()
+        self.assertFalse(await self.quota.complained(ANN))
+        self.clock.advance(90_000)
+        self.assertFalse(await self.quota.complained(ANN))
+        self.assertTrue(await self.quota.complained(ANN.upper()))
+        held = await self.quota.holds.held(ANN)
+        assert held is not None
+        self.assertEqual("recipients called it spam 2 times in 24 hours", held.reason)
+        await self.quota.allowances.set_limits(BOB, {"hold_complaints": 0}, **BY)
+        for _ in range(9):
+            self.assertFalse(await self.quota.complained(BOB))
+
     async def test_few_unknown(self) -> None:
         """Two wrong addresses are two wrong addresses; of nobody nothing is noted."""
         await self.build(hold_unknown=3, hold_unknown_share=50)

@@ -11,7 +11,7 @@ from smfd.control.reputation_settings import Reputation, reputation
 from smfd.control.status import status
 from smfd.format.dmarc_report import Report, Row
 from smfd.model.attempt import Attempt
-from smfd.model.entry import REMOTE, Consignment, Recipient
+from smfd.model.entry import REMOTE, Consignment, Recipient, State
 from smfd.model.transaction import Body
 from smfd.net.dns_answer import Answer, DNSTrouble
 from smfd.proto.reply import Reply, reply
@@ -76,7 +76,9 @@ class ReputationTests(CtlTestCase):
         )
         now = reactor.seconds()
         note = self.ours.deliverability.note
-        note(Attempt(now, c, host, "198.51.100.1", OURS, "", answer))
+        state = State.FAILED if answer.code >= 500 else State.DELIVERED
+        address = "198.51.100.1"
+        note(Attempt(now, c, host, address, OURS, "", answer, state=state))
 
     async def test_page(self) -> None:
         """Providers, causes with advice, our addresses, the worst account."""

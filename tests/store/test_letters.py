@@ -73,6 +73,15 @@ class LettersTests(FileTestCase):
         nobody = evolve(self.letters, address="nobody@a.example")
         self.assertEqual([], list(await nobody.unread()))
 
+    async def test_first(self) -> None:
+        """What letters tell of is told once, by each mailbox."""
+        found = [await self.letters.first(what) for what in ("a", "b", "a")]
+        self.assertEqual([True, True, False], found)
+        other = evolve(self.letters, address="fbl@a.example")
+        self.assertTrue(await other.first("a"))
+        self.assertEqual([], await self.stems())
+        self.assertFalse(await self.letters.first("a"))
+
     async def test_many(self) -> None:
         """A thousand letters are told of fifty at a time."""
         for n in range(120):
