@@ -16,8 +16,9 @@ from smfd.delivery.relay import RelayDestination, Road, Tell
 from smfd.delivery.relay_round import Pace, at_once
 from smfd.delivery.soon import Settle
 from smfd.delivery.tls_out import TLSOut, tls_out
+from smfd.delivery.tlspolicy import TLSPolicies
 from smfd.delivery.tries import Tries
-from smfd.delivery.where import Way
+from smfd.delivery.where import Way, Where
 from smfd.delivery.where_of import where
 from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE
@@ -119,8 +120,6 @@ def onward(
     hosted = partial(_hosted, directory)
     world = Road(far, hands, policies, pace, _all((tries, *tell)), settle)
     way = where(config, asked, policies, route_of)
-    short = Patience(_SHORT, _SHORT, _SHORT, _SHORT)
-    rehearsal = Rehearsal(way, policies, reactor, partial(_far, config, reactor, short))
     return Onward(
         (
             make("lmtp", hosted, road, Kept(lifetime)),
@@ -135,8 +134,15 @@ def onward(
         (near, far),
         hands,
         safety,
-        rehearsal,
+        _rehearsal(config, reactor, way, policies),
     )
+
+
+def _rehearsal(
+    config: Config, reactor: Any, way: Where, policies: TLSPolicies
+) -> Rehearsal:
+    short = Patience(_SHORT, _SHORT, _SHORT, _SHORT)
+    return Rehearsal(way, policies, reactor, partial(_far, config, reactor, short))
 
 
 def srs(config: Config) -> SRS:
