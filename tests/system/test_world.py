@@ -127,6 +127,35 @@ class WorldTests(SynchronousTestCase):
             self.assertTrue(found[address][1].startswith(words), found[address])
         self.assertEqual(1, len(self.postfix.messages()))
 
+    def test_learned(self) -> None:
+        """What others say is counted, and who does not exist is not asked again."""
+        nobody = "nobody@far.test"
+        self.settled(self.send(USER, nobody))
+        found = self.house.ctl("reputation", "--domain", "example.test")
+        (theirs,) = found["providers"]
+        self.assertEqual(
+            ("far.test", 1, 1), (theirs["provider"], theirs["sent"], theirs["rejected"])
+        )
+        (cause,) = theirs["causes"]
+        self.assertEqual(
+            ("unknown_recipient", "live.far.test"), (cause["kind"], cause["host"])
+        )
+        self.assertNotIn(nobody, cause["sample"])
+        (known,) = self.house.ctl("suppression", "list")["items"]
+        self.assertEqual(nobody, known["recipient"])
+        self.house.kill()
+        self.house.start()
+        with SMTP_SSL("127.0.0.1", self.house.base + 465, context=believing()) as ann:
+            ann.ehlo("there.test")
+            ann.login(ANN, self.house.made["users"][ANN])
+            ann.mail(ANN)
+            self.assertEqual(250, ann.rcpt(USER)[0])
+            code, text = ann.rcpt(nobody)
+        self.assertEqual(550, code)
+        self.assertIn(b"5.1.1 That address does not exist, its server said", text)
+        self.house.ctl("suppression", "remove", "example.test", nobody)
+        self.settled(self.send(nobody))
+
     def test_route(self) -> None:
         """An operator is shown where mail would go, and how far it gets."""
         shown = self.house.ctl("route", "far.test", "--try")
