@@ -189,7 +189,9 @@ class Round:
             self._sending = True
             end = client.verdicts(sent, hop.protocol == "lmtp")
             pieces = shipment.pages.reader(self.hands)
-            answers: Any = await line.client.send(pieces, hops.patience, end)
+            answers: Any = await line.client.send(
+                pieces, hops.patience, end, sent.framing()
+            )
             return tuple(answers)
         if sent.stuck or not await self._reset(line):
             line.client.drop()

@@ -25,7 +25,7 @@ from zope.interface import implementer
 
 from smfd.proto.answers import Garbled
 from smfd.proto.client import Script, Talk, Unwilling, farewell
-from smfd.proto.stuffing import Stuffing
+from smfd.proto.stuffing import Framing, Stuffing
 
 #: Gives the next piece of a message; empty at its end.
 Pieces = Callable[[], Awaitable[bytes]]
@@ -109,21 +109,33 @@ class MailClient(Protocol):
         finally:
             self._waiter = None
 
-    async def send(self, pieces: Pieces, patience: Patience, end: Script) -> Any:
+    async def send(
+        self,
+        pieces: Pieces,
+        patience: Patience,
+        end: Script,
+        framing: Framing | None = None,
+    ) -> Any:
         """
         Send a whole message; what the script of its end returns.
 
+        @param framing: how it comes; None: by DATA.
         @raise Trouble: it came to no end; nobody knows whether it was taken.
         """
-        stuffing = Stuffing()
+        framing = framing or Stuffing()
         ends = self._clock.seconds() + patience.message
         self.transport.registerProducer(self, True)
         try:
+            # The last piece waits for the script: what ends with its length may
+            # be answered the moment that it is there.
+            waiting = framing.begin() + framing.more(await pieces())
             while piece := await pieces():
                 self._check()
-                self.transport.write(stuffing.more(piece))
+                self.transport.write(waiting)
+                waiting = framing.more(piece)
                 left = max(0.0, ends - self._clock.seconds())
                 await self._taken(min(patience.piece, left))
+            waiting += framing.end()
         except BaseException:
             # Whoever got a half must never take it for a whole.
             self.drop()
@@ -131,7 +143,7 @@ class MailClient(Protocol):
         finally:
             if not self._lost:
                 self.transport.unregisterProducer()
-        return await self.say(end, patience.end, stuffing.end())
+        return await self.say(end, patience.end, waiting)
 
     async def leave(self) -> None:
         """Say good-bye, if it can be said, and hang up."""

@@ -5,7 +5,7 @@ A L{Script} is what we mean to say: it yields what to send and is sent the
 replies.  A L{Talk} runs one after another over the same connection, and holds
 one law: a reply that comes before its question is a lie, and ends it.
 
-Standards: RFC 5321 §3, §4.1, RFC 2033 (LMTP), RFC 2920 (pipelining), RFC 1870,
+Standards: RFC 5321 §3, §4.1, RFC 2033 (LMTP), RFC 2920 (pipelining), RFC 3030,
 RFC 3207, RFC 3461, RFC 4954, RFC 6152, RFC 6531.
 """
 
@@ -18,6 +18,7 @@ from attrs import frozen
 from smfd.proto.answers import AnswerReader, Garbled, words
 from smfd.proto.parcel import Parcel, Skills, impossible, mail, rcpts
 from smfd.proto.reply import Reply, reply
+from smfd.proto.stuffing import Chunk, Framing, Stuffing
 
 __all__ = [
     "Envelope",
@@ -76,12 +77,20 @@ class Envelope:
         refused, a 2yz for those who wait for the message.
     @ivar go: the message may come.
     @ivar stuck: it waits for a message and must not get one: hang up.
+    @ivar chunk: the octets of the message, which comes by BDAT; 0 for DATA.
     """
 
     answers: tuple[Reply, ...]
     go: bool
     stuck: bool = False
+    chunk: int = 0
 
+    def framing(self) -> Framing:
+        """How the message has to come."""
+        return Chunk(self.chunk) if self.chunk else Stuffing()
+
+
+_DATA = b"DATA\r\n"
 
 Script = Generator[Say, Sequence[Reply], Any]
 
@@ -255,23 +264,22 @@ def _base64(text: str) -> bytes:
 
 def envelope(parcel: Parcel, skills: Skills) -> Script:
     """
-    MAIL, RCPT and DATA; returns an L{Envelope}.
+    MAIL, RCPT, and DATA where there is no BDAT; returns an L{Envelope}.
 
     What is refused of it alone is no fault of the others.
     """
     refusal = impossible(parcel, skills)
     if refusal is not None:
         return Envelope((refusal,) * len(parcel.recipients), False)
+    # RFC 3030 §2: all of it is one chunk, for its length is known.
+    chunk = parcel.size if "CHUNKING" in skills.words else 0
     commands = [mail(parcel, skills), *rcpts(parcel, skills)]
-    if "PIPELINING" in skills.words:
-        # RFC 2920 §3.1: DATA ends the group.
-        octets = b"".join([*commands, b"DATA\r\n"])
-        replies = yield Say(octets, len(commands) + 1)
-        first, *answers, data = replies
-    else:
-        first, answers, data = yield from _step_by_step(commands)
+    turn = _at_once if "PIPELINING" in skills.words else _step_by_step
+    first, answers, data = yield from turn(commands, not chunk)
     answers = [_countable(answer) if first.positive else first for answer in answers]
     taken = any(answer.positive for answer in answers)
+    if chunk:
+        return Envelope(tuple(answers), taken, chunk=chunk)
     if data is not None and data.code == 354:
         # It may wait for a message that has nobody to go to.  RFC 2920 §3.1
         # would have us send a dot; one that refused MAIL and took RCPT would
@@ -284,7 +292,16 @@ def envelope(parcel: Parcel, skills: Skills) -> Script:
     return Envelope(tuple(answers), False)
 
 
-def _step_by_step(commands: Sequence[bytes]) -> Script:
+def _at_once(commands: Sequence[bytes], by_data: bool) -> Script:
+    """RFC 2920 §3.1: in one turn; DATA ends the group."""
+    last = [_DATA] if by_data else []
+    group = [*commands, *last]
+    first, *answers = yield Say(b"".join(group), len(group))
+    data = answers.pop() if by_data else None
+    return first, answers, data
+
+
+def _step_by_step(commands: Sequence[bytes], by_data: bool) -> Script:
     """RFC 5321 §3.3, for those who cannot take all of it at once."""
     answers: list[Reply] = []
     for command in commands:
@@ -293,9 +310,9 @@ def _step_by_step(commands: Sequence[bytes]) -> Script:
             return answer, [answer] * (len(commands) - 1), None
         answers.append(answer)
     first, *rest = answers
-    if not any(answer.positive for answer in rest):
-        return first, rest, None
-    (data,) = yield Say(b"DATA\r\n")
+    data = None
+    if by_data and any(answer.positive for answer in rest):
+        (data,) = yield Say(_DATA)
     return first, rest, data
 
 

@@ -292,6 +292,42 @@ class MessageTests(PeerTestCase):
             await client.send(piece, PATIENCE, verdicts(sent))
         self.assertNotIn(b"\r\n.\r\n", peer.heard)
 
+    async def test_chunk(self) -> None:
+        """What ends with its length may be answered as soon as it is there."""
+        peer = Peer([b"250 a\r\n250 b\r\n", b"", b"", b"", b"", b"250 taken\r\n"])
+        client = await self.meet(peer)
+        parcel = Parcel("a@b.test", ("c@d.test",), 6)
+        skills = Skills({"PIPELINING": "", "CHUNKING": ""})
+        sent = await client.say(envelope(parcel, skills), 5)
+        pieces = [b"", b".\r\n", b"a\r\n"]
+
+        async def piece() -> bytes:
+            # Time enough for an answer, if it had all.
+            await deferLater(REACTOR, 0.1)
+            return pieces.pop()
+
+        end = verdicts(sent)
+        (answer,) = await client.send(piece, PATIENCE, end, sent.framing())
+        self.assertEqual(250, answer.code)
+        self.assertTrue(peer.heard.endswith(b"\r\nBDAT 6 LAST\r\na\r\n.\r\n"))
+
+    async def test_wrong_length(self) -> None:
+        """A message of another length than was said is never taken for whole."""
+        for wrong in [b"", b"a\r\n"], [b"", b"NOOP\r\n", b"aaaa\r\n"]:
+            peer = Peer([b"250 a\r\n250 b\r\n"])
+            client = await self.meet(peer)
+            parcel = Parcel("a@b.test", ("c@d.test",), 6)
+            skills = Skills({"PIPELINING": "", "CHUNKING": ""})
+            sent = await client.say(envelope(parcel, skills), 5)
+
+            async def piece(pieces: list[bytes] = wrong) -> bytes:
+                return pieces.pop()
+
+            with self.assertRaises(ValueError):
+                await client.send(piece, PATIENCE, verdicts(sent), sent.framing())
+            await self.ends(client, peer)
+            self.assertNotIn(b"NOOP", peer.heard)
+
     async def test_unreadable(self) -> None:
         """A message whose second half cannot be read is never ended."""
         peer = Peer([b"250 a\r\n250 b\r\n354 c\r\n"])

@@ -26,7 +26,7 @@ from smfd.proto.data import DataReader
 from smfd.proto.line import LineBuffer
 from smfd.proto.parcel import Wish
 from smfd.proto.reply import Reply
-from smfd.proto.stuffing import Stuffing
+from smfd.proto.stuffing import Chunk, Stuffing
 
 FULL = {"PIPELINING": "", "SIZE": "1000", "8BITMIME": ""}
 
@@ -112,6 +112,38 @@ class StuffingTests(SynchronousTestCase):
         """A last line without its end gets one: the dot must stand alone."""
         self.assertEqual(b"a\r\n.\r\n", stuffed([b"a"]))
         self.assertEqual(b".\r\n", stuffed([]))
+
+
+class ChunkTests(SynchronousTestCase):
+    """A message whose length is said (RFC 3030)."""
+
+    def test_length(self) -> None:
+        """It goes as it is, behind its length, dots and all."""
+        pieces = [b".\r\n", b"..\r\n.", b"\r\n"]
+        chunk = Chunk(10)
+        wire = chunk.begin() + b"".join(map(chunk.more, pieces)) + chunk.end()
+        self.assertEqual(b"BDAT 10 LAST\r\n.\r\n..\r\n.\r\n", wire)
+
+    def test_wrong_length(self) -> None:
+        """What is longer would be taken for commands, what is shorter for less."""
+        chunk = Chunk(3)
+        chunk.more(b"ab")
+        self.assertRaises(ValueError, chunk.end)
+        self.assertRaises(ValueError, chunk.more, b"cd")
+
+    def test_chosen(self) -> None:
+        """It goes so where the server offers it, and by DATA elsewhere."""
+        parcel = Parcel("", ("a@b.test",), 7)
+        for offer, said, wire in (
+            ({"CHUNKING": ""}, 2, b"BDAT 7 LAST\r\n.a\r\nb\r\n"),
+            ({}, 3, b"..a\r\nb\r\n.\r\n"),
+        ):
+            talk = Talk()
+            talk.begin(envelope(parcel, Skills({"PIPELINING": "", **offer})))
+            talk.receive(b"250 ok\r\n250 ok\r\n354 go\r\n"[: said * 8])
+            framing = talk.result.framing()
+            whole = framing.begin() + framing.more(b".a\r\nb\r\n") + framing.end()
+            self.assertEqual(wire, whole)
 
 
 class AnswerTests(SynchronousTestCase):
