@@ -7,6 +7,7 @@ Standards: RFC 5321 §5.1, §4.2.1.
 from attrs import define, field, frozen
 from twisted.internet import defer
 from twisted.internet.defer import DeferredSemaphore
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smfd.delivery.tlspolicy import TLSPolicies
@@ -132,10 +133,7 @@ class Approach:
             hop = await self.tls.hop(hop, policy, self.way.secure)
             note = self.tls.note(policy)
         turns = self.hops.slots(hop)
-        try:
-            await turns.acquire().addTimeout(TURN, self.hops.reactor)
-        except defer.TimeoutError:
-            raise Busy("it is spoken to already, by as many as may") from None
+        await self._turn(turns)
         try:
             line = await self.hops.line(hop, note)
         except BaseException:
@@ -143,6 +141,18 @@ class Approach:
             raise
         self.hop, self._turns, self._line = hop, turns, line
         return line
+
+    async def _turn(self, turns: DeferredSemaphore) -> None:
+        turn = turns.acquire()
+        if turn.called:
+            return
+        try:
+            await turn.addTimeout(TURN, self.hops.reactor)
+        except defer.TimeoutError:
+            raise Busy("it is spoken to already, by as many as may") from None
+        # Not from within the end of another's turn: a thousand who find nobody
+        # there must not cost a thousand times its stack.
+        await deferLater(self.hops.reactor, 0.0)
 
     def _done(self) -> None:
         turns, self._turns = self._turns, None

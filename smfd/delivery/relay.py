@@ -212,6 +212,7 @@ class RelayDestination:
             word.answer or word.greeting,
             word.why,
             delays=word.delays,
+            port=hop.port if hop else 0,
         )
         self._tell(outcome, attempt)
         return outcome

@@ -24,14 +24,9 @@ _CLASS = {State.DELIVERED: "2", State.DUE: "4"}
 
 @frozen
 class Tries:
-    """
-    C{to=<a@b>, relay=host[address]:25, delays=a/b/c/d, status=sent (words)}.
-
-    @ivar port: of the servers whose port is not known.
-    """
+    """C{to=<a@b>, relay=host[address]:25, delays=a/b/c/d, status=sent (words)}."""
 
     maillog: MailLog
-    port: int = 25
 
     def note(self, attempt: Attempt) -> None:
         """Write a line."""
@@ -53,7 +48,8 @@ def _relay(attempt: Attempt) -> str:
         return "none"
     address = f"[{attempt.address}]" if attempt.address else ""
     # A name of the DNS may have anything in it.
-    return _ODD.sub("?", attempt.host) + address
+    port = f":{attempt.port}" if attempt.port else ""
+    return _ODD.sub("?", attempt.host) + address + port
 
 
 def _said(attempt: Attempt) -> str:

@@ -21,6 +21,7 @@ class Attempt:
     @ivar why: what went wrong where there is no answer.
     @ivar state: what it came to: DELIVERED, DUE to be tried again, FAILED, or
         HELD where a person must look.
+    @ivar port: of the server, or 0.
     @ivar delays: seconds: in the queue, in hand, until there was a connection,
         and for the transaction; none where there was no try.
     """
@@ -35,6 +36,7 @@ class Attempt:
     why: str = ""
     state: State = State.DUE
     delays: tuple[float, ...] = ()
+    port: int = 0
 
     @property
     def site(self) -> str:

@@ -2,10 +2,12 @@
 
 import contextlib
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, fail, maybeDeferred, succeed
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.task import deferLater
 
 from smfd.delivery import approach
@@ -22,6 +24,20 @@ from tests.delivery.world import US, WorldCase, letter
 from tests.store.making import REACTOR
 
 DONE, DUE, FAILED = State.DELIVERED, State.DUE, State.FAILED
+
+
+@contextlib.contextmanager
+def wall(case: WorldCase) -> Iterator[None]:
+    """At 127.0.0.3 nobody accepts; when the queue is full nobody answers either."""
+    with socket.socket() as server, contextlib.ExitStack() as stack:
+        server.bind(("127.0.0.3", 0))
+        server.listen(0)
+        case.port = server.getsockname()[1]
+        for _ in range(3):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(("127.0.0.3", case.port))
+        yield
 
 
 def said(outcome: Outcome) -> Said:
@@ -494,17 +510,31 @@ class ConnectionTests(WorldCase):
         await first
         self.assertEqual(1, server.connections)
 
+    async def test_many_at_a_wall(self) -> None:
+        """Of three hundred domains behind a dead server few wait for time-outs."""
+        self.hops = self.connections(patience=Patience(0.5, 5, 5, 5), connections=5)
+        self.zone["a.mx"] = {"A": ["127.0.0.3"]}
+        domains = [f"{n}.test" for n in range(300)]
+        for domain in domains:
+            self.mx(domain, "10 a.mx")
+        tries = 0
+        real = TCP4ClientEndpoint.connect
+
+        def connect(endpoint: Any, factory: Any) -> Any:
+            nonlocal tries
+            tries += 1
+            return real(endpoint, factory)
+
+        self.patch(TCP4ClientEndpoint, "connect", connect)
+        with wall(self):
+            batch = [c for domain in domains for c in letter(f"u@{domain}")]
+            told = await self.send(batch)
+        self.assertEqual({(DUE, True)}, {(o.state, o.of_site) for o in told})
+        self.assertEqual(5, tries)
+
     async def test_stopping_at_a_wall(self) -> None:
         """A connection that does not come about does not hold up the end."""
-        with socket.socket() as wall, contextlib.ExitStack() as stack:
-            wall.bind(("127.0.0.3", 0))
-            wall.listen(0)
-            self.port = wall.getsockname()[1]
-            for _ in range(3):
-                # Nobody accepts: when the queue is full nobody answers either.
-                one = stack.enter_context(socket.socket())
-                one.setblocking(False)
-                one.connect_ex(("127.0.0.3", self.port))
+        with wall(self):
             self.hops = self.connections(patience=Patience(40, 5, 5, 5))
             self.zone["a.mx"] = {"A": ["127.0.0.3"]}
             self.mx("far.test", "10 a.mx")

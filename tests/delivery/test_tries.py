@@ -37,14 +37,16 @@ class TriesTests(SynchronousTestCase):
         a = ("a.mx", "192.0.2.1", "", "TLSv1.3 dane")
         said = reply(250, "2.0.0", "taken")
         self.tries.note(
-            Attempt(5.0, self.letter, *a, said, "", State.DELIVERED, delays)
+            Attempt(5.0, self.letter, *a, said, "", State.DELIVERED, delays, 25)
         )
         said = reply(450, "4.2.1", "later, please")
-        self.tries.note(Attempt(5.0, self.letter, *a, said, "", State.DUE, delays))
+        self.tries.note(Attempt(5.0, self.letter, *a, said, "", State.DUE, delays, 25))
         said = reply(550, "", "no")
-        self.tries.note(Attempt(5.0, self.letter, *a, said, "", State.FAILED, delays))
+        self.tries.note(
+            Attempt(5.0, self.letter, *a, said, "", State.FAILED, delays, 25)
+        )
         self.tries.note(Attempt(5.0, self.letter, "", why="no such domain"))
-        begin = f"{entry}: to=<u@far.test>, relay=a.mx[192.0.2.1], delay=2.00, "
+        begin = f"{entry}: to=<u@far.test>, relay=a.mx[192.0.2.1]:25, delay=2.00, "
         begin += "delays=1.00/0.25/0.50/0.25, tls=TLSv1.3 dane, "
         none = f"{entry}: to=<u@far.test>, relay=none, delay=0.00, "
         self.assertEqual(

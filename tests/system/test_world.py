@@ -107,7 +107,8 @@ class WorldTests(SynchronousTestCase):
             return next((line for line in lines if "status=sent" in line), "")
 
         said = self.house.until(line)
-        self.assertIn(f"{entry}: to=<{USER}>, relay=live.far.test[127.0.0.1]", said)
+        relay = f"relay=live.far.test[127.0.0.1]:{self.postfix.port}"
+        self.assertIn(f"{entry}: to=<{USER}>, {relay}", said)
 
     def test_refused(self) -> None:
         """Who does not exist, and what takes no mail, is told at once and apart."""
