@@ -39,9 +39,9 @@ class DemoTests(SynchronousTestCase):
         self.kept(house)
         checks = house.ctl("check")
         self.assertEqual(0, checks["errors"], checks)
-        # A trial's warnings: no antivirus, no DNS.
+        # A trial's warnings: no antivirus, no DNS, so no way to the world.
         warned = {c["name"] for c in checks["checks"] if c["state"] == "warning"}
-        self.assertEqual({"virus", "dns"}, warned)
+        self.assertEqual({"virus", "dns", "relay"}, warned)
         house.stop()
         self.assertNotIn("Traceback", house.log.read_text(errors="replace"))
 

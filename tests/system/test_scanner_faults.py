@@ -33,6 +33,7 @@ class FakeClamd:
     @ivar moment: when: "connect" before anything is read, "middle" after some
         of the stream, "end" after all of it.
     @ivar pause: seconds before a sound answer.
+    @ivar most: the most that were in that pause at once.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,8 @@ class FakeClamd:
         self.fault: Say | None = None
         self.moment = "end"
         self.pause = 0.0
+        self.most = self._pausing = 0
+        self._lock = threading.Lock()
         self._listener: socket.socket | None = None
 
     def open(self) -> None:
@@ -80,6 +83,14 @@ class FakeClamd:
                 target=self._serve, args=(connection,), daemon=True
             ).start()
 
+    def _wait(self) -> None:
+        with self._lock:
+            self._pausing += 1
+            self.most = max(self.most, self._pausing)
+        time.sleep(self.pause)
+        with self._lock:
+            self._pausing -= 1
+
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
             fault, moment = self.fault, self.moment
@@ -98,7 +109,7 @@ class FakeClamd:
             if fault is not None:
                 fault(connection)
                 return
-            time.sleep(self.pause)
+            self._wait()
             if eicar() in whole:
                 connection.sendall(b"stream: Eicar FOUND\n")
             else:
