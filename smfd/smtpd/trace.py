@@ -17,6 +17,7 @@ from smfd.model.envelope import Envelope, Forward
 from smfd.model.record import Record
 from smfd.model.transaction import Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
+from smfd.policy.standing import is_authenticated
 from smfd.smtpd.forwarded import with_forwards
 
 #: Fields only we may write (R59); a star stands for any ending.
@@ -64,7 +65,7 @@ class Tracer:
                         forward,
                         _destination(fate, domains),
                         delivered(sender, forward.tagged or fate.recipient),
-                        transaction.id,
+                        transaction,
                     )
                     for number, (fate, forward) in enumerate(
                         zip(verdict.fates, forwards, strict=True), 1
@@ -127,7 +128,7 @@ def _recipient(
     forward: Forward,
     destination: str,
     final: bytes,
-    name: str,
+    transaction: Transaction,
 ) -> Recipient:
     if destination not in ("maildir", "quarantine"):
         # RFC 5321 §4.4: Return-Path is written where the mail ends, and not by
@@ -146,8 +147,22 @@ def _recipient(
             category=fate.category,
             score=fate.score,
             threshold=fate.threshold,
-            id=name,
+            id=transaction.id,
         ),
-        notify=",".join(forward.notify) if forward.notify else "",
+        notify=_notify(forward, transaction) if forward.notify else "",
         orcpt=forward.orcpt,
     )
+
+
+def _notify(forward: Forward, transaction: Transaction) -> str:
+    """
+    When the sender hears of it.
+
+    Of success only when he has proved who he is, though RFC 3461 §5.2.2 would
+    have him told: else anybody could have letters sent to anybody.
+    """
+    wanted = forward.notify
+    proved = is_authenticated(transaction.findings, "envelope")
+    if not proved and not transaction.session.lmtp:
+        wanted = tuple(word for word in wanted if word != "SUCCESS") or ("NEVER",)
+    return ",".join(wanted)

@@ -131,7 +131,8 @@ class TracerTests(RecorderTestCase):
     def test_asked(self) -> None:
         """What the sender asked for travels with his message (RFC 3461)."""
         data = "Subject: ü\r\n\r\n".encode()
-        plain = sample.transaction(data, recipients=(ANN, BOB))
+        spf = [sample.SPF_PASS]
+        plain = sample.transaction(data, recipients=(ANN, BOB), findings=spf)
         envelope = plain.envelope
         asked = evolve(
             envelope,
@@ -153,6 +154,24 @@ class TracerTests(RecorderTestCase):
             [(r.notify, r.orcpt) for r in entry.recipients],
         )
         self.assertIs(NOTHING, self.entry(plain, MIXED).asked)
+
+    def test_unproven(self) -> None:
+        """Who has not proved that he is the sender has no letters sent to him."""
+        plain = sample.transaction()
+        for wanted, heard, lmtp in (
+            (("SUCCESS", "FAILURE"), "FAILURE", False),
+            (("SUCCESS",), "NEVER", False),
+            (("DELAY",), "DELAY", False),
+            # A host of our own has asked before us.
+            (("SUCCESS",), "SUCCESS", True),
+        ):
+            (forward,) = plain.envelope.recipients
+            envelope = evolve(
+                plain.envelope, recipients=(evolve(forward, notify=wanted),)
+            )
+            session = evolve(plain.session, lmtp=lmtp)
+            entry = self.entry(evolve(plain, envelope=envelope, session=session), CLEAN)
+            self.assertEqual(heard, entry.recipients[0].notify)
 
     def test_utf8_for_nothing(self) -> None:
         """A plain message is a plain one, whatever its client called it."""
