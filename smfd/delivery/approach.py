@@ -22,11 +22,14 @@ from smfd.delivery.word import (
 )
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import Trouble
-from smfd.net.smtp_client_open import Hops, Line, NoConnection, NoSession
+from smfd.net.smtp_client_open import Hops, Line, NoConnection, NoSession, Stopping
 from smfd.proto.reply import Reply
 
 #: Seconds that we wait for a turn with a server that many speak to.
 TURN = 60.0
+
+#: Seconds after which whoever starts anew may try again.
+_AGAIN = 1.0
 
 
 class Busy(Trouble):
@@ -41,14 +44,15 @@ class Missed:
     @ivar hop: who was tried last.
     @ivar status: see L{Word <smfd.delivery.word.Word>}.
     @ivar greeting: what he said, if he did.
-    @ivar busy: nobody was tried, for others are speaking to him.
+    @ivar wait: seconds until it may be otherwise, where it says nothing of
+        the server: others are speaking to him, or we are going.
     """
 
     hop: NextHop
     why: str
     status: str
     greeting: Reply | None = None
-    busy: bool = False
+    wait: float = 0.0
 
 
 class Nobody(Exception):
@@ -96,7 +100,7 @@ class Approach:
             except Trouble as error:
                 self._missed = _missed(hop, error)
                 self._log.info("{hop}: {why}", hop=hop, why=error)
-                if isinstance(error, Busy):
+                if self._missed.wait:
                     break
             except Exception as error:
                 # Not to be thrown at whoever has sent something already.
@@ -161,6 +165,8 @@ class Approach:
 
 
 def _missed(hop: NextHop, error: Trouble) -> Missed:
+    if isinstance(error, Stopping):
+        return Missed(hop, str(error), CLOSED, wait=_AGAIN)
     if isinstance(error, NoConnection):
         return Missed(hop, str(error), NOBODY)
     if isinstance(error, NoSession):
@@ -172,5 +178,5 @@ def _missed(hop: NextHop, error: Trouble) -> Missed:
         why = f"it serves nobody now: {error}"
         return Missed(hop, why, CLOSED, error.answer)
     if isinstance(error, Busy):
-        return Missed(hop, str(error), CONGESTED, busy=True)
+        return Missed(hop, str(error), CONGESTED, wait=TURN)
     return Missed(hop, str(error), BROKEN)

@@ -27,9 +27,6 @@ from smfd.proto.reply import Reply
 #: Transactions that break one after the other, until a server is passed over.
 _ENOUGH = 2
 
-#: Seconds until a server that many speak to is tried again.
-_BUSY = 60.0
-
 #: Seconds to wait before a message goes to a server (its name, our address).
 Pace = Callable[[str, str], float]
 
@@ -228,8 +225,8 @@ class Round:
             missed.status,
             missed.hop,
             greeting=missed.greeting,
-            of_site=not missed.busy,
-            wait=_BUSY if missed.busy else 0.0,
+            of_site=not missed.wait,
+            wait=missed.wait,
         )
         for each in (shipment, *self.waiting):
             self._say(each, word)

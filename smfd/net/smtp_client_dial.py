@@ -32,6 +32,10 @@ class NoConnection(Trouble):
     """Nobody is there, or we are going."""
 
 
+class Stopping(NoConnection):
+    """We are going; of the server it says nothing."""
+
+
 @define(eq=False)
 class Absent:
     """
@@ -99,7 +103,7 @@ class Dialler:
                 f"cannot send from {hop.origin.address}: {error}"
             ) from None
         except ConnectingCancelledError:
-            raise NoConnection("we are stopping") from None
+            raise Stopping("we are stopping") from None
         except Exception as error:
             why = f"cannot connect to {hop}: {error}"
             self.absent.note(server, why)

@@ -15,12 +15,12 @@ from twisted.internet.interfaces import IDelayedCall
 
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import MailClient, Patience, Trouble
-from smfd.net.smtp_client_dial import Absent, Dialler, NoConnection
+from smfd.net.smtp_client_dial import Absent, Dialler, NoConnection, Stopping
 from smfd.net.smtp_client_tls import NOT_OFFERED, Contexts, Proof
 from smfd.proto.client import Skills, Unsafe, Unwilling, hello, login, opening
 from smfd.proto.reply import Reply
 
-__all__ = ["Hops", "Line", "NoConnection", "NoSession", "Step", "unwatched"]
+__all__ = ["Hops", "Line", "NoConnection", "NoSession", "Step", "Stopping", "unwatched"]
 
 #: Seconds that a connection is kept for the next message.
 KEPT = 2.0
@@ -139,7 +139,7 @@ class Hops:
         @raise Trouble: there is none to be had now.
         """
         if not self._serving:
-            raise NoConnection("we are stopping")
+            raise Stopping("we are stopping")
         while (kept := self._taken(hop)) is not None:
             if kept.client.usable:
                 return kept

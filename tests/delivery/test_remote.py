@@ -548,14 +548,15 @@ class ConnectionTests(WorldCase):
             self.assertIn("we are stopping", told.detail)
 
     async def test_stopping(self) -> None:
-        """Who stops waits for no connection; the mail stays due."""
+        """Who stops waits for no connection; mail stays due, from the next start on."""
         self.server(2)
         self.zone["a.mx"] = {"A": ["127.0.0.3"]}
         self.mx("far.test", "10 a.mx")
         self.hops.close()
         (told,) = await self.fate("u@far.test")
-        self.assertEqual(DUE, told.state)
+        self.assertEqual((DUE, False), (told.state, told.of_site))
         self.assertIn("we are stopping", told.detail)
+        self.assertTrue(0 < told.next_try < REACTOR.seconds() + 2)
 
 
 class PolicyTests(WorldCase):
