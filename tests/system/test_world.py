@@ -42,23 +42,10 @@ networks_allowed = ["127.0.0.0/8"]
 """
 
 
-class WorldTests(SynchronousTestCase):
-    """From the login to the mailbox of somebody elsewhere."""
+class Sending(SynchronousTestCase):
+    """Ann, whose mail goes to the world."""
 
-    def setUp(self) -> None:
-        if os.geteuid():
-            raise SkipTest("Postfix starts as root only")
-        zones = {"far.test.": Zone(FAR), "none.test.": Zone(OTHERS, signed=False)}
-        self.resolver = Unbound(Path(tempfile.mkdtemp()) / "unbound", zones)
-        self.resolver.start()
-        self.addCleanup(self.resolver.stop)
-        self.postfix = Postfix()
-        self.addCleanup(self.postfix.remove)
-        self.postfix.start()
-        ports = {"dns": self.resolver.port, "port": self.postfix.port}
-        self.house = House((ANN,), SETTINGS.format(**ports))
-        self.addCleanup(self.house.remove)
-        self.house.start()
+    house: House
 
     def send(self, *recipients: str, words: str = "Hello.") -> str:
         """Ann writes; the id of her message."""
@@ -90,6 +77,25 @@ class WorldTests(SynchronousTestCase):
 
         found: dict[str, tuple[str, str]] = self.house.until(find)
         return found
+
+
+class WorldTests(Sending):
+    """From the login to the mailbox of somebody elsewhere."""
+
+    def setUp(self) -> None:
+        if os.geteuid():
+            raise SkipTest("Postfix starts as root only")
+        zones = {"far.test.": Zone(FAR), "none.test.": Zone(OTHERS, signed=False)}
+        self.resolver = Unbound(Path(tempfile.mkdtemp()) / "unbound", zones)
+        self.resolver.start()
+        self.addCleanup(self.resolver.stop)
+        self.postfix = Postfix()
+        self.addCleanup(self.postfix.remove)
+        self.postfix.start()
+        ports = {"dns": self.resolver.port, "port": self.postfix.port}
+        self.house = House((ANN,), SETTINGS.format(**ports))
+        self.addCleanup(self.house.remove)
+        self.house.start()
 
     def test_arrives(self) -> None:
         """Where the first server is not there the second gets it, once."""
