@@ -134,9 +134,9 @@ def _stock(config: Config, reactor: Any) -> Stock:
     queue = Queue(ledger)
     counted = quota(config, directory, queue, reactor)
     opinion = reputation(config, counted.bounced, reactor)
-    tell, pace = (opinion.deliverability.note,), opinion.deliverability.paces.wait
+    tell, paces = (opinion.deliverability.note,), opinion.deliverability.paces
     leftovers = Leftovers(spool, quarantine)
-    asked = tell, pace, queue.route_of, ledger.settle
+    asked = tell, paces.wait, queue.route_of, ledger.settle, paces.whose
     beyond = onward(config, directory, reactor, maillog, *asked)
     near, far = destinations, beyond.destinations
     runner = Runner(ledger, spool, near, leftovers, reactor, elsewhere=far, queue=queue)

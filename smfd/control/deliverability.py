@@ -20,13 +20,11 @@ from smfd.control.times import utc
 from smfd.delivery.word import PACED
 from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE, State
-from smfd.model.said import parse_said
-from smfd.policy.causes import cause
+from smfd.policy.causes import cause, spoken
 from smfd.policy.diagnosis import COMPLAINT, SENT
 from smfd.policy.paces import Paces
 from smfd.policy.suppression import Suppressed, again, is_hard
 from smfd.proto.answers import words
-from smfd.proto.reply import Reply, reply
 from smfd.store.deliveries import (
     ROUND,
     Deliveries,
@@ -136,7 +134,7 @@ class Deliverability(Service):
             provider.name,
             attempt.source,
         )
-        answer = _answered(attempt)
+        answer = attempt.answer or spoken(attempt.why)
         if answer is not None and answer.positive:
             self.deliveries.count(attempt.time, way, SENT)
             self._reached(way.domain, c.recipient.address)
@@ -192,14 +190,6 @@ class Deliverability(Service):
 
     def _failed(self, failure: object) -> None:
         self._log.warn("what others think of us is not kept: {why}", why=failure)
-
-
-def _answered(attempt: Attempt) -> Reply | None:
-    """What they said, or what we say where the DNS leads nowhere for good."""
-    said = parse_said(attempt.why)
-    if attempt.answer is not None or not said.code:
-        return attempt.answer
-    return reply(said.code, said.status, said.text)
 
 
 def _sentence(found: Suppressed) -> str:

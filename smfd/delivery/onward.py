@@ -26,7 +26,7 @@ from smfd.model.said import Said
 from smfd.net.dns import resolver
 from smfd.net.smtp_client import Patience
 from smfd.net.smtp_client_callout import Callout
-from smfd.net.smtp_client_open import Hops, Step, unwatched
+from smfd.net.smtp_client_open import Hops, Step, Whose, its_own, unwatched
 from smfd.policy.mx import NoWay
 from smfd.policy.srs import SRS
 from smfd.store.directory import Directory
@@ -98,6 +98,7 @@ def onward(
     pace: Pace = at_once,
     route_of: Callable[[str], str] | None = None,
     settle: Settle | None = None,
+    whose: Whose = its_own,
 ) -> Onward:
     """
     All of them, as the settings have them.
@@ -107,11 +108,11 @@ def onward(
     @param pace: how fast the world is sent to.
     @param route_of: see L{Where <smfd.delivery.where.Where>}.
     @param settle: notes what was taken.
+    @param whose: knows who wants few connections.
     """
-    hands = Threads(reactor, "onward", most=2)
-    patience = _patience(config)
+    hands, patience = Threads(reactor, "onward", most=2), _patience(config)
     lifetime = config.onward.lifetime_days * 86400.0
-    near, far = _hops(config, reactor, patience), _far(config, reactor, patience)
+    near, far = _hops(config, reactor, patience), _far(config, reactor, patience, whose)
     safety = tls_out(config, asked := resolver(config.dns, reactor), reactor)
     policies = safety.policies
     tries = Tries(maillog).note
@@ -142,7 +143,9 @@ def _rehearsal(
     config: Config, reactor: Any, way: Where, policies: TLSPolicies
 ) -> Rehearsal:
     short = Patience(_SHORT, _SHORT, _SHORT, _SHORT)
-    return Rehearsal(way, policies, reactor, partial(_far, config, reactor, short))
+    return Rehearsal(
+        way, policies, reactor, partial(_far, config, reactor, short, its_own)
+    )
 
 
 def srs(config: Config) -> SRS:
@@ -194,7 +197,11 @@ def _patience(config: Config) -> Patience:
 
 
 def _far(
-    config: Config, reactor: Any, patience: Patience, step: Step = unwatched
+    config: Config,
+    reactor: Any,
+    patience: Patience,
+    whose: Whose,
+    step: Step = unwatched,
 ) -> Hops:
     """Connections to the servers of the world."""
     relay = config.relay
@@ -207,6 +214,7 @@ def _far(
         messages=relay.messages,
         absence=ABSENCE,
         step=step,
+        whose=whose,
     )
 
 

@@ -81,6 +81,16 @@ def unwatched(step: str) -> None:
     """Nobody looks on."""
 
 
+#: Whose a server is, and how many connections he wants at once from us; 0 for
+#: as many to each server as to any.
+Whose = Callable[[str], tuple[str, int]]
+
+
+def its_own(host: str) -> tuple[str, int]:
+    """Each server is asked by itself."""
+    return "", 0
+
+
 class Hops:
     """
     Opens connections to next hops, and keeps those that are of use.
@@ -99,6 +109,7 @@ class Hops:
         messages: int = 100,
         absence: float = 0.0,
         step: Step = unwatched,
+        whose: Whose = its_own,
     ) -> None:
         """
         @param connections: the most to one hop at once.
@@ -106,6 +117,7 @@ class Hops:
             believes; None takes those of the system.
         @param messages: the most over one connection.
         @param absence: seconds that a server is left alone which was not there.
+        @param whose: knows who wants fewer, of all his servers together.
         @param step: is told how far a new connection has come.
         """
         self.name = name
@@ -116,7 +128,8 @@ class Hops:
         self._contexts = Contexts(trusted)
         self._absent = Absent(reactor, absence)
         self._dialler = Dialler(reactor, lambda: self.patience.connect, self._absent)
-        self._slots: WeakValueDictionary[NextHop, DeferredSemaphore]
+        self._whose = whose
+        self._slots: WeakValueDictionary[NextHop | str, DeferredSemaphore]
         self._slots = WeakValueDictionary()
         self._serving = True
         self._clients: WeakSet[MailClient] = WeakSet()
@@ -125,9 +138,12 @@ class Hops:
 
     def slots(self, hop: NextHop) -> DeferredSemaphore:
         """To be acquired for as long as a connection is used."""
-        found = self._slots.get(hop)
+        name, most = self._whose(hop.host)
+        key = name if most else hop
+        found = self._slots.get(key)
         if found is None:
-            found = self._slots[hop] = DeferredSemaphore(self.connections)
+            found = DeferredSemaphore(min(most or self.connections, self.connections))
+            self._slots[key] = found
         return found
 
     async def line(self, hop: NextHop, note: Note | None = None) -> Line:

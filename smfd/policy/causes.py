@@ -10,6 +10,7 @@ could make up a cause.
 Standards: RFC 3463 §3, RFC 5321 §4.2.1, RFC 7372 §3, RFC 7505 §4.
 """
 
+import re
 from collections.abc import Iterable
 
 from smfd.model.cause import About, Cause, Kind
@@ -71,6 +72,12 @@ _ADVICE = {
     " smaller, or a link.",
     Kind.OTHER: "They do not say why. Read the sample, and ask their postmaster.",
 }
+
+#: A code, perhaps with a status, and who said it: as replies are written down.
+_SPOKEN = re.compile(
+    r"([245][0-9]{2}) (?:([245]\.[0-9]{1,3}\.[0-9]{1,3})(?=[ :]|\Z))?"
+    r"(?: host [^ ]+(?: \[[^] ]*\])?)?:? ?(.*)"
+)
 
 _U, _F, _S = Kind.UNKNOWN_RECIPIENT, Kind.MAILBOX_FULL, Kind.SERVER
 _P, _A, _D, _T = Kind.POLICY, Kind.AUTHENTICATION, Kind.DNS, Kind.TLS
@@ -145,9 +152,10 @@ def cause(answer: Reply | None, why: str = "") -> Cause:
     """
     Why it was not taken.
 
-    @param answer: what they said; None when they said nothing.
-    @param why: what went wrong then.
+    @param answer: what they said; None when they answered nothing.
+    @param why: what went wrong then, perhaps with their last words.
     """
+    answer = answer or spoken(why)
     if answer is None:
         sign = _first(SILENCE, _plain(why)) or Sign(Kind.SERVER)
         return _caused(sign, permanent=False)
@@ -160,6 +168,20 @@ def cause(answer: Reply | None, why: str = "") -> Cause:
         or Sign(_CODES.get(answer.code, Kind.OTHER))
     )
     return _caused(sign, permanent=answer.code >= 500)
+
+
+def spoken(why: str) -> Reply | None:
+    """
+    The reply that a reason quotes; None when it quotes none.
+
+    Who hangs up with a word, as in C{421 4.7.28 too much}, has answered no
+    command, but he has said why.
+    """
+    found = _SPOKEN.match(why[: 2 * MOST])
+    if found is None:
+        return None
+    code, status, text = found.groups()
+    return Reply(int(code), status or "", (text,))
 
 
 def advice(kind: str) -> str:

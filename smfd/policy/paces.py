@@ -151,9 +151,10 @@ class Paces:
                 self._paces.popitem(last=False)
         pace.slow_down(self.clock())
 
-    def connections(self, host: str) -> int:
-        """How many at once; 0: as many as anybody."""
-        return self.providers.of(host).connections
+    def whose(self, host: str) -> tuple[str, int]:
+        """Whose a host is, and his connections at once; 0: as many as anybody."""
+        provider = self.providers.of(host)
+        return provider.name, provider.connections
 
     def slowed(self) -> dict[tuple[str, str], float]:
         """Messages a minute of those who complained, by provider and address."""

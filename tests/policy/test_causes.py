@@ -80,6 +80,20 @@ class StrangerTests(SynchronousTestCase):
                 (kind, about, False), (found.kind, found.about, found.permanent)
             )
 
+    def test_last_words(self) -> None:
+        """Who hangs up with a word has said why; so have we, of a bad domain."""
+        for why, kind, permanent in (
+            ("421 4.7.28 unusual rate of unsolicited mail", Kind.RATE, False),
+            ("421 too many connections", Kind.RATE, False),
+            ("421", Kind.SERVER, False),
+            ("550 5.1.2: there is no such domain", Kind.UNKNOWN_RECIPIENT, True),
+            ("550 5.1.1 host mx.a [::1]: gone", Kind.UNKNOWN_RECIPIENT, True),
+            ("554 5.7.1.9 blocked using rbl.", Kind.REPUTATION_ADDRESS, True),
+            ("1421 4.7.28 unusual rate", Kind.SERVER, False),
+        ):
+            found = cause(None, why)
+            self.assertEqual((kind, permanent), (found.kind, found.permanent), why)
+
     @given(
         st.integers(400, 599),
         st.from_regex(

@@ -151,8 +151,8 @@ class PacesTests(SynchronousTestCase):
 
     def test_connections(self) -> None:
         """Some want few connections."""
-        self.assertEqual(2, self.paces.connections("smtp-in.orange.fr"))
-        self.assertEqual(0, self.paces.connections("mx.example.org"))
+        self.assertEqual(("orange", 2), self.paces.whose("smtp-in.orange.fr"))
+        self.assertEqual(("example.org", 0), self.paces.whose("mx.example.org"))
 
 
 class WarmUpTests(SynchronousTestCase):
