@@ -27,6 +27,7 @@ from smfd.control.pulse import Pulse
 from smfd.control.quota import Quota
 from smfd.control.reputation_settings import Reputation, reputation
 from smfd.control.selftest import SelfTest
+from smfd.delivery.ageing import Ageing, ageing, bounds
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.onward import Onward, onward
@@ -91,6 +92,7 @@ class Stock:
     maillog: MailLog
     destinations: tuple[Any, ...]
     onward: Onward
+    ageing: Ageing
     repeats: Repeats
     quota: Quota
     signer: Signer
@@ -110,6 +112,7 @@ class Stock:
         yield self.onward
         yield self.search
         yield self.runner
+        yield self.ageing
         yield self.repeats
         yield from self.reputation.services()
 
@@ -130,16 +133,15 @@ def _stock(config: Config, reactor: Any) -> Stock:
     destinations = (maildir, quarantine)
     tag = config.recipients.delimiter
     directory = Directory(home / "directory.db", reactor, delimiter=tag)
-    maillog = _maillog(config, reactor)
-    queue = Queue(ledger)
+    maillog, queue = _maillog(config, reactor), Queue(ledger)
     counted = quota(config, directory, queue, reactor)
     opinion = reputation(config, counted.bounced, reactor)
     tell, paces = (opinion.deliverability.note,), opinion.deliverability.paces
-    leftovers = Leftovers(spool, quarantine)
     asked = tell, paces.wait, queue.route_of, ledger.settle, paces.whose
     beyond = onward(config, directory, reactor, maillog, *asked)
-    near, far = destinations, beyond.destinations
-    runner = Runner(ledger, spool, near, leftovers, reactor, elsewhere=far, queue=queue)
+    others = beyond.destinations
+    far = partial(Runner, elsewhere=others, queue=queue, bounds=bounds(config))
+    runner = far(ledger, spool, destinations, Leftovers(spool, quarantine), reactor)
     return Stock(
         annex,
         ledger,
@@ -152,6 +154,7 @@ def _stock(config: Config, reactor: Any) -> Stock:
         maillog,
         destinations,
         beyond,
+        ageing(config, runner, others, reactor),
         Repeats(reactor),
         counted,
         Signer(DKIMKeys(directory), reactor, config.dkim.sign),

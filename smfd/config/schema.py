@@ -17,6 +17,7 @@ from smfd.config.doors import LMTP, MX, TLS, Control, Log, Server, Store
 from smfd.config.judging import BUILTIN, DNS, Content, Scan, Virus
 from smfd.config.limits import Limits
 from smfd.config.onward import Onward
+from smfd.config.queue import Queue
 from smfd.config.quota import Quota
 from smfd.config.recipients import Recipients
 from smfd.config.relay import Relay
@@ -64,6 +65,7 @@ class Config:
     onward: Onward = table(Onward)
     relay: Relay = table(Relay)
     tls_out: TLSOut = table(TLSOut)
+    queue: Queue = table(Queue)
     bounce: Bounce = table(Bounce)
     reputation: Reputation = table(Reputation)
     log: Log = table(Log)

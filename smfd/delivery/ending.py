@@ -11,7 +11,7 @@ from twisted.logger import Logger
 
 from smfd.delivery.word import Word
 from smfd.model.entry import Consignment, Outcome, State
-from smfd.model.said import Said
+from smfd.model.said import Said, parse_said
 from smfd.model.verdict import UNDELIVERABLE
 from smfd.policy.mx import NoWay
 from smfd.policy.origins import is_own
@@ -36,6 +36,9 @@ class Ending(Protocol):
 
     def astray(self, c: Consignment, no: NoWay, now: float) -> Outcome:
         """By why nobody was tried."""
+
+    def expired(self, c: Consignment, words: str, now: float) -> Outcome | None:
+        """By the last words on it, if it is too old; else None."""
 
 
 @frozen
@@ -65,10 +68,16 @@ class Kept:
         """Due: a domain of ours that has no next hop will have one."""
         return self._due(c, no.said.text, now, Word(c, None, of_site=True))
 
+    def expired(self, c: Consignment, words: str, now: float) -> Outcome | None:
+        """Held."""
+        if now - c.received <= self.lifetime:
+            return None
+        return held(c, f"not delivered in {_days(self.lifetime)}: {words}", now)
+
     def _due(self, c: Consignment, said: str, now: float, word: Word) -> Outcome:
-        if now - c.received > self.lifetime:
-            days = self.lifetime / _DAY
-            return held(c, f"not delivered in {days:g} days: {said}", now)
+        outcome = self.expired(c, said, now)
+        if outcome is not None:
+            return outcome
         _log.warn("{id}: not delivered yet: {why}", id=c.entry_id, why=said)
         return due(word, said, now)
 
@@ -80,9 +89,11 @@ class Told:
     ours.  A forward is held instead: its sender may be anybody's invention.
 
     @ivar lifetime: seconds after which we give up.
+    @ivar bounces: the same for what is from nobody.
     """
 
     lifetime: float = LIFETIME
+    bounces: float = LIFETIME
 
     def of(self, word: Word, now: float) -> Outcome:
         """Delivered, failed, or due; with the last word as L{Said}."""
@@ -99,13 +110,19 @@ class Told:
             return self._failed(c, no.said, now)
         return self._due(Word(c, None, of_site=True), no.said, now)
 
+    def expired(self, c: Consignment, words: str, now: float) -> Outcome | None:
+        """Failed, and the sender hears the last words."""
+        lifetime = self.lifetime if c.sender else self.bounces
+        if now - c.received <= lifetime:
+            return None
+        said = parse_said(words)
+        why = f"not delivered in {_days(lifetime)}: {said.text}"
+        return self._failed(c, evolve(said, status=_EXPIRED, text=why), now)
+
     def _due(self, word: Word, said: Said, now: float) -> Outcome:
-        c = word.consignment
-        if now - c.received > self.lifetime:
-            days = self.lifetime / _DAY
-            why = f"not delivered in {days:g} days: {said.text}"
-            return self._failed(c, evolve(said, status=_EXPIRED, text=why), now)
-        return due(word, str(said), now)
+        words = str(said)
+        outcome = self.expired(word.consignment, words, now)
+        return outcome or due(word, words, now)
 
     def _failed(self, c: Consignment, said: Said, now: float) -> Outcome:
         if not is_own(c.sender) and (c.sender or _is_forward(c)):
@@ -127,6 +144,10 @@ def taken(word: Word, words: str) -> Outcome:
 def _is_forward(c: Consignment) -> bool:
     """Whether a domain of ours keeps it for another's recipient."""
     return c.recipient.keeper != c.recipient.address.rpartition("@")[2]
+
+
+def _days(seconds: float) -> str:
+    return f"{seconds / _DAY:g} days"
 
 
 def due(word: Word, why: str, now: float) -> Outcome:

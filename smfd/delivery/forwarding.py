@@ -46,6 +46,10 @@ class Forwarding:
         """See L{IDestination}."""
         return Deferred.fromCoroutine(self._deliver(consignments))
 
+    async def expired(self, c: Consignment, words: str) -> Outcome | None:
+        """See L{RelayDestination.expired}."""
+        return await self.relay.expired(await self._sent(c), words)
+
     async def ended(self) -> None:
         """Return when nothing is under way."""
         await self.relay.ended()

@@ -37,6 +37,8 @@ from smfd.store.threads import Threads
 #: Seconds that a server of the world is left alone which was not there.
 ABSENCE = 60.0
 
+_DAY = 86_400.0
+
 #: Seconds that a server has for each step when somebody looks on.
 _SHORT = 10.0
 
@@ -111,7 +113,8 @@ def onward(
     @param whose: knows who wants few connections.
     """
     hands, patience = Threads(reactor, "onward", most=2), _patience(config)
-    lifetime = config.onward.lifetime_days * 86400.0
+    kept = Kept(config.onward.lifetime_days * _DAY)
+    told = Told(config.queue.lifetime_days * _DAY, config.queue.bounce_days * _DAY)
     near, far = _hops(config, reactor, patience), _far(config, reactor, patience, whose)
     safety = tls_out(config, asked := resolver(config.dns, reactor), reactor)
     policies = safety.policies
@@ -123,10 +126,10 @@ def onward(
     way = where(config, asked, policies, route_of)
     return Onward(
         (
-            make("lmtp", hosted, road, Kept(lifetime)),
-            make("relay", hosted, road, Kept(lifetime)),
+            make("lmtp", hosted, road, kept),
+            make("relay", hosted, road, kept),
             Forwarding(
-                make(REMOTE, way.of, world, Told(lifetime)),
+                make(REMOTE, way.of, world, told),
                 directory,
                 srs(config),
                 config.hostname,

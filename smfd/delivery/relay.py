@@ -88,7 +88,7 @@ class RelayDestination:
         disk: Disk | None = None,
     ) -> None:
         """
-        @param ending: says what becomes of what was refused.
+        @param ending: says what becomes of what was refused, or is too old.
         @param home: where what is left of damaged messages is kept.
         """
         self.name = name
@@ -107,6 +107,14 @@ class RelayDestination:
         d = Deferred.fromCoroutine(self._deliver(consignments))
         self._under_way.add(d)
         return d.addBoth(self._ended, d)
+
+    async def expired(self, c: Consignment, words: str) -> Outcome | None:
+        """
+        What becomes of it by its age; None when it is not too old.
+
+        @param words: the last ones about it.
+        """
+        return self._ending.expired(c, words, self._clock.seconds())
 
     async def ended(self) -> None:
         """Return when nothing is under way."""

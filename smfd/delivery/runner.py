@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 
 from smfd.delivery.hand import Hand, Key, key_of
 from smfd.delivery.lanes import Lanes
-from smfd.delivery.settlement import Settlement
+from smfd.delivery.settlement import Settlement, ended
 from smfd.delivery.site import Bounds
 from smfd.delivery.sites import Pauses, Sites, patience
 from smfd.interfaces import IDestination
@@ -155,6 +155,11 @@ class Runner(Service):
                 self._missed = min(missed, (entry.id, 0))
             else:
                 self._put(consignment)
+
+    def give_up(self, site: str, outcomes: Sequence[Outcome]) -> None:
+        """Settle what waits for a site, but for those who are just tried."""
+        if self.running:
+            self._sites.give_up(site, outcomes)
 
     def pressure(self) -> "Deferred[None] | None":
         """None while delivery keeps up; else fires when it does again."""
@@ -293,16 +298,4 @@ class Runner(Service):
         await self._settlement.ended()
         for d in (self._sweeping, self._tidying, self._starting):
             if d is not None:
-                await _ended(d)
-
-
-def _ended(d: "Deferred[None]") -> "Deferred[None]":
-    """Fires when another does, and leaves it alone."""
-    end: Deferred[None] = Deferred()
-
-    def done(result: None) -> None:
-        end.callback(None)
-        return result
-
-    d.addBoth(done)
-    return end
+                await ended(d)

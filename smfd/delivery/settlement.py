@@ -1,6 +1,7 @@
 """What was done is noted, however long the ledger cannot."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
@@ -9,6 +10,8 @@ from twisted.logger import Logger
 
 from smfd.model.entry import Outcome
 from smfd.store.ledger import Ledger
+
+T = TypeVar("T")
 
 #: Seconds until the ledger is asked again to note what it could not.
 _AGAIN = 1.0
@@ -51,10 +54,7 @@ class Settlement:
     async def ended(self) -> None:
         """Return when nothing is under way."""
         while self._under_way:
-            ends = [Deferred[None]() for _ in self._under_way]
-            for d, end in zip(self._under_way, ends, strict=True):
-                d.addBoth(_pass, end)
-            await gatherResults(ends)
+            await gatherResults([ended(d) for d in self._under_way])
 
     async def _settle(self, outcomes: Sequence[Outcome]) -> bool:
         while True:
@@ -80,6 +80,13 @@ class Settlement:
         return True
 
 
-def _pass(result: bool, end: "Deferred[None]") -> bool:
-    end.callback(None)
-    return result
+def ended(d: "Deferred[T]") -> "Deferred[None]":
+    """Fires when another does, and leaves it alone."""
+    end: Deferred[None] = Deferred()
+
+    def done(result: T) -> T:
+        end.callback(None)
+        return result
+
+    d.addBoth(done)
+    return end

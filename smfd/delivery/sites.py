@@ -22,7 +22,7 @@ from twisted.logger import Logger
 from smfd.delivery.alarms import Alarms
 from smfd.delivery.hand import key_of
 from smfd.delivery.known import WRONG, Known
-from smfd.delivery.settlement import Settlement
+from smfd.delivery.settlement import Settlement, ended
 from smfd.delivery.site import Bounds, Pace, Site, fitting
 from smfd.delivery.tried import tried
 from smfd.delivery.turns import Turns
@@ -151,7 +151,7 @@ class Sites:
             self._looks.stop()
         if self._begin is not None and self._begin.active():
             self._begin.cancel()
-        return gatherResults([_ended(d) for d in self._serving])
+        return gatherResults([ended(d) for d in self._serving])
 
     def take(self, consignment: Consignment) -> None:
         """New mail: it goes from memory, or from the ledger when there is room."""
@@ -163,6 +163,17 @@ class Sites:
         else:
             site.put(consignment)
         self._offer(site, self._delay)
+
+    def give_up(self, name: str, outcomes: Sequence[Outcome]) -> None:
+        """Settle what waits for a site; whoever is in hand is tried meanwhile."""
+        site = self._known.site(name)
+        if site is None:
+            return
+        site.forget_waiting()
+        ended = [o for o in outcomes if (o.entry_id, o.number) not in site.in_hand]
+        site.in_hand.update((o.entry_id, o.number) for o in ended)
+        if ended:
+            self._settlement.settle(ended).addCallback(self._settled, site, ended)
 
     async def survey(self) -> None:
         """Go through all sites that something is due to."""
@@ -377,15 +388,3 @@ class Sites:
             self._offer(site, 0.0 if full or site.more else self._delay)
         elif site.idle:
             self._known.rest(site)
-
-
-def _ended(d: "Deferred[None]") -> "Deferred[None]":
-    """Fires when another does, and leaves it alone."""
-    end: Deferred[None] = Deferred()
-
-    def done(result: None) -> None:
-        end.callback(None)
-        return result
-
-    d.addBoth(done)
-    return end

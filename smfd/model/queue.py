@@ -1,7 +1,5 @@
 """What is asked of the queue of mail for other servers, and what it answers."""
 
-from typing import Any
-
 from attrs import frozen
 
 from smfd.model.entry import Consignment
@@ -94,5 +92,14 @@ class Changed:
     sites: frozenset[str]
 
 
-#: One row of a page, as a document.
-Document = dict[str, Any]
+@frozen
+class Old:
+    """
+    Somebody whose mail has waited for long.
+
+    @ivar consignment: it, without its body.
+    @ivar words: the last words about it.
+    """
+
+    consignment: Consignment
+    words: str

@@ -53,7 +53,7 @@ def bounces(
     terms = Terms(
         settings.per_hour,
         settings.gather,
-        config.onward.lifetime_days * 86400.0,
+        config.queue.lifetime_days * 86400.0,
         settings.copies,
     )
     return Bounces(

@@ -83,12 +83,16 @@ WHERE e.id > :id AND e.id <= :until AND r.state = 'due' AND r.site <> '' {where}
 _UNTIL = "SELECT id FROM entries WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?"
 
 #: To whom nothing was promised, and who asked for nothing, nothing is said.
-_NOTICE = f"""
-INSERT OR IGNORE INTO notices (entry, number, kind, time, detail)
-SELECT r.entry, r.number, 'failed', :now, :why
-FROM recipients r JOIN entries e ON e.id = r.entry
+_SENDER = f"""
+SELECT 1 FROM recipients r JOIN entries e ON e.id = r.entry
 WHERE r.entry = :entry AND r.number = :number AND r.destination = '{REMOTE}'
-    AND e.sender <> '' AND (r.notify = '' OR r.notify LIKE '%FAILURE%')
+    AND e.sender <> '' AND e.account <> ''
+    AND (r.notify = '' OR r.notify LIKE '%FAILURE%')
+"""
+
+_NOTICE = """
+INSERT OR IGNORE INTO notices (entry, number, kind, time, detail)
+VALUES (:entry, :number, 'failed', :now, :why)
 """
 
 
@@ -153,13 +157,19 @@ def apply(
     for entry, number in keys:
         row = values | {"entry": entry, "number": number}
         if change.notice:
-            connection.execute(_NOTICE, row)
+            _notice(connection, row)
         sites += connection.execute(
             f"UPDATE recipients SET {change.sql} WHERE entry = :entry"
             f" AND number = :number AND state IN ({states}) RETURNING site",
             row,
         ).fetchall()
     return [site for (site,) in sites]
+
+
+def _notice(connection: sqlite3.Connection, row: dict[str, Any]) -> None:
+    """The sender is to hear of it, if he is one of our users."""
+    if connection.execute(_SENDER, row).fetchone():
+        connection.execute(_NOTICE, row)
 
 
 def _of_site(

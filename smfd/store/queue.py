@@ -7,9 +7,11 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from smfd.model.entry import Consignment
-from smfd.model.queue import EVERY, Changed, Choice, Found, Owed, SiteState
+from smfd.model.queue import EVERY, Changed, Choice, Found, Old, Owed, SiteState
+from smfd.store import ledger_age as age
 from smfd.store import ledger_queue as acts
 from smfd.store import ledger_sites as rows
+from smfd.store.ids import new_id
 from smfd.store.ledger import Ledger
 from smfd.store.ledger_due import Mark, Window, near_page, put_off_page
 from smfd.store.ledger_due import next_try as next_near
@@ -90,6 +92,34 @@ class Queue:
 
         return self._ledger.ask(ask)
 
+    def warn(self, after: str, before: float) -> "Deferred[str]":
+        """
+        Take note that senders are to hear of what is older than a time.
+
+        @param after: the entry to begin behind.
+        @return: the one to go on behind; "" at the end.
+        """
+
+        def ask(connection: Connection, sheet: Sheet) -> tuple[int, str]:
+            return age.warn(connection, after, new_id(before), sheet.now)
+
+        def done(found: tuple[int, str]) -> str:
+            if found[0]:
+                self._ledger.noticed()
+            return found[1]
+
+        return self._ledger.ask(ask).addCallback(done)
+
+    def old(
+        self, after: str, before: float, bounces: bool = False
+    ) -> "Deferred[tuple[list[Old], str]]":
+        """A slice of what is older than a time; see L{age.old}."""
+
+        def ask(connection: Connection, _: Sheet) -> tuple[list[Old], str]:
+            return age.old(connection, after, new_id(before), bounces)
+
+        return self._ledger.ask(ask)
+
     def states(self, sites: Iterable[str]) -> "Deferred[list[SiteState]]":
         """What is known of sites."""
         return self._ledger.ask(lambda connection, _: rows.states(connection, sites))
@@ -139,7 +169,7 @@ class Queue:
         return d.addCallback(done)
 
     def suspend(self, choice: Choice, actor: str) -> "Deferred[Changed]":
-        """They are not tried until they are resumed; they grow old meanwhile."""
+        """They are not tried until they are resumed, and do not grow too old."""
         return self._change(choice, acts.SUSPEND, actor)
 
     def resume(self, choice: Choice, actor: str) -> "Deferred[Changed]":

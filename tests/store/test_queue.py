@@ -286,7 +286,10 @@ class ActTests(QueueCase):
             remote(2, notify="NEVER"),
             remote(3, notify="SUCCESS"),
             mailbox(4),
+            account="u@d.example",
         )
+        stranger = await self.send(remote(1))
+        await self.queue.fail(Choice(entry=stranger.id), "too old", "anna")
         told: list[int] = []
         self.ledger.noticed = lambda: told.append(1)
         await self.queue.suspend(Choice(entry=entry.id), "anna")
