@@ -19,7 +19,8 @@ from smfd.model.record import Record
 from smfd.model.said import Said, parse_said
 from smfd.model.transaction import Body, Flow
 from smfd.model.verdict import Disposition, Fate
-from smfd.proto.reply import Malformed
+from smfd.policy.causes import cause
+from smfd.proto.reply import Malformed, Reply
 from smfd.proto.xtext import decode, original
 
 #: What stands before the last words on what was tried for too long.
@@ -126,6 +127,7 @@ class Letter:
             said.host,
             self._until if told.kind == "delayed" else 0.0,
             original(told.orcpt) if told.orcpt else None,
+            _cause(said),
         )
 
     def _record(self, data: bytes) -> Record:
@@ -175,6 +177,13 @@ def _said(told: Told) -> Said:
         # RFC 3464 §2.3.4: 2.X.X, whatever was said.
         return evolve(said, status="2.0.0")
     return said if said.status else evolve(said, status=_STATUS[told.kind])
+
+
+def _cause(said: Said) -> str:
+    """What the words of a refusal tell; "" where nobody replied."""
+    if not said.code:
+        return ""
+    return cause(Reply(said.code, said.status, (said.text,))).kind.value
 
 
 def _envid(envid: str) -> str:

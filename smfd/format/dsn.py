@@ -80,6 +80,7 @@ class Report:
     @ivar until: when delayed, how long it is tried; else 0.
     @ivar original: the recipient as the sender wrote him, address type and
         address, decoded (RFC 3461 §4.2); or None.
+    @ivar cause: see L{meaning <smfd.format.dsn_words.meaning>}.
     """
 
     address: str
@@ -91,6 +92,7 @@ class Report:
     host: str = ""
     until: float = 0.0
     original: tuple[str, str] | None = None
+    cause: str = ""
 
 
 def dsn(
@@ -192,7 +194,7 @@ def _told(action: str, reports: Sequence[Report]) -> Iterator[str]:
 
 def _explained(report: Report) -> Iterator[str]:
     if report.action in ("failed", "delayed"):
-        said = meaning(report.status)
+        said = meaning(report.status, report.cause)
         words = said.what if report.action == "delayed" else f"{said.what} {said.next}"
         yield from _wrapped(words, "    ")
     if report.until:

@@ -98,15 +98,58 @@ _MEANINGS = {
     ),
 }
 
-_UNKNOWN = Meaning("It could not be delivered.", _SHOW)
+_UNKNOWN = Meaning(
+    "It could not be delivered.",
+    f"What was said of it, below, may say why. {_SHOW}",
+)
+
+_REPUTATION = Meaning(
+    "The other server thinks badly of our servers, or of your domain.", _SHOW
+)
+_IDENTITY = Meaning(
+    "The other server does not believe that the message is from where it says.", _SHOW
+)
+
+#: By the cause that the words of a refusal tell, where they tell more than its
+#: status; and the statuses that tell more.
+_CAUSES: dict[str, tuple[Meaning, tuple[str, ...]]] = {
+    "unknown_recipient": (_MEANINGS["1.1"], ("1.", "2.1")),
+    "mailbox_full": (_MEANINGS["2.2"], ()),
+    "size": (_MEANINGS["3.4"], ("2.3",)),
+    "content": (
+        Meaning(
+            "The other server takes the message for spam, or for dangerous.",
+            "Write it in other words, without what is attached or linked. If it "
+            f"comes back again: {_SHOW[0].lower()}{_SHOW[1:]}",
+        ),
+        ("6.",),
+    ),
+    "reputation_address": (_REPUTATION, ()),
+    "reputation_domain": (_REPUTATION, ()),
+    "authentication": (_IDENTITY, ()),
+    "dns": (_IDENTITY, ("1.10",)),
+    "rate": (Meaning("The other server takes no more mail from us now.", _LATER), ()),
+    "greylisting": (
+        Meaning("The other server asks those whom it does not know to wait.", _LATER),
+        (),
+    ),
+    "tls": (
+        Meaning("The connection was not as safe as one side wants it.", _SHOW),
+        (),
+    ),
+}
 
 
-def meaning(status: str) -> Meaning:
+def meaning(status: str, cause: str = "") -> Meaning:
     """
-    What an enhanced status code means; of an unknown one that it failed.
+    What a refusal means; of an unknown one that it failed.
 
-    Whether it is for ever does not matter.
+    @param status: an enhanced status code; its class does not matter.
+    @param cause: the value of a L{Kind <smfd.model.cause.Kind>}, or "".
     """
     _, _, rest = status.partition(".")
+    told, unless = _CAUSES.get(cause, (None, ()))
+    if told is not None and not rest.startswith(unless):
+        return told
     subject = rest.partition(".")[0]
     return _MEANINGS.get(rest) or _MEANINGS.get(subject) or _UNKNOWN

@@ -9,7 +9,6 @@ Standards: RFC 5321 §4.2, RFC 2034 §4, RFC 3463.
 
 import re
 from collections.abc import Iterator
-from enum import Enum
 
 from smfd.proto.reply import Reply
 
@@ -22,47 +21,6 @@ OCTETS = 32_768
 
 _REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])([^\n]*?))?\r?\n\Z")
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |\Z)", re.ASCII)
-
-
-class About(Enum):
-    """
-    What a refusal speaks of.
-
-    RECIPIENT: nobody else is concerned.  CONTENT: it would be taken if it were
-    another message.  US: who we are, or how we behave; much of our mail is
-    concerned.  THEM: their server, for now or for ever.
-    """
-
-    RECIPIENT = "recipient"
-    CONTENT = "content"
-    US = "us"
-    THEM = "them"
-
-
-#: RFC 3463 §3: the second number of a status, and the whole where it differs.
-_SUBJECTS = {
-    "1": About.RECIPIENT,
-    "2": About.RECIPIENT,
-    "3": About.THEM,
-    "4": About.THEM,
-    "5": About.US,
-    "6": About.CONTENT,
-    "7": About.US,
-}
-_DETAILS = {
-    "1.7": About.US,  # The sender's address, which is of our making.
-    "1.8": About.US,
-    "1.10": About.RECIPIENT,
-    "2.3": About.CONTENT,  # Longer than this mailbox takes.
-    "3.4": About.CONTENT,  # Larger than they take.
-    "5.3": About.THEM,  # Too many recipients, for them.
-    "7.2": About.RECIPIENT,  # A list that takes no mail from everybody.
-    "7.17": About.RECIPIENT,  # RRVS: the mailbox has another owner since.
-    "7.18": About.RECIPIENT,
-}
-
-#: RFC 5321 §4.2.3: codes that speak of a mailbox when they answer RCPT.
-_MAILBOX = frozenset((450, 452, 550, 551, 552, 553))
 
 
 class Garbled(Exception):
@@ -144,24 +102,3 @@ def words(answer: Reply) -> str:
 def permanent(answer: Reply) -> bool:
     """Whether it is no for ever; all that is neither yes nor this may change."""
     return answer.code >= 500
-
-
-def about(answer: Reply, message: bool = False) -> About:
-    """
-    What a refusal speaks of, as far as its numbers tell.
-
-    RFC 3463 comes first; without it the code, and what was answered.
-
-    @param message: it answers a whole message, and not RCPT.
-    """
-    if answer.status:
-        _, _, rest = answer.status.partition(".")
-        found = _DETAILS.get(rest) or _SUBJECTS.get(rest.partition(".")[0])
-        if found is not None:
-            return found
-    if answer.code in (421, 432, 451, 454):
-        return About.THEM
-    if message:
-        # 552: too much of it.  The others: something in it.
-        return About.CONTENT if answer.code >= 500 else About.THEM
-    return About.RECIPIENT if answer.code in _MAILBOX else About.US

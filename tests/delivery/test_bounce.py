@@ -275,6 +275,22 @@ class ToldTests(BounceTestCase):
         self.assertEqual([("u1@far.example", "failed", "5.0.0")], named(report))
         self.assertEqual("x-smfd; it burnt X: y", groups(report)[1]["diagnostic-code"])
 
+    async def test_cause(self) -> None:
+        """Where a status says nothing, or too little, the words of the refusal do."""
+        await self.build()
+        for words, meant in (
+            ("550 5.0.0 host a.b: unknown user", b"There is no such mailbox."),
+            (
+                "554 5.7.1 host a.b: Service unavailable; Client host [192.0.2.1] "
+                "blocked using zen.spamhaus.org",
+                b"thinks badly of our servers",
+            ),
+            ("550 5.0.0 host a.b: no", b"may say why"),
+        ):
+            await self.end(letter(), State.FAILED, detail=words)
+            reports = await self.told()
+            self.assertTrue([r for r in reports if meant in r], words)
+
 
 class OnceTests(BounceTestCase):
     """Once, however things break."""

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import smfd
 from smfd.format.dsn import RETURNED, Original, Report, dsn
 from smfd.format.dsn_words import meaning
+from smfd.model.cause import Kind
 
 SHARED = Path(smfd.__file__).parents[1].parent / "shared"
 
@@ -364,7 +365,17 @@ class WordsTests(SynchronousTestCase):
     @given(st.text("0123456789.x", max_size=10))
     def test_any(self, status: str) -> None:
         """Whatever stands there, something is said."""
-        self.assertTrue(meaning(status).what)
+        for kind in ("", "odd", *(kind.value for kind in Kind)):
+            self.assertTrue(meaning(status, kind).what)
+
+    def test_causes(self) -> None:
+        """The words of a refusal may tell more than its status, or less."""
+        self.assertIn("no such mailbox", meaning("5.0.0", "unknown_recipient").what)
+        self.assertIn("no such mail domain", meaning("5.1.2", "unknown_recipient").what)
+        self.assertIn("thinks badly", meaning("5.7.1", "reputation_address").what)
+        self.assertIn("in all scripts", meaning("5.6.7", "content").what)
+        self.assertIn("for spam", meaning("5.7.1", "content").what)
+        self.assertIn("own rules", meaning("5.7.1", "policy").what)
 
     def test_known(self) -> None:
         """A detail wins over its subject, and the class does not matter."""

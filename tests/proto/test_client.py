@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.proto.answers import About, AnswerReader, Garbled, about, permanent, words
+from smfd.proto.answers import AnswerReader, Garbled, permanent, words
 from smfd.proto.client import (
     Parcel,
     Script,
@@ -160,39 +160,6 @@ class AnswerTests(SynchronousTestCase):
         (answer,) = AnswerReader().read(b"550 2.0.0 odd\r\n")
         self.assertEqual(("", ("2.0.0 odd",)), (answer.status, answer.lines))
         self.assertTrue(permanent(answer))
-
-    def test_about(self) -> None:
-        """What a refusal speaks of: him, his message, us, or them."""
-        for line, message, expected in (
-            ("550 5.1.1 no such user", False, About.RECIPIENT),
-            ("550 5.1.10 null MX", False, About.RECIPIENT),
-            ("552 5.2.2 mailbox full", True, About.RECIPIENT),
-            ("552 5.2.3 too long for him", True, About.CONTENT),
-            ("550 5.1.8 bad sender", False, About.US),
-            ("550 5.7.1 blocked", False, About.US),
-            ("550 5.7.26 no DKIM, no SPF", True, About.US),
-            ("554 5.6.0 bad MIME", True, About.CONTENT),
-            ("552 5.3.4 too big", True, About.CONTENT),
-            ("452 4.3.1 disk full", False, About.THEM),
-            ("451 4.4.2 lost my database", False, About.THEM),
-            ("452 4.5.3 too many", False, About.THEM),
-            ("503 5.5.1 bad sequence", False, About.US),
-            ("550 5.9.9 new", False, About.RECIPIENT),
-            ("550 unknown user", False, About.RECIPIENT),
-            ("553 not allowed", False, About.RECIPIENT),
-            ("554 go away", False, About.US),
-            ("554 looks like spam", True, About.CONTENT),
-            ("451 later", False, About.THEM),
-            ("421 shutting down", False, About.THEM),
-            ("452 disk full", True, About.THEM),
-        ):
-            (answer,) = AnswerReader().read(line.encode() + b"\r\n")
-            self.assertIs(expected, about(answer, message), line)
-
-    @given(st.integers(200, 599), st.text("0123456789.x", max_size=9), st.booleans())
-    def test_about_anything(self, code: int, status: str, message: bool) -> None:
-        """Whatever the numbers are, they speak of something."""
-        self.assertIsInstance(about(Reply(code, status, ("x",)), message), About)
 
     def test_garbage(self) -> None:
         """What is no reply, or has no end, is told at once."""
