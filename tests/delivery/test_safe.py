@@ -16,6 +16,7 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from smfd.model.hop import TLSA, NextHop
+from smfd.model.origin import Login
 from smfd.net.smtp_client import Patience, Trouble
 from smfd.net.smtp_client_open import Hops
 from smfd.net.smtp_client_tls import Proof
@@ -145,6 +146,32 @@ class TableTests(SafeCase):
                 self.assertEqual(expected, got, f"{name}: {policy}")
                 counts[got] += 1
         self.assertEqual(len(SERVERS) * len(POLICIES), sum(counts.values()))
+
+    async def test_login(self) -> None:
+        """Our password is said under TLS that is safe enough, and never elsewhere."""
+        offer = STARTTLS.replace(b"250 8", b"250-AUTH PLAIN LOGIN\r\n250 8")
+        us = Login("us", "secret")
+        for name, server in SERVERS.items():
+            words = {**server.says, b"AUTH": b"235 2.7.0 yes\r\n", b"EHLO": offer}
+            if name == "stripped":
+                words[b"EHLO"] = b"250-mx.test\r\n250 AUTH PLAIN LOGIN\r\n"
+            hop, where = self.listen(evolve(server, says=words))
+            for policy in ("opportunistic", "required", "verify"):
+                hop.heard.clear()
+                got = await self.spoken(evolve(where, tls=policy, login=us))
+                safe = policy in server.safe
+                self.assertEqual("tls" if safe else "refused", got, (name, policy))
+                said = [h for h in hop.heard if h.startswith(b"AUTH")]
+                self.assertEqual(safe, bool(said), (name, policy))
+
+    async def spoken(self, wanted: NextHop) -> str:
+        """How a server was spoken to."""
+        try:
+            line = await self.hops().line(wanted)
+        except Trouble:
+            return "refused"
+        line.client.drop()
+        return "tls" if line.tls else "clear"
 
     def wanted(self, where: NextHop, server: Server, policy: str) -> NextHop:
         """The hop under a policy."""
