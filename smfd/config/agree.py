@@ -1,6 +1,7 @@
 """Settings that are right one by one and wrong together."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from smfd.config.lines import Path
 from smfd.config.schema import Config
@@ -22,6 +23,7 @@ def disagreements(config: Config) -> Iterator[tuple[Path, str]]:
     yield from _routes(config)
     yield from _sources(config)
     yield from _sites(config)
+    yield from _warm_up(config)
 
 
 def _addresses(config: Config) -> Iterator[tuple[Path, str]]:
@@ -85,6 +87,14 @@ def _sources(config: Config) -> Iterator[tuple[Path, str]]:
             place = ("relay", "source", number, "address")
             yield place, f"{source.address} is there twice; take one out."
         seen.add(source.address)
+
+
+def _warm_up(config: Config) -> Iterator[tuple[Path, str]]:
+    ours = {ip_address(source.address) for source in config.relay.source}
+    for number, new in enumerate(config.reputation.warm_up):
+        if ip_address(new.address) not in ours:
+            place = ("reputation", "warm_up", number, "address")
+            yield place, f"No [[relay.source]] is {new.address}: nothing leaves there."
 
 
 def _sites(config: Config) -> Iterator[tuple[Path, str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from smfd.control import dns
 from smfd.control.house import Actor, Document, House
 from smfd.control.listings import ROUND, Listings, Look
 from smfd.control.reputation_settings import Reputation
@@ -16,6 +17,9 @@ from smfd.store.deliveries import Report, Sample
 from smfd.store.directory_rules import domain_name
 
 _DAY = 86_400
+
+#: Records that prove whose mail it is.
+_PROOFS = ("spf", "host-spf", "dkim", "dmarc")
 
 #: Providers that are told of one by one.
 _PROVIDERS = 25
@@ -60,6 +64,7 @@ async def show(
         "sources": _sources(ours, report, now),
         "accounts": [{"account": t.name, **_tally(t)} for t in accounts],
         "by_day": _by_day(report),
+        "dns": await _dns(house, actor, name),
         "suppressed": deliverability.suppressions.page(now, name, limit=0).total,
         "lists_looked_at": utc(ours.listings.at) if ours.listings.at else None,
     }
@@ -70,6 +75,23 @@ def reputation_of(house: House) -> Reputation:
     if house.reputation is None:
         raise Refused("conflict", "Nothing is counted here.")
     return house.reputation
+
+
+async def _dns(house: House, actor: Actor, domain: str) -> list[Document]:
+    """How the DNS proves whose mail it is; nothing where no domain is asked for."""
+    if not domain or house.resolver is None or not await _is_hosted(house, domain):
+        return []
+    found = await dns.show(house, actor, name=domain, check=True)
+    return [
+        {key: one[key] for key in ("what", "name", "verdict", "fix")}
+        for one in found["checks"]
+        if one["what"] in _PROOFS
+    ]
+
+
+async def _is_hosted(house: House, domain: str) -> bool:
+    hosted: bool = await house.directory.is_hosted(domain)
+    return hosted
 
 
 async def _looked(listings: Listings, now: float) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from ipaddress import ip_address
 from typing import Any
 
 from attrs import frozen
@@ -142,7 +143,7 @@ def _paces(settings: Settings, reactor: Any) -> Paces:
     )
     epoch = date(1970, 1, 1)
     since = {
-        one.address: (date.fromisoformat(one.since) - epoch).days
+        str(ip_address(one.address)): (date.fromisoformat(one.since) - epoch).days
         for one in settings.warm_up
     }
     return Paces(

@@ -45,6 +45,7 @@ def _tried(config: Config) -> Iterator[Report]:
     from smfd.ctl.probe_databases import probe_databases
     from smfd.ctl.probe_descriptors import probe_descriptors
     from smfd.ctl.probe_dns import probe_dns
+    from smfd.ctl.probe_lists import probe_lists
     from smfd.ctl.probe_next_hops import probe_next_hops
     from smfd.ctl.probe_redis import probe_redis
     from smfd.ctl.probe_relay import probe_relay
@@ -65,6 +66,7 @@ def _tried(config: Config) -> Iterator[Report]:
     yield from probe_next_hops(config)
     yield from probe_relay(config)
     yield from probe_dns(config)
+    yield from probe_lists(config)
 
 
 def _lines(reports: list[Report], errors: int) -> Iterator[str]:

@@ -22,7 +22,7 @@ def probe_dns(config: Config) -> Iterator[Report]:
         )
         return
     try:
-        resolver = _resolver(config)
+        resolver = resolver_of(config)
         servers = ", ".join(str(server) for server in resolver.nameservers)
         resolver.resolve(config.hostname, "A", lifetime=config.dns.lifetime)
     except (NXDOMAIN, NoAnswer):
@@ -70,7 +70,8 @@ def _dnssec(resolver: Resolver) -> Report:
     )
 
 
-def _resolver(config: Config) -> Resolver:
+def resolver_of(config: Config) -> Resolver:
+    """One as the settings have it."""
     resolver = Resolver(configure=not config.dns.servers)
     resolver.timeout = config.dns.timeout
     resolver.lifetime = config.dns.lifetime

@@ -49,6 +49,7 @@ def _page(found: dict[str, Any]) -> Iterator[str]:
     yield from _providers(found["providers"])
     yield from _causes(found["providers"])
     yield from _sources(found["sources"])
+    yield from _dns(found["dns"])
     yield from _accounts(found["accounts"])
     yield from _days(found["by_day"])
     if found["suppressed"]:
@@ -100,6 +101,14 @@ def _sources(sources: list[dict[str, Any]]) -> Iterator[str]:
                 yield f"  {label:<8}  {', '.join(one[key])}"
         if one["warm_up"] is not None:
             yield f"  warm-up   {one['warm_up']} to each provider today"
+        yield ""
+
+
+def _dns(checks: list[dict[str, Any]]) -> Iterator[str]:
+    for one in checks:
+        yield f"{one['verdict']:<5} {one['what']} {one['name']}"
+        yield from wrapped(one["fix"], "      ")
+    if checks:
         yield ""
 
 

@@ -181,6 +181,16 @@ class FaultTests(SynchronousTestCase):
             "another route",
         )
 
+    def test_warm_up(self) -> None:
+        """A new address that nothing leaves from is told, and a day that is none."""
+        text = "[[reputation.warm_up]]\naddress='192.0.2.26'\nsince='2026-11-22'"
+        place = "reputation.warm_up.1"
+        self.assertFault(text, 2, f"{place}.address", "nothing leaves there")
+        source = "\n[[relay.source]]\naddress='192.0.2.26'"
+        wrong = text.replace("2026-11-22", "soon") + source
+        self.assertFault(wrong, 3, f"{place}.since", "is not a day")
+        self.assertEqual([], faults(text + source))
+
     def test_tls_sites(self) -> None:
         """A domain has one policy for TLS, by one of five words."""
         site = "[[tls_out.site]]\npolicy='verify'\ndomain="

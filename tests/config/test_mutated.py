@@ -85,7 +85,7 @@ def _different() -> dict[str, Any]:
     document["relay"]["source"] = [source, {"address": "2001:db8::7"}]
     document["tls_out"]["site"] = [{"domain": "b.example", "policy": "verify"}]
     listed = {"zone": "a.example", "tier": 1, "kind": "allow", "at": "connect"}
-    new = {"address": "192.0.2.26", "since": "2026-11-22"}
+    new = {"address": "2001:db8::7", "since": "2026-11-22"}
     document["reputation"]["warm_up"] = [new]
     one = {"name": "google", "hosts": ["a.example"], "per_minute": 5}
     document["reputation"]["provider"] = [one]

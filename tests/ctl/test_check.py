@@ -185,6 +185,28 @@ class CheckTests(SynchronousTestCase):
             found = self.check(f"{servers}[tls_out]\ndane = false\n")
             self.assertNotIn("dnssec", found)
 
+    def test_lists(self) -> None:
+        """A list that watches our addresses has 127.0.0.2 and not 127.0.0.1."""
+        host = (
+            "@ SOA ns root 1 1 1 1 1\n@ NS ns\nmx.example.org A 192.0.2.1\n"
+            "2.0.0.127.good.test A 127.0.0.2\n"
+            "2.0.0.127.refuses.test A 127.255.255.254\n"
+            "2.0.0.127.all.test A 127.0.0.2\n1.0.0.127.all.test A 127.0.0.2\n"
+        )
+        unbound = Unbound(self.home / "unbound", {".": Zone(host, signed=False)})
+        unbound.start()
+        self.addCleanup(unbound.stop)
+        servers = f'[dns]\nservers=["127.0.0.1:{unbound.port}"]\n'
+        self.assertNotIn("lists", self.check(servers))
+        for name, state in (
+            ("good.test", "ok"),
+            ("refuses.test", "warning"),
+            ("all.test", "warning"),
+            ("gone.test", "warning"),
+        ):
+            found = self.check(f'{servers}[reputation]\nlists = ["{name}"]\n')
+            self.assertState(found["lists"], state, name)
+
     def test_dns(self) -> None:
         """A server that does not answer."""
         found = self.check('[dns]\nservers=["127.0.0.1:9"]\nlifetime=0.2\ntimeout=0.1')

@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred, fail
 
 from smfd.config.schema import Config
 from smfd.console.api import API
+from smfd.control.reputation import show
 from smfd.control.reputation_settings import Reputation, reputation
 from smfd.control.status import status
 from smfd.format.dmarc_report import Report, Row
@@ -109,6 +110,18 @@ class ReputationTests(CtlTestCase):
         self.assertNotIn(BOB, said.out)
         warnings = (await status(self.house, OPERATOR))["warnings"]
         self.assertIn("LISTED: zen.spamhaus.org has our address", " ".join(warnings))
+
+    async def test_proofs(self) -> None:
+        """Of a domain it says how the DNS proves whose mail it is."""
+        await self.open()
+        found = await self.done("reputation", "--domain", "home.example")
+        self.assertEqual([], found["dns"])
+        made = evolve(self.house, resolver=Names())
+        found = await show(made, OPERATOR, domain="home.example")
+        checks = {one["what"]: one for one in found["dns"]}
+        self.assertLessEqual({"spf", "dmarc"}, set(checks))
+        self.assertIn("could not be looked up", checks["spf"]["fix"])
+        self.assertEqual([], (await show(made, OPERATOR))["dns"])
 
     async def test_empty(self) -> None:
         """Where nothing was sent the page says so; what is no domain is refused."""
