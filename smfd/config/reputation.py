@@ -73,7 +73,7 @@ class WarmUpSource:
     An address of ours that nobody knows yet: it sends little at first.
     """
 
-    address: str = setting("The address.", check=_address, example='"192.0.2.26"')
+    address: str = setting("The address.", check=_address, example='"192.0.2.1"')
     since: str = setting(
         "The day it began to send.", check=_day, example='"2026-11-22"'
     )
