@@ -8,7 +8,7 @@ from smfd.config.setting import setting, table
 MIB = 1024 * 1024
 #: What [content] rules calls the rules that came with smfd.
 BUILTIN = "builtin"
-STAGES = ("virus", "lists", "spf", "dkim", "dmarc", "identity", "content")
+STAGES = ("virus", "lists", "spf", "dkim", "arc", "dmarc", "identity", "content")
 
 
 def _on_error(stage: str) -> str:

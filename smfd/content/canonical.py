@@ -20,7 +20,7 @@ _FIELD = re.compile(rb"([!-~]+?):([^\n]*+\n(?>(?:[ \t][^\n]*+\n)*))")
 _BLANKS = re.compile(rb"[\t ]+")
 
 #: The value of b=, and the white space within it.
-_B_VALUE = re.compile(rb"([;\s]b\s*+=)(?>(?:\s*+[a-zA-Z0-9+/=]++)*)")
+EMPTY_B = re.compile(rb"([;\s]b\s*+=)(?>(?:\s*+[a-zA-Z0-9+/=]++)*)")
 
 #: A name and a value.
 Field = tuple[bytes, bytes]
@@ -91,7 +91,7 @@ class Fields:
         @param signature: its own field.
         """
         # RFC 6376 §3.7: with an empty b=, and without the last CRLF.
-        empty = _B_VALUE.sub(rb"\1", signature[1])
+        empty = EMPTY_B.sub(rb"\1", signature[1])
         own = FIELDS[form](signature[0], empty)
         return b"".join(self._chosen(names, form)) + own.rstrip()
 

@@ -163,13 +163,13 @@ class Draft:
         value = (
             f" v=1; a={key.algorithm}-sha256; c=relaxed/relaxed; d={key.domain};\r\n"
             f"\ts={key.selector}; t={int(self.at)};\r\n"
-            f"\th={_listed(names)};\r\n"
+            f"\th={listed(names)};\r\n"
             f"\tbh={b64encode(self.hash).decode('ascii')};\r\n\tb="
         ).encode("ascii")
         own = (b"DKIM-Signature", value)
         data = self.fields.signed(names, b"relaxed", own)
         made = b64encode(signature(key.private, key.algorithm, data))
-        return b"DKIM-Signature:%s%s\r\n" % (value, _folded(made))
+        return b"DKIM-Signature:%s%s\r\n" % (value, folded(made))
 
 
 def signature(private: Any, algorithm: str, data: bytes) -> bytes:
@@ -182,7 +182,7 @@ def signature(private: Any, algorithm: str, data: bytes) -> bytes:
     return octets
 
 
-def _listed(names: Sequence[bytes]) -> str:
+def listed(names: Sequence[bytes]) -> str:
     """h=, in lines that are short enough."""
     lines, line = [], ""
     for name in names:
@@ -194,6 +194,6 @@ def _listed(names: Sequence[bytes]) -> str:
     return "\r\n\t".join([*lines, line])
 
 
-def _folded(text: bytes) -> bytes:
+def folded(text: bytes) -> bytes:
     """Base64, in lines that are short enough."""
     return b"\r\n\t".join(text[at : at + _LINE] for at in range(0, len(text), _LINE))

@@ -55,7 +55,7 @@ def names(header: Header) -> list[str]:
     found = []
     for each in header.all("dkim-signature")[:MOST]:
         try:
-            found.append(_key_name(_tags(each.value)))
+            found.append(key_name(tags_of(each.value)))
         except Refused:
             continue
     return list(dict.fromkeys(found))
@@ -81,7 +81,7 @@ class _Message:
 
     def hash(self, tags: Tags) -> bytes:  # noqa: A003
         """What bh= must be."""
-        form, length = _forms(tags)[1], tags.get(b"l")
+        form, length = forms(tags)[1], tags.get(b"l")
         found = self._hashes.get((form, length))
         if found is None:
             if form not in self._forms:
@@ -132,9 +132,9 @@ class Verifier:
     ) -> dict[str, Any]:
         seen = _seen("pass", "")
         try:
-            tags = _tags(signature[1])
+            tags = tags_of(signature[1])
             seen["partial"] = b"l" in tags
-            name = _key_name(tags)
+            name = key_name(tags)
             seen["domain"] = tags[b"d"].decode("ascii").lower()
             seen["selector"] = tags[b"s"].decode("ascii")
             signed = _acceptable(message.fields, tags)
@@ -161,7 +161,7 @@ class Verifier:
             raise Refused("permerror", "the key record is no list of tags") from e
 
 
-def _tags(value: bytes) -> Tags:
+def tags_of(value: bytes) -> Tags:
     """RFC 6376 §3.2, of a field short enough to be looked at."""
     if len(value) > LONGEST or _has_a_gap(value):
         raise Refused("permerror", "the signature is too long")
@@ -177,7 +177,7 @@ def _has_a_gap(value: bytes) -> bool:
     return blanks >= 256 and _BLANK.search(value) is not None
 
 
-def _key_name(tags: Tags) -> str:
+def key_name(tags: Tags) -> str:
     """RFC 6376 §3.6.2.1, for names that are names and hold nothing else."""
     domain, selector = tags.get(b"d", b""), tags.get(b"s", b"")
     name = selector + b"._domainkey." + domain
@@ -217,7 +217,7 @@ def _well_formed(tags: Tags) -> None:
         raise Refused(*unusable(e)) from e
 
 
-def _forms(tags: Tags) -> list[bytes]:
+def forms(tags: Tags) -> list[bytes]:
     """The forms of header and body by c= (RFC 6376 §3.5)."""
     forms = [*tags.get(b"c", b"simple").split(b"/"), b"simple"]
     if len(forms) > 3 or not {*forms} <= BODIES.keys():
@@ -232,10 +232,10 @@ def _compute(
     if key.unusable is not None:
         raise Refused(*key.unusable)
     try:
-        if message.hash(tags) != _decoded(tags[b"bh"]):
+        if message.hash(tags) != decoded(tags[b"bh"]):
             raise _failed(key, "the body was changed")
-        data = message.fields.signed(signed, _forms(tags)[0], signature)
-        if not key.matches(data, _decoded(tags[b"b"])):
+        data = message.fields.signed(signed, forms(tags)[0], signature)
+        if not key.matches(data, decoded(tags[b"b"])):
             raise _failed(key, "the signature does not match")
     except TROUBLE as e:
         raise Refused(*unusable(e)) from e
@@ -248,7 +248,7 @@ def _failed(key: Key, reason: str) -> Refused:
     return Refused("fail", reason)
 
 
-def _decoded(value: bytes) -> bytes:
+def decoded(value: bytes) -> bytes:
     """Base64 with white space in it."""
     return base64.b64decode(b"".join(value.split()))
 

@@ -224,9 +224,11 @@ def _load(path: str, size: int) -> bytes:
 
 def jobs(rules: RuleSet) -> dict[str, Job]:
     """The jobs of the daemon's workers."""
+    from smfd.content.arc import Chains
     from smfd.content.signatures import Verifier
 
     return {
+        "arc": Chains().verify,
         "complaint": complaint,
         "content": Judge(rules).judge,
         "dkim": Verifier().verify,

@@ -17,12 +17,13 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from smfd.content.arc_seal import Seal
 from smfd.content.canonical import Fields
 from smfd.content.dkim_key import make_keys
 from smfd.content.dkim_sign import Draft, body_hash, fields_of
 from smfd.format.header import Header, read_header
 from smfd.model.dkim import NewKey, SigningKey
-from smfd.model.entry import Entry
+from smfd.model.entry import REMOTE, Entry
 from smfd.model.transaction import Body
 from smfd.policy.lists import parse_domain
 from smfd.store.directory_dkim import DKIMKeys
@@ -41,17 +42,25 @@ Keys = Sequence[SigningKey]
 
 @frozen
 class _Job:
-    """One message to be signed."""
+    """
+    One message to be signed.
+
+    @ivar results: what its seal says, if it is to be sealed; else "".
+    """
 
     entry: Entry
     header: Header
     keys: Keys
     at: float
+    results: str = ""
 
     def signatures(self) -> bytes:
         """The fields; blocks."""
         entry = self.entry
         fields = Fields(fields_of(entry.top, self.header, entry.cuts))
+        if self.results:
+            key, digest = self.keys[0], self._body_hash()
+            return Seal(fields, self.results, digest, key, self.at).made()
         return Draft(fields, self._body_hash(), self.at).sign(self.keys)
 
     def _body_hash(self) -> bytes:
@@ -115,6 +124,21 @@ class Signer(Service):
         job = _Job(entry, header, keys, self._reactor.seconds())
         return evolve(entry, top=await self._signatures(job) + entry.top)
 
+    async def sealed(self, entry: Entry, header: Header, results: str) -> Entry:
+        """
+        The same with a seal on top of it, for those to whom it is forwarded.
+
+        @param results: what we found, as Authentication-Results has it.
+        """
+        domain = _forwards(entry)
+        if not (self.signs and domain):
+            return entry
+        keys = [key for key in await self._keys.signing(domain) if key.is_rsa]
+        if not keys:
+            return entry
+        job = _Job(entry, header, keys, self._reactor.seconds(), results)
+        return evolve(entry, top=await self._signatures(job) + entry.top)
+
     async def _keys_of(self, header: Header) -> Keys:
         name = _domain(header)
         return await self._keys.signing(name) if name else ()
@@ -160,6 +184,13 @@ def _all(acts: Sequence[Callable[[], bytes]]) -> "list[bytes | Failure]":
 def _leaves(entry: Entry) -> bool:
     """Whether some of it goes to others, or is held and may."""
     return any(recipient.destination != _HERE for recipient in entry.recipients)
+
+
+def _forwards(entry: Entry) -> str:
+    """The domain that forwards it to the world; or ""."""
+    return next(
+        (one.keeper for one in entry.recipients if one.destination == REMOTE), ""
+    )
 
 
 def _domain(header: Header) -> str:

@@ -25,6 +25,8 @@ _PROPERTIES = {
     "spf": (("mailfrom", "smtp.mailfrom"), ("helo", "smtp.helo")),
     "dkim": (("d", "header.d"), ("s", "header.s")),
     "dmarc": (("d", "header.from"),),
+    # RFC 8617 §10.2 has a property for the client only.
+    "arc": (),
 }
 
 
@@ -71,16 +73,22 @@ def tags(text: str) -> dict[str, str]:
 
 def authentication_results(authserv_id: str, findings: Iterable[Reported]) -> bytes:
     """
-    The field for some findings, folded, CRLF ended.
-
-    Findings of other methods than SPF, DKIM and DMARC are left out.
+    The field for some findings, CRLF ended.
 
     @param authserv_id: our name in it (RFC 8601 §2.5).
     """
-    results = [text for f in findings if (text := _resinfo(f.symbol, f.evidence))]
+    return f"Authentication-Results: {results(authserv_id, findings)}\r\n".encode()
+
+
+def results(authserv_id: str, findings: Iterable[Reported]) -> str:
+    """
+    What the field says: ASCII, folded, without its end.
+
+    Findings of other methods than SPF, DKIM, DMARC and ARC are left out.
+    """
+    found = [text for f in findings if (text := _resinfo(f.symbol, f.evidence))]
     # RFC 8601 §2.2: no-result says that nothing was checked.
-    body = ";\r\n\t".join([_value(authserv_id), *(results or ["none"])])
-    return f"Authentication-Results: {body}\r\n".encode("ascii")
+    return ";\r\n\t".join([_value(authserv_id), *(found or ["none"])])
 
 
 def _resinfo(symbol: str, text: str) -> str:

@@ -73,3 +73,8 @@ class SigningKey:
     selector: str
     algorithm: str
     private: Any = field(repr=False)
+
+    @property
+    def is_rsa(self) -> bool:
+        """Whether everybody knows its algorithm."""
+        return self.algorithm == ALGORITHMS[0]

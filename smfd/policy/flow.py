@@ -71,7 +71,7 @@ INBOUND = (
     Step(("lists",), _virus_free),
     # S9: an allow entry counts for a sender who proved himself (C9), and who
     # is neither allowed nor blocked is judged by this too.
-    Step(("spf", "dkim"), _somebody_may_trust),
+    Step(("spf", "dkim", "arc"), _somebody_may_trust),
     Step(("dmarc",), _somebody_may_trust),
     # S10, S13: everything else, for those recipients only who said nothing.
     Step(("identity", "content"), _somebody_is_neutral),

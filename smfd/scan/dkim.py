@@ -70,7 +70,7 @@ class DKIMStage:
     def _check(
         self, transaction: Transaction, budget: Budget, keys: Sequence[Key]
     ) -> Deferred[Sequence[Finding]]:
-        texts = {key[0]: _text(budget, key) for key in keys}
+        texts = {key[0]: key_text(budget, key) for key in keys}
         d = self.workers.submit("dkim", transaction.body, {"keys": texts})
         return d.addCallback(self._findings)
 
@@ -103,7 +103,7 @@ def _finding(symbol: str, score: float, signature: Mapping[str, Any]) -> Finding
     )
 
 
-def _text(budget: Budget, key: Key) -> str | None:
+def key_text(budget: Budget, key: Key) -> str | None:
     """A key record for the worker."""
     answer = budget.answer(key)
     if answer is None:

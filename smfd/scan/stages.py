@@ -16,6 +16,7 @@ from smfd.net.conclusions import Conclusions
 from smfd.net.dns import Lookup
 from smfd.policy.decide import Policy
 from smfd.policy.scores import SCORES
+from smfd.scan.arc import ARCStage
 from smfd.scan.chain import Chain
 from smfd.scan.clamd import Clamd
 from smfd.scan.content import ContentStage
@@ -83,6 +84,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
             past=Conclusions(reactor.seconds),
         ),
         "dkim": DKIMStage(resolver, workers, SCORES, look_ups),
+        "arc": ARCStage(resolver, workers, SCORES, look_ups),
         "dmarc": DMARCStage(
             resolver, PublicSuffixList(), SCORES, Conclusions(reactor.seconds)
         ),
@@ -92,7 +94,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
     chosen = {name: every[name] for name in config.scan.stages}
     if locks:
         chosen["locks"] = LocksStage(workers, virus)
-    working = {"virus", "dkim", "content"}
+    working = {"virus", "dkim", "arc", "content"}
     services = (workers,) if working & set(chosen) else ()
     judging = sources(config, resolver, directory.is_hosted, reactor)
     return Scan(chosen, services, judging, resolver, workers if services else None)

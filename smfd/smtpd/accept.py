@@ -86,7 +86,10 @@ class Acceptance:
         transaction, verdict = judged.transaction, judged.verdict
         record = await self.custody.record(arrival, transaction, verdict, said)
         entry = self.tracer.entry(transaction, verdict, record, judged.domains)
-        await self.custody.keep(judged.ruled.headed(entry), said)
+        entry = judged.ruled.headed(entry)
+        results = self.tracer.vouched(transaction)
+        entry = await self.custody.sealed(entry, arrival.header, results)
+        await self.custody.keep(entry, said)
 
     async def _addressed(self, arrival: Arrival) -> tuple[Transaction, Ends]:
         """To the mailboxes behind the recipients, if there are any."""

@@ -143,6 +143,16 @@ class Custody:
             return entry
         return await self.signer.signed(entry, header)
 
+    async def sealed(self, entry: Entry, header: Header, results: str) -> Entry:
+        """
+        The same with our word for what we found, if it is forwarded.
+
+        @param results: see L{Signer.sealed}; "" when we have nothing to say.
+        """
+        if self.signer is None or not results:
+            return entry
+        return await self.signer.sealed(entry, header, results)
+
     async def keep(self, entry: Entry, said: Reply) -> Reply:
         """Make it ours, and say so."""
         await self.commit(entry)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from smfd.format.authres import authentication_results
+from smfd.format.authres import authentication_results, results
 from smfd.format.header import Header, cuts
 from smfd.format.received import delivered, protocol, received, spam_status
 from smfd.model.directory import Domain
@@ -78,6 +78,17 @@ class Tracer:
             transaction.session.account,
             asked(transaction.envelope, transaction.header),
         )
+
+    def vouched(self, transaction: Transaction) -> str:
+        """
+        What we found, for a seal; "" where ours would be no good.
+
+        Who passed it on before us must have been found good: RFC 8617 §5.1.
+        """
+        findings, header = transaction.findings, transaction.header
+        if header.all("arc-seal") and "ARC_PASS" not in {f.symbol for f in findings}:
+            return ""
+        return results(self.hostname, findings)
 
     def _top(self, transaction: Transaction, recipients: Sequence[str]) -> bytes:
         session, envelope = transaction.session, transaction.envelope

@@ -153,7 +153,7 @@ class CheckTests(SynchronousTestCase):
     def test_stages(self) -> None:
         """A stage that is off is said aloud."""
         found = self.check('[dns]\noffline=true\n[scan]\nstages=["lists","spf"]')
-        self.assertState(found["stages"], "warning", "virus, dkim, dmarc")
+        self.assertState(found["stages"], "warning", "virus, dkim, arc, dmarc")
 
     def test_rules(self) -> None:
         """A folder without rules is an error: nothing would be judged."""

@@ -23,7 +23,7 @@ class InboundTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """Virus, lists, authentication, content: in this order."""
-        every = ["virus", "lists", "spf", "dkim", "dmarc", "identity", "content"]
+        every = ["virus", "lists", "spf", "dkim", "arc", "dmarc", "identity", "content"]
         self.assertEqual([*every, "locks"], road())
 
     def test_virus_ends_it(self) -> None:
@@ -40,7 +40,7 @@ class InboundTests(SynchronousTestCase):
         """Who is trusted by all must prove himself, and no more (S7, C9)."""
         allowed = [sample.listed(r, allow=True) for r in (ANN, BOB)]
         self.assertEqual(
-            ["virus", "lists", "spf", "dkim", "dmarc", "locks"],
+            ["virus", "lists", "spf", "dkim", "arc", "dmarc", "locks"],
             road(*allowed, sample.SPF_PASS),
         )
 

@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.model.entry import NOTHING, Asked, Entry
+from smfd.model.finding import Finding, Result
 from smfd.model.record import Record
 from smfd.model.transaction import Body, Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
@@ -127,6 +128,16 @@ class TracerTests(RecorderTestCase):
         for start, end in reversed(entry.cuts):
             del left[start:end]
         self.assertEqual(kept + sample.CLEAN, bytes(left))
+
+    def test_vouched(self) -> None:
+        """We seal what is forwarded, but on no chain that we did not find good."""
+        tracer, data = Tracer("mx.example.test"), sample.CLEAN
+        plain = sample.transaction(data, findings=[sample.SPF_PASS])
+        self.assertIn("spf=pass", tracer.vouched(plain))
+        chain = sample.transaction(b"ARC-Seal: i=1\r\n" + data)
+        self.assertEqual("", tracer.vouched(chain))
+        good = Finding("arc", "ARC_PASS", Result.PASS)
+        self.assertIn("arc=pass", tracer.vouched(chain.found(good)))
 
     def test_asked(self) -> None:
         """What the sender asked for travels with his message (RFC 3461)."""

@@ -4,6 +4,7 @@ import os
 import re
 from smtplib import SMTP
 
+import dkim
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from smfd.content.specimen import test_virus
@@ -40,6 +41,12 @@ class ForwardsTests(SynchronousTestCase):
         self.addCleanup(house.remove)
         house.start()
 
+    def key(self, name: bytes, timeout: float = 5) -> bytes:
+        """A DNS that has our keys."""
+        keys = self.house.ctl("dkim", "show", "example.test")["keys"]
+        record: str = {key["name"]: key["record"] for key in keys}[name.decode()[:-1]]
+        return record.encode()
+
     def arrived(self, count: int = 1) -> list[bytes]:
         """What is in the mailbox elsewhere, once there is so much."""
         self.house.until(lambda: len(self.last.messages()) >= count)
@@ -54,6 +61,10 @@ class ForwardsTests(SynchronousTestCase):
         self.assertRegex(path, rb"^SRS0=.*=sender\.test=alice@example\.test$")
         self.assertEqual(1, found.count(f"\r\nDelivered-To: {ANN}\r\n".encode()))
         self.assertTrue(found.endswith(LETTER), found)
+        # RFC 8617: what we found of the sender is sealed for them.
+        said, _, reason = dkim.ARC(found[found.index(b"ARC-Seal:") :]).verify(self.key)
+        self.assertEqual(b"pass", said, reason)
+        self.assertIn(b"ARC-Authentication-Results: i=1; mx.example.test;", found)
         self.house.until(lambda: len(self.house.mailbox(ANN)) == 1)
         # A bounce: Postfix does not know whom it goes on to, and says so.
         bounce = b"From: <>\r\nSubject: Undelivered\r\n\r\nNo.\r\n"
