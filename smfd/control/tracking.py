@@ -76,7 +76,9 @@ async def show(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A00
         )
     return {
         "record": _dated(found["record"], "time"),
-        "recipients": [_dated(r, "decided") for r in found["recipients"]],
+        "recipients": [
+            _dated(_dated(r, "decided"), "next_try") for r in found["recipients"]
+        ],
         "acts": [_dated(act, "time") for act in found["acts"]],
     }
 

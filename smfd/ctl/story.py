@@ -129,6 +129,8 @@ def _place(recipient: dict[str, Any], release: str) -> Iterator[str]:
         return
     state, detail = recipient["state"], recipient.get("detail")
     yield f"  now {state}{f', {detail}' if detail else ''}"
+    if recipient.get("next_try"):
+        yield f"  tried again {recipient['next_try']}"
     if recipient.get("decided") and recipient.get("actor"):
         yield f"  {state} {recipient['decided']} by {recipient['actor']}"
     if state == "held" and recipient["category"] != "virus":

@@ -26,10 +26,15 @@ SELECT r.entry || '-' || r.number AS id, r.address AS recipient, r.domain,
     coalesce(d.time, 0.0) AS received, coalesce(d.size, 0) AS size
 """
 
+#: What is due to a site that is down is not touched; what is known is the site's.
 _RECIPIENTS = """
-SELECT number, address, destination, category, reason, score, state, detail,
-    decided, actor, attempts
-FROM recipients WHERE entry = ? ORDER BY number
+SELECT number, address, destination, category, reason, score, state,
+    CASE WHEN state = 'due' AND s.why <> '' THEN s.why ELSE detail END AS detail,
+    decided, actor, r.attempts,
+    CASE state WHEN 'due'
+        THEN nullif(max(r.next_try, coalesce(s.next_try, 0)), 0) END AS next_try
+FROM recipients AS r LEFT JOIN sites AS s ON s.site = r.site AND r.site <> ''
+WHERE entry = ? ORDER BY number
 """
 
 _ACTS = """

@@ -185,10 +185,13 @@ class WorldTests(Sending):
         entry, to = self.send("user@down.far.test"), self.postfix.port
 
         def waits() -> bool:
-            shape = str(self.house.ctl("queue", "shape"))
-            return "4.4.1 host dead.far.test [127.0.0.77]: cannot connect" in shape
+            _, last = self.fates(entry)["user@down.far.test"]
+            return last.startswith("4.4.1 host dead.far.test [127.0.0.77]: cannot")
 
         self.house.until(waits)
+        (recipient,) = self.house.ctl("trace", "show", entry)["recipients"]
+        self.assertEqual("due", recipient["state"])
+        self.assertRegex(recipient["next_try"], "^20..-.*Z$")
         self.house.kill()
         self.house.start()
         self.assertEqual(1, self.house.ctl("status")["queue"])
