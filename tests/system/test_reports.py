@@ -29,7 +29,8 @@ class ReportTests(SynchronousTestCase):
     def setUp(self) -> None:
         if os.geteuid():
             raise SkipTest("Postfix starts as root only")
-        zones = {"far.test.": Zone(FAR), "none.test.": Zone(OTHERS, signed=False)}
+        others = OTHERS + "dead A 127.0.0.77\n"
+        zones = {"far.test.": Zone(FAR), "none.test.": Zone(others, signed=False)}
         self.resolver = Unbound(Path(tempfile.mkdtemp()) / "unbound", zones)
         self.resolver.start()
         self.addCleanup(self.resolver.stop)
@@ -37,7 +38,8 @@ class ReportTests(SynchronousTestCase):
         self.addCleanup(self.postfix.remove)
         self.postfix.start()
         settings = SETTINGS.format(dns=self.resolver.port, port=self.postfix.port)
-        self.house = House((ANN,), settings + "[bounce]\ngather = 0.5\n")
+        more = "[bounce]\ngather = 0.5\n[queue]\nwarning_hours = 4\n"
+        self.house = House((ANN,), settings + more)
         self.addCleanup(self.house.remove)
         self.house.start()
 
@@ -115,6 +117,38 @@ class ReportTests(SynchronousTestCase):
         found = self.reports()
         self.assertEqual(set(sent), set(found))
         self.assertEqual({1}, {len(reports) for reports in found.values()})
+
+    def test_waits(self) -> None:
+        """A message that waits is told of once, with its time; at last it failed."""
+        entry = self.send("u@dead.none.test")
+        self.house.until(self.tried)
+        self.restart("warning_hours = 4", "warning_hours = 0.0001")
+        (warning,) = self.house.until(self.reports)[entry]
+        # It is not told again.
+        self.restart("", "lifetime_days = 0.00001\n")
+        self.house.until(lambda: len(self.reports()[entry]) == 2)
+        (failed,) = (r for r in self.reports()[entry] if r != warning)
+        for report, words in (
+            (warning, b"not delivered to one recipient yet"),
+            (warning, b"\r\nAction: delayed\r\nStatus: 4.4.1\r\n"),
+            (warning, b"\r\nWill-Retry-Until: "),
+            (failed, b"is not tried again"),
+            (failed, b"\r\nAction: failed\r\nStatus: "),
+        ):
+            self.assertIn(words, report)
+        self.house.until(lambda: self.house.ctl("status")["queue"] == 0)
+
+    def tried(self) -> bool:
+        """Whether something was tried in vain, by our log."""
+        log = self.house.home / "log" / "mail.log"
+        return "status=deferred" in log.read_text()
+
+    def restart(self, old: str, new: str) -> None:
+        """With other settings."""
+        self.house.stop()
+        text = self.house.config.read_text()
+        self.house.config.write_text(text.replace(old, new) if old else text + new)
+        self.house.start()
 
     def refused(self) -> bool:
         """Whether Postfix refused something, by our log."""
