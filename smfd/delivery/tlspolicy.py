@@ -29,6 +29,10 @@ Published = Callable[[str], Awaitable[STS | None]]
 Told = Callable[[SitePolicy, NextHop, Proof], object]
 
 
+#: A name, and the records that are below it.
+_Records = tuple[str, tuple[TLSA, ...]]
+
+
 async def _nothing(domain: str) -> None:
     """Nobody has published anything."""
 
@@ -75,11 +79,12 @@ class TLSPolicies:
         return Deferred.fromCoroutine(self._hop(hop, policy, secure))
 
     async def _hop(self, hop: NextHop, policy: SitePolicy, secure: bool) -> NextHop:
+        base: str = hop.host
         records: tuple[TLSA, ...] = ()
         if secure and policy.asks_dane and self._may_use_dane(policy):
-            records = await self._records(hop, policy)
+            base, records = await self._records(hop, policy)
         try:
-            return policy.hop(hop, records)
+            return policy.hop(hop, records, base)
         except Unsafe as error:
             proof = Proof(fault="dane-required", why=str(error), good=False)
             self.told(policy, hop, proof)
@@ -88,46 +93,53 @@ class TLSPolicies:
     def _may_use_dane(self, policy: SitePolicy) -> bool:
         return self.dane or policy.override == "dane-only"
 
-    async def _records(self, hop: NextHop, policy: SitePolicy) -> tuple[TLSA, ...]:
+    async def _records(self, hop: NextHop, policy: SitePolicy) -> _Records:
         """
-        The TLSA records of a host, if DNSSEC vouches for them.
+        The TLSA records of a host, if DNSSEC vouches for them, and whose.
 
         @raise Trouble: there may be some, and we are kept from seeing them.
         """
         try:
-            if not await self._signed(hop.host):
-                return ()
-            name = f"_{hop.port}._tcp.{hop.host}"
-            answer = await self.resolver.lookup(name, "TLSA")
+            for base in await self._bases(hop.host):
+                name = f"_{hop.port}._tcp.{base}"
+                answer = await self.resolver.lookup(name, "TLSA")
+                if answer.status == "ok" and answer.secure:
+                    return base, tuple(answer.records[:MOST])
         except DNSTrouble as error:
             # RFC 7672 §2.1.2: who can stop an answer could stop TLS.
             why = f"whether {hop.host} has TLSA records cannot be seen: {error}"
             proof = Proof(fault="dnssec-invalid", why=why, good=False)
             self.told(policy, hop, proof)
             raise Trouble(why) from None
-        if answer.status != "ok" or not answer.secure:
-            return ()
-        return tuple(answer.records[:MOST])
+        return hop.host, ()
 
-    async def _signed(self, host: str) -> bool:
+    async def _bases(self, host: str) -> list[str]:
         """
-        Whether the addresses of a host are in a signed zone.
+        The names below which there may be records for a host; none where its
+        addresses are in no signed zone.
 
-        RFC 7672 §2.2.2: where they are not, there are no TLSA records either,
-        and some name servers do not even answer that.
+        RFC 7672 §2.2.2: there are no records then, and some name servers do
+        not even answer that.
 
         @raise DNSTrouble: nobody can say.
         """
         trouble: DNSTrouble | None = None
+        alias = False
         for rdtype in ("A", "AAAA"):
             try:
-                if (await self.resolver.lookup(host, rdtype)).secure:
-                    return True
+                answer = await self.resolver.lookup(host, rdtype)
             except DNSTrouble as error:
                 trouble = error
+                continue
+            if answer.secure:
+                return list(dict.fromkeys((answer.owner or host, host)))
+            alias = alias or bool(answer.owner)
         if trouble is not None:
             raise trouble
-        return False
+        if alias and (await self.resolver.lookup(host, "CNAME")).secure:
+            # Where it leads to is not signed; that it leads there is.
+            return [host]
+        return []
 
     def note(self, policy: SitePolicy) -> Callable[[NextHop, Proof], object]:
         """Whom C{Hops.line} is to tell what became of TLS."""

@@ -45,7 +45,8 @@ class NextHop:
     @ivar path: of the UNIX socket, or "".
     @ivar tls: one of L{TLS_POLICIES} or L{FOUND}; a UNIX socket needs none.
     @ivar address: the IP address to connect to; "" is that of the host.
-    @ivar names: those of which its certificate must have one; none: the host.
+    @ivar names: those of which its certificate must have one, and the first of
+        which is asked for; none: the host.
     @ivar tlsa: what the certificate must be, when tls is "dane".
     @ivar watched: whether it would prove itself by "sts" is told, and changes
         nothing.

@@ -37,6 +37,8 @@ class Answer:
     @ivar secure: a validating resolver on this machine vouches for it.
     @ivar until: when it is no longer good, by the reactor's clock; 0 when
         nobody knows.
+    @ivar owner: the name that has the records, where the one that was asked
+        for is another name for it (CNAME); else "".
     """
 
     status: str
@@ -44,6 +46,7 @@ class Answer:
     ttl: int = 0
     secure: bool = False
     until: float = field(default=0.0, eq=False)
+    owner: str = field(default="", eq=False)
 
 
 #: What is asked: a name and a type.
@@ -88,10 +91,13 @@ def question(name: str) -> dns.name.Name | None:
 def plain(found: dns.resolver.Answer, secure: bool) -> Answer:
     """The answer that dnspython read, in our own terms."""
     ttl = found.chaining_result.minimum_ttl
+    asked = _host(found.qname)
+    owner = _host(found.canonical_name)
+    owner = "" if owner == asked else owner
     if found.rrset is None:
-        return Answer("nodata", ttl=ttl, secure=secure)
+        return Answer("nodata", ttl=ttl, secure=secure, owner=owner)
     records = tuple(_value(rdata) for rdata in found.rrset)
-    return Answer("ok", records, ttl, secure)
+    return Answer("ok", records, ttl, secure, owner=owner)
 
 
 class Records:

@@ -127,8 +127,8 @@ class Handshake:
     def clientConnectionForTLS(
         self, tlsProtocol: TLSMemoryBIOProtocol
     ) -> SSL.Connection:
-        """A connection that asks for the name of the host."""
-        host = self._hop.host
+        """A connection that asks for the name that is to be proven."""
+        host = self._names[0]
         connection = self._connection = SSL.Connection(self._context, None)
         if host and not isIPAddress(host) and not isIPv6Address(host):
             # RFC 7672 §8.1, RFC 8461 §7.1: it may have several certificates.

@@ -8,7 +8,7 @@ Standards: RFC 8461 §4, RFC 7672 §2.2.
 from attrs import evolve, frozen
 
 from smfd.model.hop import TLSA, NextHop
-from smfd.policy.dane import usable
+from smfd.policy.dane import AUTHORITY, usable
 from smfd.policy.mta_sts import STS
 
 #: What a person may ask for a domain; it counts more than what was published.
@@ -43,11 +43,12 @@ class SitePolicy:
         """Whether TLSA records matter."""
         return self.override in ("", "dane-only")
 
-    def hop(self, hop: NextHop, records: tuple[TLSA, ...]) -> NextHop:
+    def hop(self, hop: NextHop, records: tuple[TLSA, ...], base: str = "") -> NextHop:
         """
         A hop as it must be spoken to.
 
         @param records: the TLSA records of the host, all of them believed.
+        @param base: the name that has them, when it is not the host's.
         @raise Unsafe: it cannot be.
         """
         proven = usable(records)
@@ -56,11 +57,18 @@ class SitePolicy:
         if self.override not in ("", "dane-only"):
             return evolve(hop, tls=self.override)
         if proven:
-            # RFC 7672 §3.2.2: with an authority, also the domain itself.
-            signed = any(record.usage == 2 for record in proven)
-            names = (hop.host, self.domain) if signed else ()
+            names = self._names(hop.host, base or hop.host, proven)
             return evolve(hop, tls="dane", tlsa=proven, names=names)
         return self._without(hop, bool(records))
+
+    def _names(
+        self, host: str, base: str, records: tuple[TLSA, ...]
+    ) -> tuple[str, ...]:
+        """None where the host's will do: whoever has the same shares connections."""
+        if any(record.usage == AUTHORITY for record in records):
+            # RFC 7672 §3.2.2: with an authority, also the domain itself.
+            return tuple(dict.fromkeys((base, host, self.domain)))
+        return () if base == host else (base,)
 
     def _without(self, hop: NextHop, unusable: bool) -> NextHop:
         if self.sts is not None and self.sts.mode == "enforce":

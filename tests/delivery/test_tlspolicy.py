@@ -45,6 +45,16 @@ RECORDS: dict[str, tuple[TLSA, ...]] = {
     "sts": (),
 }
 
+#: Hosts that are others.
+ALIASES = {
+    "to-ee": "ee.signed.test.",
+    "to-wrong": "wrong.signed.test.",
+    "to-ta": "ta.signed.test.",
+    "to-none": "none.signed.test.",
+    "own": "none.signed.test.",
+    "away": "ee.unsigned.test.",
+}
+
 #: Each host, and how it is spoken to when its name is from a signed zone.
 DANE = {
     "ee.signed.test": "TLSv1.3 dane",
@@ -64,6 +74,15 @@ DANE = {
     "wrong.unsigned.test": "TLSv1.3 opportunistic",
     # RFC 7672 §2.2.2: nobody asks there, so nobody minds the missing answer.
     "bogus.unsigned.test": "TLSv1.3 opportunistic",
+    # Other names for them: the records are found there, or here.
+    "to-ee.signed.test": "TLSv1.3 dane",
+    "to-wrong.signed.test": "refused",
+    "to-ta.signed.test": "TLSv1.3 dane",
+    "own.signed.test": "TLSv1.3 dane",
+    "away.signed.test": "TLSv1.3 dane",
+    "to-none.signed.test": "TLSv1.3 opportunistic",
+    # Anybody may have said that it is that one.
+    "to-ee.unsigned.test": "TLSv1.3 opportunistic",
 }
 
 
@@ -75,6 +94,10 @@ def zone(port: int) -> str:
         for r in records:
             data = f"{r.usage} {r.selector} {r.matching} {r.octets.hex()}"
             lines.append(f"_{port}._tcp.{host} TLSA {data}")
+    for host, target in ALIASES.items():
+        lines.append(f"{host} CNAME {target}")
+    right = f"TLSA 3 1 1 {RIGHT.octets.hex()}"
+    lines += [f"_{port}._tcp.{host} {right}" for host in ("own", "away")]
     return "\n".join([*lines, "@ MX 10 ee", ""])
 
 
@@ -189,6 +212,21 @@ class DaneTests(ResolverCase):
             self.told.clear()
             await self.tried(policies, host, True)
             self.assertEqual([("site.test", fault)], self.told, host)
+
+    async def test_alias_name(self) -> None:
+        """The name is asked for, and proven, that has the records."""
+        asked: list[bytes | None] = []
+        self.hop.context.getContext().set_tlsext_servername_callback(
+            lambda connection: asked.append(connection.get_servername())
+        )
+        policies = self.policies()
+        for host, name in (
+            ("to-ee.signed.test", b"ee.signed.test"),
+            ("own.signed.test", b"own.signed.test"),
+            ("to-none.signed.test", b"to-none.signed.test"),
+        ):
+            await self.tried(policies, host, True)
+            self.assertEqual(name, asked.pop())
 
     async def test_site_name(self) -> None:
         """Behind an authority the name may be the site's own (RFC 7672 §3.2.2)."""
