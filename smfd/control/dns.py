@@ -5,7 +5,7 @@ Nothing is looked up unless somebody asks whether it is there: others would
 remember for a while that it is not.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
@@ -60,7 +60,8 @@ async def _site(house: House, domain: str) -> Site:
     digest = ""
     if house.signer is not None and house.facts.certificate:
         digest = await house.signer.beside(key_digest, house.facts.certificate)
-    return Site(domain, house.facts.hostname, keys, (), digest)
+    facts = house.facts
+    return Site(domain, facts.hostname, keys, (), digest, facts.sources)
 
 
 async def _addresses(resolver: Lookup, hostname: str) -> Sequence[str]:
@@ -93,12 +94,8 @@ async def _spf(resolver: Lookup, site: Site, wanted: Wanted) -> dict[str, str]:
     sender = f"postmaster@{wanted.name}"
     return {
         address: await stage.check_host(address, sender, site.hostname)
-        for address in _distinct(site.addresses)
+        for address in site.senders
     }
-
-
-def _distinct(addresses: Iterable[str]) -> Sequence[str]:
-    return list(dict.fromkeys(addresses))
 
 
 def _shown(advice: Advice) -> Document:

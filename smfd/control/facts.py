@@ -21,6 +21,10 @@ def facts(config: Config, engine: str) -> Facts:
         threshold=config.content.threshold,
         off=unprotected(config),
         certificate=str(config.resolve(config.tls.certificate)),
+        sources=tuple(
+            (source.address, source.hello.rstrip(".").lower())
+            for source in config.relay.source
+        ),
     )
 
 

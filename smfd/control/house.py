@@ -73,6 +73,8 @@ class Facts:
     @ivar off: everything protective that is switched off, a sentence each.
     @ivar started: seconds since the epoch.
     @ivar certificate: the file of the certificate of STARTTLS, or "".
+    @ivar sources: the addresses that mail goes out from, where they are named,
+        and what we call ourselves there, or "".
     @ivar threshold: the score at which mail is spam, where a domain says none.
     """
 
@@ -83,6 +85,7 @@ class Facts:
     off: tuple[str, ...] = ()
     threshold: float = 5.0
     certificate: str = ""
+    sources: tuple[tuple[str, str], ...] = ()
 
 
 @frozen

@@ -106,3 +106,6 @@ def _lines(made: Foundation) -> Iterator[str]:
     yield "Next:"
     yield f"  {Face(made.config).command} check"
     yield f"  {Face(made.config).daemon}"
+    for domain in made.domains[:1]:
+        yield "and, once it runs, for the zone of each domain:"
+        yield f"  {Face(made.config).command} dns {domain}"

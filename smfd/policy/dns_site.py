@@ -53,7 +53,9 @@ class Site:
 
     @ivar hostname: what we call ourselves.
     @ivar keys: those whose records have to be there.
-    @ivar addresses: ours, as far as they are known.
+    @ivar addresses: those of the host, as far as they are known.
+    @ivar sources: those that mail goes out from, where they are named, each with
+        what we call ourselves there.
     @ivar digest: SHA-256 of the key of our certificate, in hexadecimal; or "".
     """
 
@@ -62,6 +64,7 @@ class Site:
     keys: Sequence[DKIMKey] = ()
     addresses: Sequence[str] = ()
     digest: str = ""
+    sources: Sequence[tuple[str, str]] = ()
 
     @property
     def policy(self) -> str:
@@ -75,6 +78,12 @@ class Site:
     def policy_url(self) -> str:
         """Where (RFC 8461 §3.3)."""
         return f"https://mta-sts.{self.domain}/.well-known/mta-sts.txt"
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """The addresses that mail goes out from."""
+        named = [address for address, _ in self.sources]
+        return tuple(dict.fromkeys(named or self.addresses))
 
     def wanted(self) -> Iterator[Wanted]:
         """All records, those of the host first."""
@@ -92,9 +101,7 @@ class Site:
             kind = "AAAA" if ":" in address else "A"
             plain = own and bool(address)
             yield Wanted("address", host, kind, address, why, plain=plain)
-        for address in self.addresses:
-            name = ip_address(address).reverse_pointer
-            yield Wanted("ptr", name, "PTR", f"{host}.", why, plain=False)
+        yield from self._names()
         why = f"SPF for what {host} says of itself: bounces have no other sender."
         yield Wanted("host-spf", host, "TXT", "v=spf1 a -all", why, False, own)
         if self.digest:
@@ -105,12 +112,30 @@ class Site:
             name, value = f"_25._tcp.{host}", f"3 1 1 {self.digest}"
             yield Wanted("tlsa", name, "TLSA", value, why, False, False)
 
+    def _names(self) -> Iterator[Wanted]:
+        """What our addresses are called, by themselves and by the DNS."""
+        called = {address: self.hostname for address in self.addresses}
+        called |= {address: name or self.hostname for address, name in self.sources}
+        why = "What the addresses that mail goes out from are called, both ways."
+        for address, name in called.items():
+            if name != self.hostname:
+                kind = "AAAA" if ":" in address else "A"
+                yield Wanted("source", name, kind, address, why, plain=False)
+            pointer = ip_address(address).reverse_pointer
+            yield Wanted("ptr", pointer, "PTR", f"{name}.", why, plain=False)
+
+    def _spf(self) -> str:
+        named = [
+            f"ip{ip_address(address).version}:{address}" for address, _ in self.sources
+        ]
+        return " ".join(["v=spf1", "mx", f"a:{self.hostname}", *named, "~all"])
+
     def _mail(self) -> Iterator[Wanted]:
         domain, host = self.domain, self.hostname
         why = "Mail for the domain comes here."
         yield Wanted("mx", domain, "MX", f"10 {host}.", why)
         why = "SPF: who sends for the domain. Add others who do, before ~all."
-        yield Wanted("spf", domain, "TXT", f"v=spf1 mx a:{host} ~all", why)
+        yield Wanted("spf", domain, "TXT", self._spf(), why)
         for key in self.keys:
             why = f"DKIM: {_STATES[key.state]}."
             active = key.state == ACTIVE

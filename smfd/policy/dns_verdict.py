@@ -137,9 +137,9 @@ def _spf(wanted: Wanted, found: Found) -> _Said:
         return FAIL, "It lets everybody send for the domain; end it with ~all."
     refused = [a for a, said in found.spf.items() if said not in ("pass", "temperror")]
     if refused:
-        mechanism = wanted.value.split()[-2]
         which = ", ".join(refused[:5])
-        return FAIL, f"It does not let {which} send, which we do; add {mechanism}"
+        add = " ".join(wanted.value.split()[1:-1])[:_SHOWN]
+        return FAIL, f"It does not let {which} send, which we do; add what lacks: {add}"
     if "temperror" in found.spf.values():
         return WARN, "What it refers to could not be looked up; try again later."
     if b"?all" in words:
@@ -214,6 +214,12 @@ def _address(wanted: Wanted, found: Found) -> _Said:
     return _GOOD
 
 
+def _source(wanted: Wanted, found: Found) -> _Said:
+    if wanted.value not in map(str, found.records):
+        return FAIL, f"Who looks up our name does not find us; {_missing(wanted)[1]}"
+    return _GOOD
+
+
 def _ptr(wanted: Wanted, found: Found) -> _Said:
     host = wanted.value.rstrip(".")
     names = [str(one).lower().rstrip(".") for one in found.records]
@@ -254,6 +260,7 @@ _JUDGES: Mapping[str, Callable[[Wanted, Found], _Said]] = {
     "srv": _srv,
     "address": _address,
     "ptr": _ptr,
+    "source": _source,
     "tlsa": _tlsa,
 }
 

@@ -77,7 +77,7 @@ class DNSTests(CtlTestCase):
         self.assertEqual(1, said.code, said)
         for words in (
             "FAIL  MX    home.example\n      found: 10 mx.far.example\n",
-            f"It does not let {ADDRESS} send, which we do; add a:mx.home.example",
+            f"It does not let {ADDRESS} send, which we do; add what lacks: mx a:mx",
             f"OK    PTR   25.0.{REVERSE}",
             "OK    TLSA  _25._tcp.mx.home.example",
             "WARN  SRV   _imaps._tcp.home.example\n      found: nothing\n",

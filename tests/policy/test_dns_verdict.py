@@ -27,9 +27,13 @@ SITE = Site(
 TOP = "@ SOA mx.home.example. x. 1 1 1 1 1\n@ NS mx.home.example.\n"
 
 
+FAR = evolve(SITE, sources=[("192.0.2.7", "out.home.example"), ("2001:db8::7", "")])
+
+
 def wanted(what: str, state: str = ACTIVE) -> Wanted:
     """One record of the site."""
-    every = [one for one in SITE.wanted() if one.what == what]
+    site = FAR if what == "source" else SITE
+    every = [one for one in site.wanted() if one.what == what]
     return next((one for one in every if state in one.name), every[0])
 
 
@@ -71,6 +75,19 @@ class ZoneTests(SynchronousTestCase):
         self.assertIn("\n;; mx.far.example. IN A 192.0.2.1", text)
         self.load(text)
         self.assertNotIn("\nmx.far.example.", text)
+
+    def test_sources(self) -> None:
+        """Other addresses that mail goes out from are vouched for, and named."""
+        text = "\n".join(zone(FAR))
+        self.assertIn("mx a:mx.home.example ip4:192.0.2.7 ip6:2001:db8::7 ~all", text)
+        for line in (
+            "out.home.example. IN A 192.0.2.7",
+            "7.2.0.192.in-addr.arpa. IN PTR out.home.example.",
+            "1.2.0.192.in-addr.arpa. IN PTR mx.home.example.",
+        ):
+            self.assertIn(f"\n;; {line}\n", text)
+        self.assertEqual(("192.0.2.7", "2001:db8::7"), FAR.senders)
+        self.assertEqual(SITE.addresses, SITE.senders)
 
     def test_unknown_address(self) -> None:
         """Without an address there is a place for it, and no record."""
@@ -114,7 +131,7 @@ CASES: tuple[tuple[str, Found, str, str], ...] = (
         "host-spf",
         Found(records=[b"v=spf1 -all"], spf={"1.2.3.4": "fail"}),
         FAIL,
-        "add a",
+        "lacks: a",
     ),
     ("dkim", Found(records=[KEY.encode()]), OK, ""),
     ("dkim", Found(records=[b"p= " + b"A" * 200 + b" " + b"A" * 192]), OK, ""),
@@ -141,6 +158,8 @@ CASES: tuple[tuple[str, Found, str, str], ...] = (
     ("srv", Found(records=["0 1 465 far.example."]), WARN, "elsewhere"),
     ("address", Found(records=["192.0.2.1"]), OK, ""),
     ("address", Found(), FAIL, "cannot reach us"),
+    ("source", Found(records=["192.0.2.7"]), OK, ""),
+    ("source", Found(records=["192.0.2.8"]), FAIL, "out.home.example. A 192.0.2.7"),
     ("ptr", Found(records=["mx.home.example"]), OK, ""),
     ("ptr", Found(records=["MX.home.example."]), OK, ""),
     ("ptr", Found(), FAIL, "mx.home.example"),
