@@ -83,6 +83,7 @@ class Letter:
                 notice.sender,
                 notice.received,
                 notice.header,
+                self._body,
                 envid=_envid(notice.asked.envid),
             ),
             reports=[self._report(told) for told in notice.told],
@@ -103,6 +104,15 @@ class Letter:
                 smtputf8=not notice.sender.isascii(),
             ),
         )
+
+    @property
+    def _body(self) -> bytes | None:
+        """
+        Only a failure brings it back (RFC 3461 §4.3), and only to one of our
+        users: what a stranger wrote would go to whomever he named.
+        """
+        failed = any(told.kind == "failed" for told in self.notice.told)
+        return self.notice.body if failed and self.notice.account else None
 
     @property
     def _postmaster(self) -> str:

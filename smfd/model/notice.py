@@ -37,6 +37,8 @@ class Notice:
     @ivar header: the message's header as we deliver it, with its CRLF at
         each line and without the empty line; what is beyond 64 KiB is cut
         off at a line's end.
+    @ivar body: what follows the empty line, when the sender wants all of it
+        back (RFC 3461 §4.3) and it is below 64 KiB; else None.
     """
 
     entry_id: str
@@ -46,6 +48,7 @@ class Notice:
     told: tuple[Told, ...]
     account: str = ""
     asked: Asked = NOTHING
+    body: bytes | None = None
 
     @property
     def keys(self) -> tuple[NoticeKey, ...]:

@@ -50,16 +50,17 @@ def answered(connection: sqlite3.Connection, keys: Sequence[NoticeKey]) -> None:
 
 def _notice(entry_id: str, row: Row, told: tuple[Told, ...], home: str) -> Notice:
     received, sender, account, *asked, top, cuts, path, start = row
-    if path:
-        start = _start(os.path.join(home, path))
+    start = (_start(os.path.join(home, path)) if path else start) or b""
+    wanted = asked_from(*asked)
     return Notice(
         entry_id,
         received,
         sender,
-        _header(top, start or b"", cuts_from(cuts)),
+        _header(top, start, cuts_from(cuts)),
         told,
         account,
-        asked_from(*asked),
+        wanted,
+        _rest(start) if wanted.ret == "FULL" else None,
     )
 
 
@@ -70,6 +71,14 @@ def _start(path: str) -> bytes:
             return file.read(LARGEST_HEADER)
     except OSError:
         return b""
+
+
+def _rest(start: bytes) -> bytes | None:
+    """What follows the empty line; None when not all of it is there."""
+    empty = 0 if start.startswith(b"\r\n") else start.find(b"\r\n\r\n") + 2
+    if empty == 1 or len(start) >= LARGEST_HEADER:
+        return None
+    return start[empty + 2 :]
 
 
 def _header(top: bytes, start: bytes, cuts: Sequence[tuple[int, int]]) -> bytes:

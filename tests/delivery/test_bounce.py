@@ -219,6 +219,25 @@ class ToldTests(BounceTestCase):
         self.assertEqual("QQ+314", general["original-envelope-id"])
         self.assertEqual("rfc822; Some+one@far.example", one["original-recipient"])
 
+    async def test_full(self) -> None:
+        """A user of ours may have a small message back whole; nobody else."""
+        await self.build()
+        full = Asked("FULL")
+        await self.end(letter(asked=full), State.FAILED)
+        (report,) = await self.told()
+        self.assertIn(b"Content-Type: message/rfc822\r\n", report)
+        self.assertIn(HEADER + b"\r\nHi.\r\n", report)
+        stranger = evolve(letter(sender="zoe@far.example", asked=full), account="")
+        await self.end(stranger, State.FAILED)
+        await self.end(letter(far(1, "SUCCESS"), asked=full), State.DELIVERED)
+        large = make_entry(HEADER + b"\r\n" + b"x" * 70_000, [far(1)])
+        large = evolve(large, sender=ANN, account=ANN, asked=full)
+        await self.end(large, State.FAILED)
+        await self.told()
+        for made in self.made[1:]:
+            self.assertIn(b"text/rfc822-headers", made.body.data or b"")
+        self.assertEqual(4, len(self.made))
+
     async def test_delayed(self) -> None:
         """A warning says until when it is tried."""
         await self.build()

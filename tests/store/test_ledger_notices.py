@@ -13,7 +13,7 @@ from smfd.model.entry import Asked, Entry, Outcome, Recipient, State
 from smfd.model.notice import Notice
 from smfd.model.transaction import Body
 from smfd.store.ledger import Ledger
-from smfd.store.ledger_notices import LARGEST_HEADER, _header
+from smfd.store.ledger_notices import LARGEST_HEADER, _header, _rest
 from tests.store.making import REACTOR, TOP, mailbox, make_entry, remote
 
 ASKED = Asked("HDRS", "QQ+2B1", "8BITMIME", True)
@@ -204,6 +204,18 @@ class HeaderTests(SynchronousTestCase):
         if not width:
             self.assertTrue(header.endswith(b"\r\n"))
             self.assertNotIn(b"\r\n\r\n", header)
+
+    def test_rest(self) -> None:
+        """The rest of a message is all of it, or nothing."""
+        for start, rest in (
+            (b"A: b\r\n\r\nHi.\r\n\r\nHo.\r\n", b"Hi.\r\n\r\nHo.\r\n"),
+            (b"A: b\r\n\r\n", b""),
+            (b"\r\nHi.\r\n", b"Hi.\r\n"),
+            (b"A: b\r\n", None),
+            (b"", None),
+            (b"A: b\r\n\r\n" + b"x" * LARGEST_HEADER, None),
+        ):
+            self.assertEqual(rest, _rest(start), start[:20])
 
     def test_endless(self) -> None:
         """A header without an end is cut off at a line's end."""
