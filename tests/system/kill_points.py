@@ -13,12 +13,13 @@ figures; the test takes a sample.
 
 import random
 import re
+import ssl
 import subprocess
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import product
-from smtplib import SMTP, SMTPException
+from smtplib import SMTP, SMTP_SSL, SMTPException
 
 from attrs import define, field, frozen
 
@@ -40,18 +41,31 @@ USERS = (*PEOPLE, BLOCKER)
 #: Somebody whose mailbox is behind another server.
 FAR = "user@far.test"
 
+#: Somebody of the world, behind the same server, and the way to him.
+WORLD = "user@world.test"
+_ROUTE = """
+[[relay.route]]
+domain = "world.test"
+to = "smtp://127.0.0.1:{port}"
+"""
+
 #: Calls of one kind that are tried at most.
 MOST = 400
 
 
 @frozen
 class Shape:
-    """A message to try."""
+    """
+    A message to try.
+
+    @ivar own: one of our users sends it.
+    """
 
     name: str
     octets: int
     recipients: tuple[str, ...] = PEOPLE[:1]
     spam: bool = False
+    own: bool = False
 
 
 SHAPES = (
@@ -68,6 +82,8 @@ SHAPES = (
     Shape("relayed", 2_000, (FAR,)),
     Shape("delivered and relayed", 2_000, (PEOPLE[0], FAR)),
     Shape("large, relayed", 400_000, (FAR,)),
+    Shape("to the world", 2_000, (WORLD,), own=True),
+    Shape("large, to the world", 400_000, (WORLD,), own=True),
 )
 
 
@@ -121,6 +137,8 @@ class Trial:
 
     def __attrs_post_init__(self) -> None:
         self.hop = CountingHop(self.taken)
+        with self.house.config.open("a") as file:
+            file.write(_ROUTE.format(port=self.hop.port))
 
     def remove(self) -> None:
         """End it and remove everything."""
@@ -139,8 +157,9 @@ class Trial:
         lines = [draw.randbytes(30).hex() for _ in range(shape.octets // 62)]
         gtube = "XJS*C4JDBQADN1.NSBN3*2IDNEN*"
         gtube += "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+        sender = PEOPLE[0] if shape.own else "alice@sender.test"
         head = (
-            "From: Alice <alice@sender.test>\r\nTo: <user@example.test>\r\n"
+            f"From: Alice <{sender}>\r\nTo: <user@example.test>\r\n"
             f"Subject: {word}\r\nDate: Sat, 21 Nov 2026 12:00:00 +0000\r\n"
             f"Message-ID: <{word}@sender.test>\r\n\r\n"
         )
@@ -150,15 +169,27 @@ class Trial:
     def send(self, shape: Shape, word: str) -> bool:
         """Whether it was acknowledged."""
         try:
-            with SMTP("127.0.0.1", self.house.port, timeout=20) as client:
-                client.ehlo("mail.sender.test")
-                client.mail("alice@sender.test")
+            with self._client(shape) as client:
+                client.mail(PEOPLE[0] if shape.own else "alice@sender.test")
                 for recipient in shape.recipients:
                     client.rcpt(recipient)
                 code, _ = client.data(self.message(shape, word))
                 return code == 250
         except (SMTPException, OSError):
             return False
+
+    def _client(self, shape: Shape) -> SMTP:
+        """At the front door, or logged in."""
+        house = self.house
+        if not shape.own:
+            client = SMTP("127.0.0.1", house.port, timeout=20)
+            client.ehlo("mail.sender.test")
+            return client
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        client = SMTP_SSL("127.0.0.1", house.base + 465, timeout=20, context=context)
+        client.login(PEOPLE[0], house.made["users"][PEOPLE[0]])
+        return client
 
     def point(self, shape: Shape, call: str, number: int, annex: bool = False) -> bool:
         """One kill; returns whether it came to it."""
@@ -213,7 +244,7 @@ class Trial:
             self.tally.acknowledged += acknowledged
             for place in _places(shape, boxes, held):
                 self._count(self.message(shape, word), acknowledged, place[word])
-            if FAR in shape.recipients:
+            if {FAR, WORLD} & set(shape.recipients):
                 self._count_far(self.message(shape, word), acknowledged, word)
         return self.tally
 

@@ -104,12 +104,17 @@ class KillTests(SynchronousTestCase):
                 dead.set()
 
         trial.hop.taken = taken
-        shape = {shape.name: shape for shape in SHAPES}["relayed"]
-        for word in ("window", "after"):
-            trial.serve()
-            trial.sent[word] = (shape, trial.send(shape, word))
-            self.assertTrue(dead.wait(PATIENCE))
+        shapes = {shape.name: shape for shape in SHAPES}
+        for name in ("relayed", "to the world"):
+            dead.clear()
+            for word in ("window", "after"):
+                trial.serve()
+                word = f"{word}-{name.replace(' ', '-')}"
+                trial.sent[word] = (shapes[name], trial.send(shapes[name], word))
+                self.assertTrue(dead.wait(PATIENCE))
+            house = trial.house
+            house.until(lambda house=house: house.ctl("status")["queue"] == 0)
         tally = trial.settle()
         self.assertEqual((0, 0, 0), (tally.lost, tally.partial, tally.doubled))
-        self.assertEqual(2, tally.acknowledged)
-        self.assertEqual(1, tally.again)
+        self.assertEqual(4, tally.acknowledged)
+        self.assertEqual(2, tally.again)
