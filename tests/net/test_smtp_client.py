@@ -343,6 +343,52 @@ class MessageTests(PeerTestCase):
         self.assertNotIn(b"\r\n.\r\n", peer.heard)
 
 
+class CutTests(PeerTestCase):
+    """A whole conversation, cut off after each octet."""
+
+    REPLIES = (
+        b"220-hop\r\n220 hop\r\n",
+        b"250-hop\r\n250 PIPELINING\r\n",
+        b"250 2.1.0 a\r\n",
+        b"250 2.1.5 b\r\n",
+        b"354 c\r\n",
+        b"",
+        b"250 2.0.0 taken\r\n",
+    )
+
+    async def test_each(self) -> None:
+        """Only who says all of it has taken the message."""
+        whole = sum(map(len, self.REPLIES))
+        for octets in range(whole):
+            client = await self.meet(Peer(self.cut(octets), closes=True))
+            with self.assertRaises((Trouble, Unwilling), msg=octets):
+                await self.converse(client)
+        client = await self.meet(Peer(self.cut(whole), closes=True))
+        self.assertEqual(250, (await self.converse(client)).code)
+
+    async def converse(self, client: MailClient) -> Any:
+        """From the greeting to the end of a message; the last answer."""
+        skills = await client.say(opening("mx.test"), PATIENCE.reply)
+        sent = await client.say(envelope(PARCEL, skills), PATIENCE.reply)
+        pieces = [b"", b"a\r\n"]
+
+        async def piece() -> bytes:
+            return pieces.pop()
+
+        (answer,) = await client.send(piece, PATIENCE, verdicts(sent))
+        return answer
+
+    def cut(self, octets: int) -> list[bytes]:
+        """The replies, up to so many octets."""
+        found = []
+        for reply in self.REPLIES:
+            found.append(reply[:octets])
+            octets -= len(reply)
+            if octets < 0:
+                break
+        return found
+
+
 class FarewellTests(PeerTestCase):
     """At the end."""
 
