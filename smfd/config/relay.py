@@ -82,7 +82,11 @@ class Relay:
     """
 
     port: int = setting(
-        "The port that MX hosts are contacted on.", 25, low=1, high=65535
+        "The port that MX hosts are contacted on. Another than 25 is for trials: MX "
+        "records may then lead to this machine.",
+        25,
+        low=1,
+        high=65535,
     )
     connections: int = setting(
         "Connections to one server at once, whatever domains it serves.",

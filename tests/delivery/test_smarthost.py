@@ -14,6 +14,7 @@ from smfd.model.hop import NextHop
 from smfd.model.origin import Login
 from smfd.model.said import parse_said
 from smfd.net.tls import make_self_signed
+from smfd.policy.networks import within
 from smfd.policy.route import Routes, parse_hop
 from tests.delivery.next_hop import Hop
 from tests.delivery.world import WorldCase
@@ -131,6 +132,21 @@ class SettingsTests(WorldCase):
                 "192.0.2.8": True,
             }.items():
                 self.assertIs(expected, bounds.is_ours(address), (listen, address))
+
+    def test_trial(self) -> None:
+        """Loopback is nobody's MX host, but where a port says that it is a trial."""
+        for text, allowed in (
+            ("", {"127.0.0.2": False, "::1": False, "10.0.0.1": False}),
+            ("port = 2525", {"127.0.0.2": True, "::1": True, "10.0.0.1": False}),
+            (
+                "networks_allowed = ['10.0.0.0/8']",
+                {"127.0.0.2": False, "10.0.0.1": True},
+            ),
+        ):
+            config = read(f"[relay]\n{text}\n", Path("/x/smfd.toml"))
+            found = where(config, self.resolver, TLSPolicies(self.resolver)).bounds
+            for address, expected in allowed.items():
+                self.assertIs(expected, within(address, found.allowed), (text, address))
 
     def test_wrong(self) -> None:
         """A login without TLS, half a login, and one address twice are refused."""

@@ -38,7 +38,6 @@ engine = "builtin"
 servers = ["127.0.0.1:{dns}"]
 [relay]
 port = {port}
-networks_allowed = ["127.0.0.0/8"]
 """
 
 
