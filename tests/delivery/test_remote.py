@@ -21,6 +21,7 @@ from smfd.policy.mta_sts import STS
 from smfd.policy.origins import Origins
 from smfd.policy.route import Routes, parse_hop
 from tests.delivery.world import US, WorldCase, letter
+from tests.dns_stub import FAULTS
 from tests.store.making import REACTOR
 
 DONE, DUE, FAILED = State.DELIVERED, State.DUE, State.FAILED
@@ -155,6 +156,24 @@ class OrderTests(WorldCase):
             state = FAILED if code else DUE
             self.assertEqual((state, not code), (told.state, told.of_site), domain)
             self.assertEqual((state, ""), (self.told[0].state, self.told[0].host))
+
+    async def test_dns_faults(self) -> None:
+        """However name servers fail, no mail comes back; what is known is used."""
+        live = self.server(2, "b.mx")
+        for fault in FAULTS:
+            self.zone[f"{fault}.test"] = {"MX": fault, "A": ["127.0.0.2"]}
+            self.zone[f"host-{fault}.test"] = fault
+            self.mx(f"dark-{fault}.test", f"10 host-{fault}.test")
+            self.mx(f"half-{fault}.test", f"10 host-{fault}.test", "20 b.mx")
+        for kind, state in (("", DUE), ("dark-", DUE), ("half-", DONE)):
+            self.told.clear()
+            batch = [c for fault in FAULTS for c in letter(f"u@{kind}{fault}.test")]
+            told = await self.send(batch)
+            self.assertEqual({state}, {o.state for o in told}, kind)
+            if state is DUE:
+                self.assertEqual({"4.4.3"}, {said(o).status for o in told})
+                self.assertEqual({True}, {o.of_site for o in told})
+        self.assertEqual(len(FAULTS), len(live.messages))
 
     async def test_routes(self) -> None:
         """A route wins over the MX, the domain over what is above it, that over *."""
