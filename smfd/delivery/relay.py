@@ -26,7 +26,7 @@ from smfd.delivery.where import Way
 from smfd.delivery.word import Word
 from smfd.interfaces import IDestination, IHands
 from smfd.model.attempt import Attempt
-from smfd.model.entry import Consignment, Outcome, State
+from smfd.model.entry import Consignment, Outcome, State, site_of
 from smfd.net.smtp_client_open import Hops
 from smfd.policy.mx import NoWay
 from smfd.policy.origins import is_own
@@ -133,7 +133,7 @@ class RelayDestination:
         sound, outcomes = await self._examined(consignments)
         groups: dict[tuple[str, bool], list[Consignment]] = defaultdict(list)
         for c in sound:
-            site = c.recipient.address.rpartition("@")[2]
+            site = site_of(c.recipient.address)
             groups[site, is_own(c.sender)].append(c)
         trips = [
             Deferred.fromCoroutine(self._trip(site, own, group))

@@ -2,7 +2,7 @@
 
 from attrs import frozen
 
-from smfd.model.entry import Consignment, State
+from smfd.model.entry import Consignment, State, site_of
 from smfd.proto.reply import Reply
 
 
@@ -41,4 +41,4 @@ class Attempt:
     @property
     def site(self) -> str:
         """The domain that it was for."""
-        return self.consignment.recipient.address.rpartition("@")[2]
+        return site_of(self.consignment.recipient.address)

@@ -53,9 +53,11 @@ class OrderTests(WorldCase):
         """The best server gets all of it, however the DNS orders them."""
         second, best = self.server(2, "b.mx"), self.server(3, "a.mx")
         self.mx("far.test", "20 b.mx", "10 a.mx")
-        (told,) = await self.fate("u@far.test")
+        told, other = await self.fate("u@far.test", "V@FAR.Test")
         self.assertEqual((DONE, False), (told.state, told.of_site))
+        self.assertEqual(DONE, other.state)
         self.assertEqual((1, 0), (len(best.messages), len(second.messages)))
+        self.assertEqual((b"u@far.test", b"V@FAR.Test"), best.messages[0][1])
         expected = Said("2.0.0", "taken", 250, "a.mx", "127.0.0.3")
         self.assertEqual(expected, said(told))
 
