@@ -1,6 +1,7 @@
 """What users send arrives in the world: by the DNS, at a real Postfix."""
 
 import os
+import subprocess
 import tempfile
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -10,7 +11,7 @@ from smtplib import SMTP_SSL
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.signed_zones import Unbound, Zone
-from tests.system.house import House, id_of
+from tests.system.house import BIN, House, id_of
 from tests.system.peers import Postfix
 from tests.system.test_submission import believing
 
@@ -174,6 +175,19 @@ class WorldTests(Sending):
         self.assertEqual("", live["trouble"])
         self.assertIn("PIPELINING", live["offers"])
         self.assertEqual("connection", live["steps"][0]["name"])
+        words = ("--config", str(self.house.config), "route", "far.test", "--try")
+        smfdctl = str(BIN / "smfdctl")
+        done = subprocess.run([smfdctl, *words], capture_output=True, check=True)
+        text = done.stdout.decode()
+        for line in (
+            "Mail for far.test goes by MX: DNSSEC\n",
+            f"\ndead.far.test [127.0.0.77]:{self.postfix.port}\n",
+            "  NO: cannot connect",
+            f"\nlive.far.test [127.0.0.1]:{self.postfix.port}\n",
+            " ms  EHLO\n",
+            "  ready: in the clear\n",
+        ):
+            self.assertIn(line, text)
         shown = self.house.ctl("route", "null.none.test", code=1)
         self.assertTrue(shown["refusal"].startswith("556 5.1.10"))
         self.assertTrue(shown["permanent"])
