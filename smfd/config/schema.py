@@ -11,6 +11,7 @@ from pathlib import Path
 
 from attrs import Factory, frozen
 
+from smfd.config.arc import ARC
 from smfd.config.bounce import Bounce
 from smfd.config.dkim import DKIM
 from smfd.config.doors import LMTP, MX, TLS, Control, Log, Server, Store
@@ -62,6 +63,7 @@ class Config:
         example="SPF_FAIL = 2.5",
     )
     dkim: DKIM = table(DKIM)
+    arc: ARC = table(ARC)
     onward: Onward = table(Onward)
     relay: Relay = table(Relay)
     tls_out: TLSOut = table(TLSOut)

@@ -41,9 +41,11 @@ AAR = "arc-authentication-results"
 AMS = "arc-message-signature"
 AS = "arc-seal"
 
-#: Octets of what the first of them found that are passed on.
-_SHOWN = 1000
+#: Octets of an AAR that are read.
+_LONGEST = 4000
 
+_WRITTEN = re.compile(rb'"(?>(?:[^"\\]|\\.)*)(?:"|$)|\([^()]*\)', re.DOTALL)
+_RESULT = re.compile(rb";\s*([a-zA-Z][a-zA-Z-]*)\s*=\s*([a-zA-Z]+)(?![\w-])")
 _RELAXED = b"relaxed/relaxed"
 _INSTANCE = re.compile(rb"\s*i\s*=\s*([0-9]{1,3})\s*;")
 _NUMBER = re.compile(rb"[0-9]{1,3}\Z")
@@ -106,7 +108,7 @@ class Chains:
             record, None for no record, or L{TEMPERROR}.
         @return: C{"result"}: none, pass, fail or temperror; C{"reason"};
             C{"count"} of sets; C{"domains"} that sealed, the first of them
-            first; C{"first"}: what that one found, text.
+            first; C{"found"}: what the last of them found, as C{"dmarc=pass"}.
         """
         try:
             fields, body = read_message(message)
@@ -276,6 +278,16 @@ def _parts(sets: Sequence[Set]) -> Iterator[bytes]:
             yield relaxed_field(*found)
 
 
+def found(value: bytes) -> list[str]:
+    """
+    The results in an AAR, each a method and what came of it.
+
+    What somebody else may have written, in quotes or as a comment, is none.
+    """
+    plain = _WRITTEN.sub(b"", value[:_LONGEST])
+    return [f"{_text(a)}={_text(b)}".lower() for a, b in _RESULT.findall(plain)][:20]
+
+
 def _text(word: bytes) -> str:
     return word.decode("ascii", "replace")
 
@@ -286,5 +298,5 @@ def _said(result: str, reason: str, sets: Sequence[Set] = ()) -> dict[str, Any]:
         "reason": reason,
         "count": len(sets),
         "domains": [_text(one.seal_tags[b"d"]).lower() for one in sets],
-        "first": _text(sets[0].results[1][:_SHOWN]) if sets else "",
+        "found": found(sets[-1].results[1]) if sets else [],
     }

@@ -15,7 +15,7 @@ from smfd.model.verdict import Verdict
 
 #: Stages that need a running house, or a sender from outside.
 _DAEMON = ("lists", "identity")
-_ASKING = ("spf", "dkim", "dmarc")
+_ASKING = ("spf", "dkim", "arc", "dmarc")
 
 #: Seconds for viruses, and for all else; with the start that is under ten.
 _PATIENCE = 4.0

@@ -39,6 +39,8 @@ class ARCStage:
 
     @ivar scores: by symbol.
     @ivar lookups: the most one message may cause.
+    @ivar trusted: domains whose word counts; C{vouches=dmarc} is then in the
+        evidence, if it passed with them.
     """
 
     name: ClassVar[str] = "arc"
@@ -47,6 +49,7 @@ class ARCStage:
     workers: Pool
     scores: Mapping[str, float] = field(factory=dict)
     lookups: int = 20
+    trusted: frozenset[str] = frozenset()
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
         """Check the chain, if there is one."""
@@ -74,6 +77,8 @@ class ARCStage:
         if seen["reason"]:
             reason += f": {seen['reason']}"
         count = str(len(domains)) if domains else ""
-        said = evidence(" ".join(domains), d=last, count=count)
+        good = last in self.trusted and "dmarc=pass" in seen["found"]
+        vouches = "dmarc" if good else ""
+        said = evidence(" ".join(domains), d=last, count=count, vouches=vouches)
         score = self.scores.get(symbol, 0.0)
         return Finding("arc", symbol, outcome, score, reason, said)

@@ -76,10 +76,10 @@ class Proved:
 class DMARCStage:
     """
     Reports DMARC_PASS, DMARC_FAIL_REJECT, DMARC_FAIL_QUARANTINE,
-    DMARC_FAIL_NONE, DMARC_NONE or DMARC_TEMPERROR, and beside it
+    DMARC_FAIL_NONE, DMARC_FAIL_SEALED, DMARC_NONE or DMARC_TEMPERROR, and beside it
     AUTHENTICATED when the author is who he says, asked for or not.
 
-    Runs behind SPF and DKIM, on their findings.
+    Runs behind SPF, DKIM and ARC, on their findings.
 
     @ivar suffixes: the public suffix list.
     @ivar scores: by symbol; 0 for those not named.
@@ -132,7 +132,13 @@ class DMARCStage:
         if passed:
             why = f"the author's domain {name} is proved"
             return self._finding("DMARC_PASS", Result.PASS, why, name), *passed
-        return (self._failed(known, known.policy.request, proved),)
+        failed = self._failed(known, known.policy.request, proved)
+        sealer = _vouched(findings)
+        if sealer and failed.result is Result.FAIL:
+            # RFC 7489 §6.7: what we know better than the domain.
+            why = f"it no longer comes from {name}, but did where {sealer} found it"
+            failed = self._finding("DMARC_FAIL_SEALED", Result.SUSPECT, why, name)
+        return (failed,)
 
     def _failed(self, known: Author, request: str, proved: Sequence[Proved]) -> Finding:
         name = known.domain
@@ -176,6 +182,15 @@ class DMARCStage:
     def _finding(self, symbol: str, result: Result, why: str, name: str) -> Finding:
         score = self.scores.get(symbol, 0.0)
         return Finding("dmarc", symbol, result, score, why, evidence(d=name))
+
+
+def _vouched(findings: Sequence[Finding]) -> str:
+    """Whom we trust, and who found it good before he changed it; or ""."""
+    for finding in findings:
+        if finding.symbol == "ARC_PASS":
+            seen = tags(finding.evidence)
+            return seen.get("d", "") if seen.get("vouches") == "dmarc" else ""
+    return ""
 
 
 def _proved(findings: Sequence[Finding]) -> list[Proved]:

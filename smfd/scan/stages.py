@@ -84,7 +84,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
             past=Conclusions(reactor.seconds),
         ),
         "dkim": DKIMStage(resolver, workers, SCORES, look_ups),
-        "arc": ARCStage(resolver, workers, SCORES, look_ups),
+        "arc": ARCStage(resolver, workers, SCORES, look_ups, _sealers(config)),
         "dmarc": DMARCStage(
             resolver, PublicSuffixList(), SCORES, Conclusions(reactor.seconds)
         ),
@@ -98,6 +98,11 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
     services = (workers,) if working & set(chosen) else ()
     judging = sources(config, resolver, directory.is_hosted, reactor)
     return Scan(chosen, services, judging, resolver, workers if services else None)
+
+
+def _sealers(config: Config) -> frozenset[str]:
+    """Whose seals count."""
+    return frozenset(name.rstrip(".").lower() for name in config.arc.trusted)
 
 
 def chain(config: Config, scan: Scan, clock: IReactorTime) -> Chain:

@@ -52,6 +52,7 @@ def _other(name: str, key: Declared) -> Any:
         "virus.clamd": ("tcp:127.0.0.1:3310",),
         "dns.servers": ("127.0.0.1:5300", "::1"),
         "content.rules": ("rules",),
+        "arc.trusted": ("lists.example",),
         "recipients.delimiter": "-",
         "relay.own": ("192.0.2.1",),
         "relay.networks_allowed": ("127.0.0.0/8",),

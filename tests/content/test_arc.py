@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import smfd
 from smfd.content.arc import CHECKED, names, verify
+from smfd.content.arc import found as results_of
 from smfd.content.arc_seal import Seal
 from smfd.content.canonical import Fields
 from smfd.content.dkim_key import load_key, make_key
@@ -122,7 +123,7 @@ class ChainTests(SynchronousTestCase):
             self.assertTrue(message.startswith(b"ARC-Seal: i=%d; cv=" % number))
         found = verify(message, {"keys": RECORDS})
         self.assertEqual((5, ["home.example"] * 5), (found["count"], found["domains"]))
-        self.assertIn("spf=pass", found["first"])
+        self.assertEqual(["spf=pass"], found["found"])
 
     def test_changed(self) -> None:
         """Whoever changes what was sealed breaks it."""
@@ -148,6 +149,21 @@ class ChainTests(SynchronousTestCase):
             self.assertEqual("fail", result(cut), one.name)
         line = message[header.fields[0].start : header.fields[0].end]
         self.assertEqual("fail", result(line + message))
+
+    def test_found(self) -> None:
+        """What the last of them found, and nothing that others wrote there."""
+        for value, wanted in (
+            (b" i=1; mx;\r\n\tdmarc=pass (p=none) header.from=a;spf=fail", 2),
+            (b"i=1; mx; spf=fail (x; dmarc=pass)", 1),
+            (b'i=1; mx; spf=fail smtp.mailfrom="; dmarc=pass"', 1),
+            (b'i=1; mx; spf=fail smtp.mailfrom="; dmarc=pass', 1),
+            (b'i=1; mx; spf=fail smtp.mailfrom="\\"; dmarc=pass"@a', 1),
+            (b"i=1; mx; none", 0),
+            (b"i=1; mx; dmarc=passed", 1),
+        ):
+            self.assertEqual(wanted, len(found := results_of(value)), value)
+            if wanted == 1:
+                self.assertNotIn("dmarc=pass", found)
 
     def test_keys(self) -> None:
         """No key is a failure; no answer is none yet."""

@@ -11,7 +11,7 @@ from smfd.format.authres import results, tags
 from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Body
 from smfd.scan.arc import ARCStage
-from tests.content.test_arc import LETTER, RECORDS, sealed
+from tests.content.test_arc import FOUND, LETTER, RECORDS, sealed
 from tests.scan.test_dkim import signed
 from tests.scan.test_spf import ZoneResolver
 
@@ -29,11 +29,13 @@ class Inline:
 class StageTests(SynchronousTestCase):
     """What the stage reports."""
 
-    def scan(self, data: bytes, zone: Any = None) -> list[Finding]:
+    def scan(
+        self, data: bytes, zone: Any = None, trusted: frozenset[str] = frozenset()
+    ) -> list[Finding]:
         """The findings for a message."""
         known = {name: {"TXT": [str(text).encode()]} for name, text in RECORDS.items()}
         self.resolver = ZoneResolver(known if zone is None else zone)
-        stage = ARCStage(self.resolver, Inline(), {"ARC_PASS": -0.5})
+        stage = ARCStage(self.resolver, Inline(), {"ARC_PASS": -0.5}, 20, trusted)
         found = self.successResultOf(stage.scan(signed(data)))
         return list(found)
 
@@ -50,6 +52,21 @@ class StageTests(SynchronousTestCase):
         said = tags(found.evidence)
         self.assertEqual(("home.example", "2"), (said["d"], said["count"]))
         self.assertEqual("mx;\r\n\tarc=pass", results("mx", [found]))
+
+    def test_trusted(self) -> None:
+        """Whoever we trust vouches for what passed with him, and nobody else does."""
+        passed = f"{FOUND};\r\n\tdmarc=pass header.from=far.example"
+        for said, trusted, wanted in (
+            (passed, {"home.example"}, "dmarc"),
+            (FOUND, {"home.example"}, None),
+            (passed, {"far.example"}, None),
+        ):
+            message = sealed(LETTER, results=said)
+            (found,) = self.scan(message, trusted=frozenset(trusted))
+            self.assertEqual(wanted, tags(found.evidence).get("vouches"))
+        changed = message.replace(b"Hi.", b"Ho.")
+        (found,) = self.scan(changed, trusted=frozenset({"home.example"}))
+        self.assertIsNone(tags(found.evidence).get("vouches"))
 
     def test_broken(self) -> None:
         """What was changed after it was sealed is suspect, and scores nothing."""

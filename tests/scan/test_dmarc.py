@@ -93,6 +93,22 @@ class AlignmentTests(DMARCCase):
             self.assertEqual(["DMARC_FAIL_REJECT"], found, finding)
             self.assertIs(Result.FAIL, self.found[0].result)
 
+    def test_sealed(self) -> None:
+        """Whom we trust may have changed it, when it passed with him before."""
+        good = evidence(d="lists.example", vouches="dmarc")
+        for symbol, seen, wanted in (
+            ("ARC_PASS", good, "DMARC_FAIL_SEALED"),
+            ("ARC_FAIL", good, "DMARC_FAIL_REJECT"),
+            ("ARC_PASS", evidence(d="lists.example"), "DMARC_FAIL_REJECT"),
+            ("ARC_PASS", evidence(d="x", z="vouches=dmarc"), "DMARC_FAIL_REJECT"),
+        ):
+            arc = Finding("arc", symbol, Result.PASS, evidence=seen)
+            scores = {"DMARC_FAIL_REJECT": 5.0}
+            found = self.scan("v=DMARC1; p=reject", arc, scores=scores)
+            self.assertEqual([wanted], found)
+            sealed = wanted.endswith("SEALED")
+            self.assertEqual(0.0 if sealed else 5.0, self.found[0].score)
+
     def test_strict(self) -> None:
         """A strict domain wants itself, and by each method apart."""
         strict = "v=DMARC1; p=reject; adkim=s; aspf=s"
