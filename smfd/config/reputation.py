@@ -122,8 +122,8 @@ class Reputation:
         high=100_000,
     )
     reports_to: str = setting(
-        "The mailbox of ours that DMARC reports come to (rua): what is delivered "
-        "there is read, too.",
+        "The mailbox of ours that reports on DMARC and on TLS come to (rua): what is "
+        "delivered there is read, too.",
         "",
         check=_mailbox,
         example='"dmarc@example.org"',

@@ -2,7 +2,7 @@
 
 from smfd.console.fields import PAGE, TEXT, Field
 from smfd.console.router import Route
-from smfd.control import dmarc, reputation, suppressions
+from smfd.control import dmarc, reputation, suppressions, tls
 
 ROUTES = (
     Route(
@@ -15,6 +15,12 @@ ROUTES = (
         "GET",
         "/v1/dmarc/{name}",
         dmarc.show,
+        query={"days": Field("integer"), **PAGE},
+    ),
+    Route(
+        "GET",
+        "/v1/tls/{name}",
+        tls.show,
         query={"days": Field("integer"), **PAGE},
     ),
     Route(

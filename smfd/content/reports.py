@@ -9,6 +9,7 @@ from typing import Any
 
 from attrs import asdict
 
+from smfd.content.tls_reports import is_tls_report, tls_reports
 from smfd.format.arf import NoComplaint, read_complaint
 from smfd.format.dmarc_report import LARGEST, NoReport, read_report
 from smfd.format.header import read_header
@@ -34,10 +35,12 @@ def read_reports(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]
 
     @param arguments: C{hostname}: what we call ourselves: our word on the
         sender is at the top.
-    @return: C{reports}; C{sender}: the domain that is proven to have sent
-        them, or ""; C{wrong}: why something could not be read.
+    @return: C{reports}; C{tls}: those on TLS, as JSON; C{sender}: the domain
+        that is proven to have sent them, or ""; C{wrong}: why something could
+        not be read.
     """
-    reports, wrong = [], []
+    tls, wrong = tls_reports(message)
+    reports = []
     for part in _attached(message):
         try:
             for xml in _unpacked(part.decoded(_ATTACHED + 1)):
@@ -48,6 +51,7 @@ def read_reports(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]
             break
     return {
         "reports": reports[:_REPORTS],
+        "tls": tls,
         "sender": _sender(message, str(arguments["hostname"])),
         "wrong": wrong[:_REPORTS],
     }
@@ -73,6 +77,8 @@ def complaint(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]:
 def _attached(message: bytes) -> Iterator[Part]:
     """What could be a report: it is no text for people."""
     for part in read_parts(message).leaves():
+        if is_tls_report(part):
+            continue
         if part.type not in ("text/plain", "text/html") or _is_xml(part):
             yield part
 

@@ -17,6 +17,7 @@ from smfd.control.dmarc_mail import DMARCMail
 from smfd.control.listings import Listings
 from smfd.control.mailboxes import Mailboxes
 from smfd.control.report_mail import Act
+from smfd.control.tls_mail import TLSMail
 from smfd.net.dns import resolver
 from smfd.policy.paces import Paces
 from smfd.policy.providers import PROVIDERS, Provider, Providers
@@ -27,6 +28,7 @@ from smfd.store.dmarc_reports import DMARCReports
 from smfd.store.letters import Letters
 from smfd.store.reputation_file import FILE, ReputationFile
 from smfd.store.suppressions import Suppressions
+from smfd.store.tls_received import TLSReceived
 
 
 @frozen
@@ -37,13 +39,14 @@ class Reputation:
     @ivar deliverability: told of each try (C{note}), asked before one
         (C{paces.pause}, C{refusal}).
     @ivar listings: look our addresses up.
-    @ivar reports: the DMARC reports that came.
+    @ivar reports: the DMARC reports that came; C{tls}: those on TLS.
     """
 
     file: ReputationFile
     deliverability: Deliverability
     listings: Listings
     reports: DMARCReports
+    tls: TLSReceived
     mail: Mailboxes
 
     def services(self) -> Iterator[IService]:
@@ -69,7 +72,14 @@ class Reputation:
         mail, tell = self.mail, self.deliverability.complained
 
         def dmarc(letters: Letters) -> Act:
-            return DMARCMail(self.reports, is_hosted, mail.reactor).take
+            ours = DMARCMail(self.reports, is_hosted, mail.reactor).take
+            theirs = TLSMail(self.tls, is_hosted, mail.reactor).take
+
+            async def take(said: Any) -> None:
+                await theirs(said)
+                await ours(said)
+
+            return take
 
         def complaint(letters: Letters) -> Act:
             return Complaints(record, letters.first, tell, held).take
@@ -110,6 +120,7 @@ def reputation(
             tuple(zone.rstrip(".").lower() for zone in settings.lists),
         ),
         DMARCReports(file),
+        TLSReceived(file),
         Mailboxes(
             file,
             str(home / "mail"),

@@ -42,6 +42,7 @@ VERBS = {
     "source": Verb("source", "source", "What is known of those who connect."),
     "route": Verb("route", "route", "How mail for a domain of others would go."),
     "reputation": Verb("reputation", "reputation", "Why others reject our mail."),
+    "tls": Verb("tls", "tls", "What others report of TLS with our servers."),
     "dmarc": Verb("dmarc", "dmarc", "What others report of our domains' mail."),
     "suppression": Verb(
         "reputation", "suppression", "Addresses that do not exist, and get no mail."

@@ -20,6 +20,9 @@ LARGEST, LARGEST_UNPACKED = 1 << 20, 8 << 20
 #: Of each list so many are read, and so many characters of each text.
 MOST, LONGEST = 1000, 1000
 
+#: The end of the year 9999: what is later cannot be written.
+_LAST = 253_402_300_800.0
+
 #: RFC 8460 §4.2.
 KINDS = ("tlsa", "sts", "no-policy-found")
 
@@ -226,9 +229,10 @@ def _text(value: object) -> str:
 def _seconds(text: str) -> float:
     try:
         found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=found.tzinfo or UTC).timestamp()
+        seconds = found.replace(tzinfo=found.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError):
         return 0.0
+    return seconds if 0 <= seconds < _LAST else 0.0
 
 
 def _outcome(found: _Table) -> Outcome:

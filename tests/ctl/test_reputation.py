@@ -11,6 +11,7 @@ from smfd.control.reputation import show
 from smfd.control.reputation_settings import Reputation, reputation
 from smfd.control.status import status
 from smfd.format.dmarc_report import Report, Row
+from smfd.format.tlsrpt import Failure, Outcome, TLSReport
 from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE, Consignment, Recipient, State
 from smfd.model.transaction import Body
@@ -175,3 +176,42 @@ class ReputationTests(CtlTestCase):
         self.assertRegex(said.out, r"Them +them.example +100 +90 +p=reject\n")
         said = await self.run_ctl("dmarc", "reports", "a.example")
         self.assertEqual(1, said.code)
+
+    async def test_tls(self) -> None:
+        """What fails when others send to us, in sentences and by fault."""
+        await self.open()
+        now = reactor.seconds()
+        host, domain = "mx.home.example", "home.example"
+        failures = (
+            Failure("certificate-expired", 7, host=host),
+            Failure("sts-policy-fetch-error", 2, why="404"),
+        )
+        good = Outcome("no-policy-found", domain, good=90)
+        bad = Outcome("sts", domain, good=1, failures=failures)
+        for name in ("n1", "n1", "n2"):
+            report = TLSReport("Them", "", name, now - 9, now, (good, bad))
+            for outcome in report.outcomes:
+                await self.ours.tls.put(report, outcome, "them.example", now)
+        found = await self.done("tls", "reports", domain)
+        self.assertEqual((182, 18, 4), (found["good"], found["bad"], found["total"]))
+        self.assertEqual(
+            [
+                ("certificate-expired", host, 14, 1),
+                ("sts-policy-fetch-error", "", 4, 1),
+            ],
+            [
+                (f["result"], f["host"], f["connections"], f["reporters"])
+                for f in found["faults"]
+            ],
+        )
+        said = await self.run_ctl("tls", "reports", domain)
+        self.assertIn(f"{host} has a certificate that is not valid any more", said.out)
+        self.assertIn("mta-sts.home.example", " ".join(said.out.split()))
+        self.assertIn("Of 200 connections to home.example 18 failed.", said.out)
+        self.assertRegex(said.out, r"Them +them.example +sts +1 +9\n")
+        said = await self.run_ctl("tls", "reports", domain, "--limit", "1")
+        self.assertIn("1 of 4;", said.out)
+        self.assertEqual(1, (await self.run_ctl("tls", "reports", "a.example")).code)
+        await self.house.directory.add_domain("other.example", actor="uid:test")
+        said = await self.run_ctl("tls", "reports", "other.example")
+        self.assertIn("No reports came", said.out)

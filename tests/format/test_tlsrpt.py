@@ -190,6 +190,21 @@ class ReadTests(SynchronousTestCase):
         for outcome in report.outcomes:
             self.assertTrue(outcome.domain.isprintable())
             self.assertGreaterEqual(outcome.bad, 0)
+        self.assertEqual(report, read_report(report.written()))
+
+    def test_times(self) -> None:
+        """A time that is none is the beginning of all."""
+        for text, seconds in (
+            ("2016-04-01T00:00:00Z", 1459468800.0),
+            ("2016-04-01T02:00:00+02:00", 1459468800.0),
+            ("2016-04-01", 1459468800.0),
+            ("9999-12-31T23:59:59-12:00", 0.0),
+            ("0001-01-01T00:00:00+12:00", 0.0),
+            ("yesterday", 0.0),
+        ):
+            document = {"policies": [], "date-range": {"start-datetime": text}}
+            report = read_report(json.dumps(document).encode())
+            self.assertEqual(seconds, report.begin, text)
 
     @settings(max_examples=200)
     @given(st.binary(max_size=60))
