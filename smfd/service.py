@@ -357,7 +357,7 @@ def make_service(config: Config, reactor: Any) -> IService:
     shelves = {**scan.sources.shelves, "homes": homes.shelf}
     services = (
         *stock.services(),
-        *reports(config, acceptance, stock.onward.tls, front.ids, reactor),
+        *reports(config, acceptance, stock, front.ids, reactor),
         HistoryFile(config.home / SOURCES, reactor, reactor, shelves),
         *scan.services,
         *house.services(),

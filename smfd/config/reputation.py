@@ -128,6 +128,14 @@ class Reputation:
         check=_mailbox,
         example='"dmarc@example.org"',
     )
+    reports_from: str = setting(
+        "The address that our own DMARC reports come from: once a day domains that ask "
+        "for it are told what came in their name. An address of a hosted domain with "
+        "DKIM keys. Empty: no reports, and nothing is counted for them.",
+        "",
+        check=_mailbox,
+        example='"dmarc-reports@example.org"',
+    )
     complaints_to: str = setting(
         "The mailbox of ours that complaints come to, from feedback loops (ARF).",
         "",

@@ -20,6 +20,7 @@ from smfd.model.finding import Finding, Result
 from smfd.model.transaction import Transaction
 from smfd.net.conclusions import Conclusions
 from smfd.net.dns import Budget, DNSTrouble, Lookup
+from smfd.policy.dmarc_record import record
 
 #: One step down, for a domain that is testing.
 _MILDER = {"reject": "quarantine", "quarantine": "none", "none": "none"}
@@ -227,24 +228,6 @@ async def _record(budget: Budget, name: str) -> dict[str, str] | None:
     records = [r for t in texts if (r := record(t)) is not None]
     # RFC 7489 §6.6.3, step 5: several are none.
     return records[0] if len(records) == 1 else None
-
-
-def record(text: str) -> dict[str, str] | None:
-    """
-    The tags of a DMARC record; None for another kind of text.
-
-    RFC 7489 §6.4: v=DMARC1 comes first; tags that are wrong are left out.
-    """
-    first, _, rest = text.partition(";")
-    name, _, version = first.partition("=")
-    if name.strip().lower() != "v" or version.strip() != "DMARC1":
-        return None
-    found: dict[str, str] = {}
-    for item in rest.split(";"):
-        name, equals, value = item.partition("=")
-        if equals:
-            found.setdefault(name.strip().lower(), value.strip().lower())
-    return found
 
 
 def policy_of(found: Mapping[str, str], tag: str) -> Policy | None:

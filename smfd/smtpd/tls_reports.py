@@ -1,23 +1,76 @@
-"""Reports on TLS, as the settings have them: like any other mail of ours."""
+"""Reports for programs, as the settings have them: like any other mail of ours."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from attrs import frozen
+from publicsuffixlist import PublicSuffixList
 from twisted.application.service import IService
 
 from smfd.config.schema import Config
+from smfd.control.reputation_settings import Reputation
 from smfd.delivery.bounce_letter import Way
-from smfd.delivery.tls_out import TLSOut
+from smfd.delivery.dmarc_out import DMARCOut, Reporter
+from smfd.delivery.onward import Onward
 from smfd.delivery.tls_reports import Submitter, TLSReports
 from smfd.format.received import delivered
-from smfd.format.tlsrpt_letter import TLSLetter
 from smfd.model.entry import REMOTE, Entry, Recipient
 from smfd.model.record import Record
 from smfd.model.transaction import Body, Flow
 from smfd.model.verdict import Disposition, Fate
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.reports import Post, bounces
+from smfd.store.dmarc_tally import DMARCTally
+from smfd.store.ledger import FILE
+from smfd.store.search_index import LedgerRecords
+
+
+class Reported(Protocol):
+    """What a letter is about."""
+
+    @property
+    def id(self) -> str:
+        """No other of ours has it; it is the letter's Message-ID."""
+
+
+class Letter(Protocol):
+    """A letter with a report, for a program."""
+
+    @property
+    def sender(self) -> str:
+        """An address of ours."""
+
+    @property
+    def recipient(self) -> str:
+        """Who wants it."""
+
+    @property
+    def domain(self) -> str:
+        """Whom it is about."""
+
+    @property
+    def at(self) -> float:
+        """When it was written, seconds since the epoch."""
+
+    @property
+    def subject(self) -> str:
+        """Its Subject."""
+
+    @property
+    def report(self) -> Reported:
+        """The report."""
+
+
+class Stock(Protocol):
+    """What counts that which is reported."""
+
+    @property
+    def onward(self) -> Onward:
+        """What came of TLS."""
+
+    @property
+    def reputation(self) -> Reputation:
+        """What came in the name of others."""
 
 
 @frozen
@@ -31,7 +84,7 @@ class Sending:
     post: Post
     ids: Callable[[], str]
 
-    async def send(self, letter: TLSLetter, octets: bytes) -> None:
+    async def send(self, letter: Letter, octets: bytes) -> None:
         """
         Make it ours.
 
@@ -42,13 +95,13 @@ class Sending:
             await self.post.keep(_entry(letter, octets, self.ids(), ways[0]), ())
 
 
-def _entry(letter: TLSLetter, octets: bytes, name: str, way: Way) -> Entry:
+def _entry(letter: Letter, octets: bytes, name: str, way: Way) -> Entry:
     local = way.destination == "maildir"
     recipient = Recipient(
         1,
         way.address,
         way.destination,
-        reason="a report on TLS",
+        reason="a report that its domain asks for",
         top=delivered(letter.sender, way.address) if local else b"",
         # Whatever becomes of it, nobody waits for it.
         notify="NEVER",
@@ -81,16 +134,30 @@ def _entry(letter: TLSLetter, octets: bytes, name: str, way: Way) -> Entry:
 def reports(
     config: Config,
     acceptance: Acceptance,
-    tls: TLSOut,
+    stock: Stock,
     ids: Callable[[], str],
     reactor: Any,
 ) -> Iterator[IService]:
-    """Who reports: to senders, and to domains on TLS, if we have an address for it."""
+    """
+    Who reports: to senders, and to domains on TLS and on DMARC, if we have
+    addresses for it.
+    """
+    tls, file = stock.onward.tls, stock.reputation.file
     yield bounces(config, acceptance, ids, reactor)
+    custody = acceptance.custody
+    post = Post(custody, acceptance.recipients, acceptance.directory)
+    send = Sending(post, ids).send
+    author = config.reputation.reports_from
+    if author:
+        suffixes = PublicSuffixList()
+        reporter = Reporter(
+            author,
+            config.hostname,
+            lambda name: suffixes.privatesuffix(name) or name,
+        )
+        tally, records = DMARCTally(file), LedgerRecords(config.home / FILE).after
+        yield DMARCOut(reactor, tally, records, tls.resolver, reporter, send)
     sender = config.tls_out.reports_from
     if sender:
-        custody = acceptance.custody
-        post = Post(custody, acceptance.recipients, acceptance.directory)
         submitter = Submitter(sender, config.hostname)
-        send = Sending(post, ids).send
         yield TLSReports(reactor, tls.tally, tls.resolver, tls.https, submitter, send)

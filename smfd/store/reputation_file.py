@@ -24,7 +24,7 @@ T = TypeVar("T")
 #: The file in the home.
 FILE = "reputation.db"
 
-_VERSION = 2
+_VERSION = 3
 _TABLES = """
 CREATE TABLE counts (
     day INTEGER NOT NULL,
@@ -81,6 +81,17 @@ CREATE TABLE report_rows (
     detail TEXT NOT NULL
 );
 CREATE INDEX report_rows_of ON report_rows(report);
+CREATE TABLE tally (
+    day INTEGER NOT NULL,
+    domain TEXT NOT NULL,
+    source TEXT NOT NULL,
+    disposition TEXT NOT NULL,
+    spf TEXT NOT NULL,
+    dkim TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (day, domain, source, disposition, spf, dkim)
+) WITHOUT ROWID;
+CREATE TABLE tally_through (through INTEGER NOT NULL);
 CREATE TABLE letters (
     mailbox TEXT NOT NULL,
     stem TEXT NOT NULL,

@@ -62,6 +62,7 @@ def _other(name: str, key: Declared) -> Any:
         "reputation.addresses": ("192.0.2.25",),
         "reputation.lists": ("a.example",),
         "reputation.reports_to": "dmarc@a.example",
+        "reputation.reports_from": "dmarc@a.example",
         "reputation.complaints_to": "fbl@a.example",
     }.get(name, "other/place")
 

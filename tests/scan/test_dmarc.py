@@ -16,7 +16,8 @@ from smfd.format.authres import evidence, tags
 from smfd.format.header import Field, Header
 from smfd.model.finding import Finding, Result
 from smfd.net.conclusions import Conclusions
-from smfd.scan.dmarc import Author, DMARCStage, policy_of, record
+from smfd.policy.dmarc_record import record
+from smfd.scan.dmarc import Author, DMARCStage, policy_of
 from tests.scan.test_spf import ZoneResolver, transaction
 
 PSL = Path(smfd.__file__).parents[1].parent / "shared" / "conformance" / "dmarc-psl"

@@ -1,0 +1,109 @@
+"""
+What came in the name of others, until they are told, in C{reputation.db}.
+
+It is read from the decision records, behind the flow; how far that is, is
+written in the same transaction: nothing is counted twice, whatever happens.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+
+from attrs import astuple, frozen
+from twisted.internet.defer import Deferred
+
+from smfd.policy.dmarc_seen import Seen
+from smfd.store.reputation_file import ReputationFile
+
+#: Kinds of messages that are told apart, of one domain and day, and in all.
+_OF_DOMAIN, _ALL = 1000, 100_000
+
+#: A day, in days since the epoch, and a domain.
+Day = tuple[int, str]
+
+
+@frozen
+class DMARCTally:
+    """Counts them."""
+
+    file: ReputationFile
+
+    def through(self) -> Deferred[int]:
+        """The number of the last record that was read; 0 for none."""
+        return self.file.run(_through)
+
+    def add(
+        self, counts: Mapping[tuple[int, Seen], int], through: int
+    ) -> Deferred[None]:
+        """Count some, by day; the records are read so far."""
+        return self.file.run(_add, counts, through)
+
+    def days(self, today: int, limit: int = 1000) -> Deferred[Sequence[Day]]:
+        """Days that are over, with the domains that mail came in the name of."""
+        return self.file.run(_days, today, limit)
+
+    def kinds(self, day: Day) -> Deferred[Sequence[tuple[Seen, int]]]:
+        """What came."""
+        return self.file.run(_kinds, day)
+
+    def drop(self, day: Day) -> Deferred[None]:
+        """Its owner is told, or will never be."""
+        return self.file.run(_drop, day)
+
+
+def _through(connection: sqlite3.Connection) -> int:
+    (through,) = connection.execute(
+        "SELECT coalesce(max(through), 0) FROM tally_through"
+    ).fetchone()
+    return int(through)
+
+
+def _add(
+    connection: sqlite3.Connection,
+    counts: Mapping[tuple[int, Seen], int],
+    through: int,
+) -> None:
+    (many,) = connection.execute("SELECT count(*) FROM tally").fetchone()
+    for (day, seen), number in counts.items():
+        key = (day, *astuple(seen))
+        known = connection.execute(
+            "UPDATE tally SET number = number + ? WHERE day=? AND domain=? AND"
+            " source=? AND disposition=? AND spf=? AND dkim=?",
+            (number, *key),
+        )
+        if known.rowcount or many >= _ALL:
+            continue
+        (of_domain,) = connection.execute(
+            "SELECT count(*) FROM tally WHERE day=? AND domain=?", (day, seen.domain)
+        ).fetchone()
+        if of_domain < _OF_DOMAIN:
+            connection.execute(
+                "INSERT INTO tally VALUES (?,?,?,?,?,?,?)", (*key, number)
+            )
+            many += 1
+    connection.execute("DELETE FROM tally_through")
+    connection.execute("INSERT INTO tally_through VALUES (?)", (through,))
+
+
+def _days(connection: sqlite3.Connection, today: int, limit: int) -> list[Day]:
+    return list(
+        connection.execute(
+            "SELECT DISTINCT day, domain FROM tally WHERE day < ?"
+            " ORDER BY 1, 2 LIMIT ?",
+            (today, limit),
+        )
+    )
+
+
+def _kinds(connection: sqlite3.Connection, day: Day) -> list[tuple[Seen, int]]:
+    return [
+        (Seen(day[1], source, disposition, spf, dkim), number)
+        for source, disposition, spf, dkim, number in connection.execute(
+            "SELECT source, disposition, spf, dkim, number FROM tally"
+            " WHERE day=? AND domain=? ORDER BY number DESC",
+            day,
+        )
+    ]
+
+
+def _drop(connection: sqlite3.Connection, day: Day) -> None:
+    connection.execute("DELETE FROM tally WHERE day=? AND domain=?", day)
