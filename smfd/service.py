@@ -98,6 +98,9 @@ class Stock:
     signer: Signer
     reputation: Reputation
 
+    def __attrs_post_init__(self) -> None:
+        self.onward.heed(self.runner.queue)
+
     def services(self) -> Iterator[IService]:
         """In the order in which they start."""
         yield self.maillog

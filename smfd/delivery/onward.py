@@ -1,6 +1,6 @@
 """The ways to servers that are not ours, and what all of them need."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from smfd.policy.mx import NoWay
 from smfd.policy.srs import SRS
 from smfd.store.directory import Directory
 from smfd.store.maillog import MailLog
+from smfd.store.queue import Queue
 from smfd.store.secret import secret
 from smfd.store.threads import Threads
 
@@ -70,6 +71,17 @@ class Onward(Service):
         self.destinations = tuple(destinations)
         self._hops = hops
         self._hands = hands
+
+    def heed(self, queue: Queue) -> None:
+        """What an operator touches is tried, though nobody was there just now."""
+        told = queue.changed
+
+        def changed(sites: Collection[str]) -> None:
+            for hops in self._hops:
+                hops.forget()
+            told(sites)
+
+        queue.changed = changed
 
     def startService(self) -> None:
         """Threads that read what is large, and what is known of TLS."""

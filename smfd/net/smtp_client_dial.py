@@ -59,6 +59,10 @@ class Absent:
             while len(self._until) > _MOST:
                 self._until.popitem(last=False)
 
+    def forget(self) -> None:
+        """Somebody knows better: whoever was not there may be."""
+        self._until.clear()
+
     def why(self, server: object) -> str:
         """What was wrong with it a moment ago, or nothing."""
         until, why = self._until.get(server, (0.0, ""))

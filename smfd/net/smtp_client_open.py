@@ -187,6 +187,10 @@ class Hops:
             del self._kept[hop]
         return kept.line
 
+    def forget(self) -> None:
+        """Try those again who were not there a moment ago."""
+        self._absent.forget()
+
     def close(self, grace: float = GRACE) -> None:
         """
         Hang up whatever is kept, and what is under way after a while.

@@ -473,6 +473,19 @@ class ConnectionTests(WorldCase):
         await self.fate("u@z.test")
         self.assertEqual((1, 2), (len(back.messages), len(live.messages)))
 
+    async def test_told_better(self) -> None:
+        """Who was not there is tried at once when an operator knows better."""
+        self.server(2)
+        self.zone["a.mx"] = {"A": ["127.0.0.3"]}
+        self.mx("far.test", "10 a.mx")
+        (told,) = await self.fate("u@far.test")
+        back = self.server(3)
+        (told,) = await self.fate("u@far.test")
+        self.assertEqual((DUE, 0), (told.state, back.connections))
+        self.hops.forget()
+        (told,) = await self.fate("u@far.test")
+        self.assertEqual((DONE, 1), (told.state, len(back.messages)))
+
     async def test_silent(self) -> None:
         """Who lets one wait for the greeting lets nobody else wait for it."""
         self.hops = self.connections(patience=Patience(5, 0.4, 5, 5))

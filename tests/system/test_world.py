@@ -215,6 +215,16 @@ class WorldTests(Sending):
         self.assertEqual("failed", last[0])
         self.assertIn("host 127.0.0.1 [127.0.0.1]: ", last[1])
 
+    def test_retried(self) -> None:
+        """Who says that a server is back has its mail tried at once."""
+        self.postfix.stop()
+        entry = self.send(USER)
+        self.house.until(lambda: self.fates(entry)[USER][1].startswith("4.4.1 "))
+        self.postfix.start()
+        self.house.ctl("queue", "retry", "far.test")
+        self.assertEqual("delivered", self.settled(entry)[USER][0])
+        self.assertEqual(1, len(self.postfix.messages()))
+
     def test_killed(self) -> None:
         """
         Killed again and again while mail goes out, nothing is lost (R10).
