@@ -285,6 +285,7 @@ def _house(
         queue=stock.runner.queue,
         signer=stock.signer,
         resolver=scan.resolver,
+        https=stock.onward.tls.https,
         rehearsal=stock.onward.rehearsal,
         reputation=stock.reputation,
     )

@@ -11,10 +11,12 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
 
 from smfd.control.house import Actor, Document, House
+from smfd.delivery.mta_sts import fetched
 from smfd.model.directory import Refused
 from smfd.net.dns import DNSTrouble, Lookup
+from smfd.net.https import HTTPS, NoPage
 from smfd.policy.dns_site import Site, Wanted
-from smfd.policy.dns_verdict import FAIL, Advice, Found, is_judged, judged
+from smfd.policy.dns_verdict import FAIL, OK, Advice, Found, is_judged, judged
 from smfd.policy.dns_zone import zone
 from smfd.scan.spf import SPFStage
 from smfd.store.certificate import key_digest
@@ -22,6 +24,9 @@ from smfd.store.directory_rules import domain_name
 
 #: The most addresses of our own that are looked at.
 _ADDRESSES = 20
+
+#: Seconds that our own web server has.
+_PATIENCE = 20.0
 
 #: Types whose records are compared with what has to be there.
 _SPF = ("spf", "host-spf")
@@ -46,6 +51,8 @@ async def show(
         [Deferred.fromCoroutine(_advice(house.resolver, site, one)) for one in wanted],
         consumeErrors=True,
     )
+    if house.https is not None and _promises(found):
+        found.append(await _served(house.https, site))
     return {
         "domain": site.domain,
         "hostname": site.hostname,
@@ -78,6 +85,20 @@ async def _advice(resolver: Lookup, site: Site, wanted: Wanted) -> Advice:
     if wanted.what in _SPF and found.records:
         found = evolve(found, spf=await _spf(resolver, site, wanted))
     return judged(wanted, found)
+
+
+def _promises(found: Sequence[Advice]) -> bool:
+    """Whether there is a record of MTA-STS."""
+    return any(one.wanted.what == "mta-sts" and one.verdict == OK for one in found)
+
+
+async def _served(https: HTTPS, site: Site) -> Advice:
+    """The policy, as others get it now."""
+    try:
+        policy = await fetched(https, site.domain, _PATIENCE)
+    except (NoPage, ValueError) as why:
+        return judged(site.served(), Found(fault=str(why).rstrip(".")))
+    return judged(site.served(), Found(records=(policy,)))
 
 
 async def _look(resolver: Lookup, name: str, kind: str) -> Found:

@@ -17,6 +17,7 @@ from smfd.delivery.signer import Signer
 from smfd.interfaces import IStage
 from smfd.model.entry import Entry
 from smfd.net.dns import Lookup
+from smfd.net.https import HTTPS
 from smfd.scan.pool import Pool
 from smfd.scan.source_known import Sources
 from smfd.store.directory import Directory
@@ -102,6 +103,7 @@ class House:
     @ivar workers: look into messages; None when nobody does.
     @ivar signer: signs what leaves, and makes keys; None: nobody does.
     @ivar resolver: looks things up.
+    @ivar https: asks web servers.
     @ivar rehearsal: goes the way of mail to others; None: none leaves.
     @ivar reputation: what others think of our mail.
     @ivar queue: of mail that waits, as operators touch it.
@@ -134,6 +136,7 @@ class House:
     queue: Queue | None = None
     signer: Signer | None = None
     resolver: Lookup | None = None
+    https: HTTPS | None = None
     rehearsal: Rehearsal | None = None
     groups: Groups = field(init=False)
     policies: Policies = field(init=False)

@@ -82,6 +82,23 @@ def known(row: Row | None) -> Known | None:
     return found if mode in MODES else None
 
 
+async def fetched(https: HTTPS, domain: str, seconds: float = PATIENCE) -> STS:
+    """
+    The policy of a domain, as it is now.
+
+    @raise NoPage: it cannot be had.
+    @raise ValueError: it is none.
+    """
+    url = f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
+    page = await https.get(url, LARGEST, seconds)
+    # RFC 8461 §3.3: no redirect, and nothing but text.
+    if page.code != 200:
+        raise NoPage(f"the answer is {page.code}")
+    if page.kind != "text/plain":
+        raise ValueError(f"The policy is {page.kind[:80] or 'of no type'}.")
+    return read_policy(page.body)
+
+
 class Published(Service):
     """Knows the policies, and keeps them fresh."""
 
@@ -180,7 +197,7 @@ class Published(Service):
 
     async def _try_to_fetch(self, domain: str, named: str) -> Known | None:
         try:
-            sts = await self._read(domain)
+            sts = await fetched(self._https, domain)
         except NoPage as error:
             fault = "sts-webpki-invalid" if error.insecure else "sts-policy-fetch-error"
             self._fail(domain, fault, str(error))
@@ -194,22 +211,6 @@ class Published(Service):
             self._shelf.put(domain, found.row())
             return found
         return None
-
-    async def _read(self, domain: str) -> STS:
-        """
-        The policy of a domain.
-
-        @raise NoPage: it cannot be had.
-        @raise ValueError: it is none.
-        """
-        url = f"https://mta-sts.{domain}/.well-known/mta-sts.txt"
-        page = await self._https.get(url, LARGEST, PATIENCE)
-        # RFC 8461 §3.3: no redirect, and nothing but text.
-        if page.code != 200:
-            raise NoPage(f"the answer is {page.code}")
-        if page.kind != "text/plain":
-            raise ValueError(f"The policy is {page.kind[:80] or 'of no type'}.")
-        return read_policy(page.body)
 
     def _fail(self, domain: str, fault: str, why: str) -> None:
         self._failed[domain] = self._reactor.seconds()

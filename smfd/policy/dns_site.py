@@ -161,6 +161,11 @@ class Site:
         name = f"_mta-sts.{domain}"
         yield Wanted("mta-sts", name, "TXT", value, why, False, plain=False)
 
+    def served(self) -> Wanted:
+        """What a web server has to say where there is a record of MTA-STS."""
+        at, value = self.policy_url, f"mx: {self.hostname}"
+        return Wanted("policy", at, "HTTPS", value, "The MTA-STS policy.", needed=False)
+
     def _programs(self) -> Iterator[Wanted]:
         domain, host = self.domain, f"{self.hostname}."
         why = "Where mail programs hand in and read mail."

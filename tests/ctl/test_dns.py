@@ -1,19 +1,26 @@
 """Tests for L{smfd.ctl.dns}: a zone as we print it, served by a real unbound."""
 
 from pathlib import Path
+from typing import Any
 
 from attrs import evolve
+from twisted.internet.protocol import Factory
 
 from smfd.console.api import API
 from smfd.delivery.signer import Signer
 from smfd.net.dns import Resolver
+from smfd.net.https import HTTPS
 from smfd.net.tls import make_self_signed
+from smfd.policy.networks import networks
+from tests.authority import authority
 from tests.control.building import reactor
 from tests.ctl.asking import CtlTestCase
+from tests.net.test_https import Web
 from tests.signed_zones import Unbound, Zone
 
 HOME, ADDRESS = "home.example", "198.18.0.25"
 REVERSE = "18.198.in-addr.arpa"
+ROOT, LOOPBACK = authority(), networks(("127.0.0.0/8",))
 PTR = Zone(f"25.0.{REVERSE}. PTR mx.home.example.\n", signed=False)
 
 
@@ -51,9 +58,25 @@ class DNSTests(CtlTestCase):
         resolver = Resolver(reactor, [f"127.0.0.1:{unbound.port}"])
         await self.api.disownServiceParent()
         socket = self.home / "run" / "control.sock"
-        house = evolve(self.house, resolver=resolver)
+        https = HTTPS(reactor, resolver, self.trusted, LOOPBACK, self.web)
+        house = evolve(self.house, resolver=resolver, https=https)
         self.api = API(house, socket, reactor)
         self.api.setServiceParent(self.services)
+
+    def serve(self, policy: str) -> None:
+        """The MTA-STS policy, on a web server; "" for none."""
+        self.trusted = ROOT.write(Path(self.mktemp()).absolute())
+        self.web = 1
+        if not policy:
+            return
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(policy)}\r\n"
+        answer = f"{head}Content-Type: text/plain\r\n\r\n{policy}".encode()
+        factory: Any = Factory.forProtocol(Web)
+        factory.heard, factory.answer = b"", lambda to: to.write(answer)
+        context = ROOT.issue(f"mta-sts.{HOME}").context()
+        port = reactor.listenSSL(0, factory, context, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        self.web = port.getHost().port
 
     async def test_published(self) -> None:
         """Who publishes what is printed, with his address, has nothing to do."""
@@ -61,17 +84,22 @@ class DNSTests(CtlTestCase):
         zone = zone.replace("ADDRESS", ADDRESS)
         for name in ("_25._tcp", "_mta-sts", "mx"):
             zone = zone.replace(f"\n;; {name}.", f"\n{name}.")
-        await self.publish(zone)
+        policy = zone.partition("mta-sts.txt:\n")[2].replace(";   ", "")
+        self.serve(policy)
+        await self.publish(f"{zone}\nmta-sts.{HOME}. IN A 127.0.0.1\n")
         said = await self.done("dns", HOME, "--check")
         wrong = [one for one in said["checks"] if one["verdict"] != "OK"]
         self.assertEqual(([], 0), (wrong, said["failed"]))
         what = {one["what"] for one in said["checks"]}
-        self.assertLess({"mx", "spf", "dkim", "dmarc", "tlsa", "ptr", "srv"}, what)
+        every = {"mx", "spf", "dkim", "dmarc", "tlsa", "ptr", "srv", "policy"}
+        self.assertLess(every, what)
 
     async def test_unpublished(self) -> None:
         """Who publishes none of it is told all of it, and the exit code says so."""
         await self.printed()
+        self.serve("")
         text = f'@ MX 10 mx.far.example.\n@ TXT "v=spf1 -all"\nmx A {ADDRESS}\n'
+        text += '_mta-sts TXT "v=STSv1; id=1"\nmta-sts A 127.0.0.1\n'
         await self.publish(text, signed=False)
         said = await self.run_ctl("dns", HOME, "--check")
         self.assertEqual(1, said.code, said)
@@ -79,6 +107,7 @@ class DNSTests(CtlTestCase):
             "FAIL  MX    home.example\n      found: 10 mx.far.example\n",
             f"It does not let {ADDRESS} send, which we do; add what lacks: mx a:mx",
             f"OK    PTR   25.0.{REVERSE}",
+            "FAIL  HTTPS https://mta-sts.home.example/.well-known/mta-sts.txt",
             "OK    TLSA  _25._tcp.mx.home.example",
             "WARN  SRV   _imaps._tcp.home.example\n      found: nothing\n",
         ):

@@ -14,6 +14,7 @@ from smfd.model.hop import TLSA
 from smfd.policy.dns_site import Site, Wanted
 from smfd.policy.dns_verdict import FAIL, OK, WARN, Found, is_judged, judged
 from smfd.policy.dns_zone import zone
+from smfd.policy.mta_sts import STS
 
 KEY = "v=DKIM1; k=rsa; p=" + "A" * 392
 KEYS = [
@@ -33,6 +34,8 @@ FAR = evolve(SITE, sources=[("192.0.2.7", "out.home.example"), ("2001:db8::7", "
 def wanted(what: str, state: str = ACTIVE) -> Wanted:
     """One record of the site."""
     site = FAR if what == "source" else SITE
+    if what == "policy":
+        return site.served()
     every = [one for one in site.wanted() if one.what == what]
     return next((one for one in every if state in one.name), every[0])
 
@@ -153,6 +156,12 @@ CASES: tuple[tuple[str, Found, str, str], ...] = (
     ("mta-sts", Found(), WARN, "STSv1"),
     ("mta-sts", Found(records=[b"v=STSv1; id=1a;"]), OK, ""),
     ("mta-sts", Found(records=[b"v=STSv1; id="]), FAIL, "id="),
+    ("policy", Found(records=[STS("enforce", ("mx.home.example",))]), OK, ""),
+    ("policy", Found(records=[STS("enforce", ("*.home.example",))]), OK, ""),
+    ("policy", Found(records=[STS("testing", ("mx.home.example",))]), WARN, "testing"),
+    ("policy", Found(records=[STS("none")]), WARN, "none"),
+    ("policy", Found(records=[STS("enforce", ("far.example",))]), FAIL, "mx: mx.home."),
+    ("policy", Found(fault="the answer is 404"), FAIL, "the answer is 404. Serve it"),
     ("srv", Found(records=["0 1 465 mx.home.example."]), OK, ""),
     ("srv", Found(), WARN, "_submissions._tcp.home.example."),
     ("srv", Found(records=["0 1 465 far.example."]), WARN, "elsewhere"),
