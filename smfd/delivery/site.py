@@ -76,7 +76,8 @@ class Site:
     @ivar well_at: when a batch ended that went well.
     @ivar attempts: how often nobody was there, one time after the other.
     @ivar wake_at: when to look into the ledger again, if nothing happens.
-    @ivar queued: it waits for its turn.
+    @ivar queued: it waits for its turn, for what is in the ledger.
+    @ivar urgent: it waits for its turn, for what is new.
     """
 
     name: str
@@ -96,6 +97,7 @@ class Site:
     pace: Pace = Pace.FRESH
     wake_at: float = inf
     queued: bool = False
+    urgent: bool = False
 
     @property
     def state(self) -> SiteState:
@@ -111,18 +113,19 @@ class Site:
     @property
     def idle(self) -> bool:
         """Nothing is to be known of it that is not in the ledger."""
-        known = self.held or self.attempts or self.queued or self.wake_at < inf
+        known = self.held or self.attempts or self.queued or self.urgent
+        known = known or self.wake_at < inf
         return not (self.in_hand or self.more or self.running or known)
 
     def asleep(self, now: float) -> bool:
         """It has nothing to do now, and the ledger knows when it has."""
-        away = self.in_hand or self.running or self.queued
+        away = self.in_hand or self.running or self.queued or self.urgent
         return not away and (self.next_try > now or not self.more)
 
     @property
     def work(self) -> bool:
         """There is something to begin with."""
-        return bool(self.waiting) or (self.more and not self.reading)
+        return bool(self.waiting) or self.unread
 
     def shut(self, now: float) -> bool:
         """Nothing goes there now."""
@@ -131,6 +134,11 @@ class Site:
     def ready(self, now: float) -> bool:
         """Something could go now."""
         return self.work and not self.shut(now)
+
+    @property
+    def unread(self) -> bool:
+        """What is due is in the ledger, and nobody reads it just now."""
+        return self.more and not self.reading
 
     def room(self, free: int, most: int) -> bool:
         """

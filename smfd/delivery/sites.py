@@ -23,9 +23,9 @@ from smfd.delivery.alarms import Alarms
 from smfd.delivery.hand import key_of
 from smfd.delivery.known import WRONG, Known
 from smfd.delivery.settlement import Settlement, ended
-from smfd.delivery.site import Bounds, Pace, Site, fitting
+from smfd.delivery.site import Bounds, Site, fitting
 from smfd.delivery.tried import tried
-from smfd.delivery.turns import Turns
+from smfd.delivery.turns import Turn, Turns
 from smfd.interfaces import IDestination
 from smfd.model.entry import REMOTE, Consignment, Outcome, State
 from smfd.model.queue import EVERY, Choice, Owed
@@ -158,7 +158,7 @@ class Sites:
         site = self._known.site(consignment.recipient.site)
         if site is None or key_of(consignment) in site.in_hand:
             return
-        if site.more or site.shut(self._now) or self._known.full(site.load):
+        if site.shut(self._now) or self._known.full(site.load):
             site.more = True
         else:
             site.put(consignment)
@@ -247,12 +247,11 @@ class Sites:
     def _go(self) -> None:
         """Begin as many batches as there is room for."""
         while self._open:
-            site = self._turns.begin(self._now)
-            if site is None:
+            turn = self._turns.begin(self._now)
+            if turn is None:
                 return
-            d = Deferred.fromCoroutine(self._serve(site, site.pace))
-            if site.work:
-                self._turns.add(site)
+            d = Deferred.fromCoroutine(self._serve(turn))
+            self._turns.add(turn.site)
             self._serving.add(d)
             d.addErrback(lambda f: self._log.failure("a batch broke", failure=f))
             d.addBoth(self._served, d)
@@ -260,11 +259,11 @@ class Sites:
     def _served(self, _: None, d: "Deferred[None]") -> None:
         self._serving.discard(d)
 
-    async def _serve(self, site: Site, pace: Pace) -> None:
+    async def _serve(self, turn: Turn) -> None:
         """One batch to one site."""
-        began = self._now
+        began, site = self._now, turn.site
         try:
-            batch = site.batch(self._bounds) or await self._read(site)
+            batch = await self._batch(turn)
             if batch and self._open:
                 outcomes = await self._tried(batch)
                 self._judge(site, batch, outcomes, self._now - began)
@@ -275,10 +274,17 @@ class Sites:
             site.more = True
             site.next_try = max(site.next_try, self._now + _UNREAD)
         finally:
-            self._turns.end(site, pace)
+            self._turns.end(turn)
             self._after(site)
             if self._turns.waiting:
                 self._soon(0.0)
+
+    async def _batch(self, turn: Turn) -> list[Consignment]:
+        """What goes next: from memory, or from the ledger."""
+        site = turn.site
+        if site.unread and not (turn.new and site.waiting):
+            return await self._read(site)
+        return site.batch(self._bounds)
 
     async def _read(self, site: Site) -> list[Consignment]:
         """A batch from the ledger."""

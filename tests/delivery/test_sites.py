@@ -12,6 +12,7 @@ from smfd.delivery.site import Bounds
 from smfd.delivery.sites import patience
 from smfd.model.entry import Consignment, Entry, Outcome, State
 from smfd.model.queue import EVERY, Choice
+from smfd.store.ledger_sites import Share
 from tests.delivery.simulated import BEGIN, Script, World, dead, seeds, taken
 from tests.store.making import make_entry, remote
 
@@ -189,8 +190,36 @@ class ShareTests(WorldCase):
         world = self.world(sites=10)
         for n in range(50):
             world.send(f"u@{n}.x")
-        world.run(3 * HOUR)
+        world.run(360)
         self.assertEqual({"delivered": 50}, world.states())
+
+    def test_too_many_dead(self) -> None:
+        """Dead sites do not take the room of those that are there."""
+        world = self.world(sites=10)
+        world.scripts = {f"{n}.dead": dead(1) for n in range(30)}
+        for n in range(30):
+            world.send(f"u@{n}.dead")
+        world.run(300)
+        for n in range(8):
+            world.send(f"u@{n}.live")
+        world.run(180)
+        self.assertEqual({"delivered": 8, "due": 30}, world.states())
+        world.scripts.clear()
+        world.run(8 * HOUR)
+        self.assertEqual({"delivered": 38}, world.states())
+
+    def test_new_before_old(self) -> None:
+        """New mail passes what has piled up, and what has piled up goes on."""
+        world = self.world(connections=4, per_site=2)
+        sites = [f"{n}.x" for n in range(20)]
+        for site in sites:
+            world.commit(letters(500, site), take=False)
+        world.kill()
+        world.begin()
+        world.run(5)
+        begun = world.states()["delivered"]
+        self.assertLess(self.wait_of_live(world, sites[:5], 10), 2.0)
+        self.assertGreater(world.states()["delivered"], begun + 1000)
 
     def test_forgotten(self) -> None:
         """Of sites without work a bounded number is remembered."""
@@ -210,6 +239,23 @@ class ShareTests(WorldCase):
         world.run(HOUR)
         self.assertEqual({"due": 1}, world.states())
         self.assertEqual([], world.tries["far.example"])
+
+    def test_damaged(self) -> None:
+        """Rows that have lost their message cost a look now and then, no more."""
+        world = self.world(recipients=10)
+        world.commit(letters(100, "a.x"), take=False)
+        world.ledger.connection.execute("DELETE FROM entries")
+        asked: list[int] = []
+        due_of = world.runner.queue.due_of
+
+        def count(share: Share) -> Any:
+            asked.append(1)
+            return due_of(share)
+
+        self.patch(world.runner.queue, "due_of", count)
+        world.runner.queue.changed(["a.x"])
+        world.run(600)
+        self.assertLess(len(asked), 100)
 
     def test_far_ahead(self) -> None:
         """What a wrong clock put off for a year is tried after the next start."""
