@@ -5,7 +5,7 @@ Standards: RFC 5321 §5.1.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from ipaddress import ip_address
 
 from attrs import evolve, field, frozen
@@ -109,11 +109,11 @@ class Where:
             answer = await self.resolver.lookup(site, "MX")
         except DNSTrouble as error:
             raise NoWay(Said("4.4.3", str(error)), permanent=False) from None
-        names = self.bounds.names
-        known = exchangers(site, answer.status, answer.records, names, self.rng)
-        known = evolve(known, found=await self._all_addresses(known))
         policy = await self.tls.site(site)
-        tried = _permitted(servers(site, known, self.bounds), policy)
+        asked = (site, answer.status, answer.records, self.bounds.names)
+        known = exchangers(*asked, self.rng, policy.permits)
+        known = evolve(known, found=await self._all_addresses(known))
+        tried = servers(site, known, self.bounds)
         hops = tuple(self._to(server, site, own) for server in tried)
         return Way(hops, policy, answer.secure)
 
@@ -150,19 +150,6 @@ def _trouble(failure: Failure) -> DNSTrouble:
     failure.trap(DNSTrouble)
     assert isinstance(failure.value, DNSTrouble)
     return failure.value
-
-
-def _permitted(found: Sequence[Server], policy: SitePolicy) -> Iterable[Server]:
-    """
-    Those that may be sent to, as the domain has published it.
-
-    @raise NoWay: none; RFC 8461 §5: then mail waits.
-    """
-    permitted = [server for server in found if policy.permits(server.name)]
-    if not permitted:
-        why = f"the MTA-STS policy of {policy.domain} names none of its MX hosts"
-        raise NoWay(Said("4.7.0", why, host=found[0].name), permanent=False)
-    return permitted
 
 
 def _is_address(text: str) -> bool:

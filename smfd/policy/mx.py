@@ -113,20 +113,25 @@ def exchangers(
     records: Sequence[tuple[int, str]],
     ours: frozenset[str],
     rng: random.Random,
+    permits: Callable[[str], bool] = bool,
 ) -> Exchangers:
     """
     Those that the answer to a question for MX names.
 
     @param status: "ok", "nodata" or "nxdomain".
     @param ours: what we are called.
-    @raise NoWay: it takes no mail, or we are its only server.
+    @param permits: whether mail for the domain may be handed to a host of that
+        name at all, as the domain has published it.
+    @raise NoWay: it takes no mail, or we are its only server, or for now there
+        is none that may have it.
     """
     if status == "nxdomain":
         raise NoWay(Said("5.1.2", f"the domain {domain} does not exist", 550))
     if status != "ok" or not records:
         if domain in ours:
             raise _loop(domain)
-        return Exchangers((Exchanger(domain),), implicit=True)
+        itself = _permitted([Exchanger(domain)], permits, domain)
+        return Exchangers(tuple(itself), implicit=True)
     named = [Exchanger(name, preference) for preference, name in records if name != "."]
     if not named:
         # RFC 7505 §3, and §4.1 for the codes.
@@ -136,6 +141,7 @@ def exchangers(
     hosts = [x for x in {x.name: x for x in reversed(found)}.values() if _is_host(x)]
     if not hosts:
         raise NoWay(Said("5.4.4", f"the MX records of {domain} name no host", 550))
+    hosts = _permitted(hosts, permits, domain)
     # RFC 5321 §5.1: equal ones are tried in random order, to share the load.
     rng.shuffle(hosts)
     hosts.sort(key=_preference)
@@ -202,6 +208,17 @@ def _meant(address: IPAddress) -> Iterator[IPAddress]:
             yield address.sixtofour
         if address in _TRANSLATED:
             yield IPv4Address(int(address) & 0xFFFFFFFF)
+
+
+def _permitted(
+    hosts: list[Exchanger], permits: Callable[[str], bool], domain: str
+) -> list[Exchanger]:
+    """RFC 8461 §5: where the policy names none of them, mail waits."""
+    permitted = [host for host in hosts if permits(host.name)]
+    if not permitted:
+        why = f"the MTA-STS policy of {domain} names none of its MX hosts"
+        raise NoWay(Said("4.7.0", why, host=hosts[0].name), permanent=False)
+    return permitted
 
 
 def _preference(exchanger: Exchanger) -> int:

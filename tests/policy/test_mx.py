@@ -168,6 +168,21 @@ class ChoiceTests(SynchronousTestCase):
             way(records)
         self.assertFalse(caught.exception.permanent)
 
+    def test_permitted(self) -> None:
+        """Whom the policy does not name takes no place; where it names none mail waits."""
+        records = [(10, f"evil{n}.mx") for n in range(30)] + [(99, "good.mx")]
+        rng = random.Random(0)
+        known = exchangers(
+            DOMAIN, "ok", records, BOUNDS.names, rng, lambda name: name == "good.mx"
+        )
+        self.assertEqual(["good.mx"], [host.name for host in known.found])
+        self.assertFalse(known.more)
+        for status, found in (("ok", records), ("nodata", [])):
+            with self.assertRaises(NoWay) as caught:
+                exchangers(DOMAIN, status, found, BOUNDS.names, rng, lambda name: False)
+            self.assertEqual("4.7.0", caught.exception.said.status)
+            self.assertFalse(caught.exception.permanent)
+
     def test_kinds(self) -> None:
         """Without IPv6 only IPv4 is tried; who has nothing else waits."""
         four = evolve(BOUNDS, ipv6=False)
