@@ -169,7 +169,7 @@ class ChoiceTests(SynchronousTestCase):
         self.assertFalse(caught.exception.permanent)
 
     def test_permitted(self) -> None:
-        """Whom the policy does not name takes no place; where it names none mail waits."""
+        """Whom the policy does not name takes no place; naming none makes mail wait."""
         records = [(10, f"evil{n}.mx") for n in range(30)] + [(99, "good.mx")]
         rng = random.Random(0)
         known = exchangers(
