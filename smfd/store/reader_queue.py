@@ -66,13 +66,18 @@ def queue_page(
         "after_number": after[1],
         "limit": max(0, min(limit, LONGEST_PAGE)),
     }
-    states = ", ".join(f"'{state}'" for state in choice.states)
-    if choice.site and not choice.entry and len(choice.states) == 1:
-        tables, states = _OF_SITE, f"= {states} AND r.site <> ''"
+    if choice.site and not choice.entry:
+        # Each state has an index of its own.
+        kinds = [(_OF_SITE, f"= '{state}' AND r.site <> ''") for state in choice.states]
     else:
-        tables, states = _OF_ALL, f"IN ({states})"
-    sql = _PAGE.format(tables=tables, states=states, where=where)
-    return [dict(row) for row in connection.execute(sql, values)]
+        states = ", ".join(f"'{state}'" for state in choice.states)
+        kinds = [(_OF_ALL, f"IN ({states})")]
+    found: list[dict[str, Any]] = []
+    for tables, states in kinds:
+        sql = _PAGE.format(tables=tables, states=states, where=where)
+        found += [dict(row) for row in connection.execute(sql, values)]
+    found.sort(key=lambda row: (row["id"], row["number"]))
+    return found[: values["limit"]]
 
 
 def queue_count(connection: sqlite3.Connection, choice: Choice, most: int) -> int:
