@@ -48,7 +48,8 @@ class Kept:
 
     What is refused for ever after our 250 is never lost and never bounced to
     somebody who may not have sent it: it is held in the quarantine of the
-    recipient's domain, with the words of the refusal.
+    recipient's domain, with the words of the refusal.  Who logged in to send it
+    is the sender, and is told.
 
     @ivar lifetime: seconds after which we give up.
     """
@@ -61,6 +62,8 @@ class Kept:
         if answer is not None and answer.code < 300:
             return taken(word, said)
         if answer is not None and permanent(answer):
+            if c.account:
+                return c.outcome(State.FAILED, str(word.said))
             return held(c, f"the next hop refused it: {said}", now)
         return self._due(c, said, now, word)
 
@@ -69,7 +72,9 @@ class Kept:
         return self._due(c, no.said.text, now, Word(c, None, of_site=True))
 
     def expired(self, c: Consignment, words: str, now: float) -> Outcome | None:
-        """Held."""
+        """Held, or told."""
+        if c.account:
+            return Told(self.lifetime).expired(c, words, now)
         if now - c.received <= self.lifetime:
             return None
         return held(c, f"not delivered in {_days(self.lifetime)}: {words}", now)

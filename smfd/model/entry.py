@@ -191,7 +191,7 @@ class Consignment:
         to = self.recipient
         if state is State.DELIVERED and "SUCCESS" in to.notify:
             return "relayed" if to.destination in _FURTHER else "delivered"
-        if state is State.FAILED and to.destination == REMOTE:
+        if state is State.FAILED and (to.destination == REMOTE or self.account):
             return "failed" if not to.notify or "FAILURE" in to.notify else ""
         return ""
 

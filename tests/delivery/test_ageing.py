@@ -158,8 +158,8 @@ class ExpiryTests(AgeingCase):
         self.assertEqual(["delayed"], [row[2] for row in self.notices()])
 
     def test_hosted(self) -> None:
-        """Mail for a hosted domain goes to its quarantine, and no word to anybody."""
-        self.send(Recipient(1, "u@hosted.x", "lmtp"))
+        """A stranger's mail for a hosted domain is held, and no word to anybody."""
+        self.send(Recipient(1, "u@hosted.x", "lmtp"), sender="a@b.x", account="")
         self.world.run(5 * DAY + 600)
         found = self.world.ledger.connection.execute(
             "SELECT destination, category, reason FROM recipients"
@@ -167,6 +167,13 @@ class ExpiryTests(AgeingCase):
         self.assertEqual(("quarantine", "undeliverable"), found[:2])
         self.assertIn("not delivered in 5 days", found[2])
         self.assertEqual([], self.notices())
+
+    def test_colleague(self) -> None:
+        """What a user sent to a hosted domain failed, and he hears it."""
+        self.send(Recipient(1, "u@hosted.x", "lmtp"))
+        self.world.run(5 * DAY + 600)
+        self.assertEqual({"failed": 1}, self.world.states())
+        self.assertEqual(["failed"], [row[2] for row in self.notices()])
 
     def test_held_back(self) -> None:
         """What an operator holds does not grow too old meanwhile."""

@@ -2,7 +2,7 @@
 
 from attrs import evolve
 
-from smfd.model.entry import Asked, Consignment, Outcome, Recipient
+from smfd.model.entry import Asked, Consignment, Outcome, Recipient, State
 from tests.delivery.test_relay import RelayTestCase
 from tests.store.making import make_entry
 
@@ -56,3 +56,32 @@ class AskedTests(RelayTestCase):
         self.hop.says[b"RCPT TO:<V@"] = b"550 5.1.1 nobody\r\n"
         (_, refused) = await self.ends(b"DSN")
         self.assertEqual("undeliverable", refused.category)
+
+    async def test_colleague(self) -> None:
+        """
+        What a server of ours refuses is held, for its sender may be forged; a
+        user who logged in is told.
+        """
+        recipient = Recipient(1, "v@branch.example", "relay")
+        strange = make_entry(recipients=[recipient])
+        ours = evolve(make_entry(recipients=[recipient]), account="a@b.example")
+        late = evolve(ours, id=strange.id[:-1] + "z", received=1.0)
+        relay = self.relay(
+            **{
+                "RCPT TO:<V@": [
+                    b"550 5.1.1 nobody\r\n",
+                    b"550 5.1.1 nobody\r\n",
+                    b"450 4.2.1 not now\r\n",
+                ]
+            }
+        )
+        batch = [*strange.consignments(), *ours.consignments(), *late.consignments()]
+        told = await self.deliver(relay, batch)
+        held, failed, old = (told[c.entry_id, 1] for c in batch)
+        self.assertEqual(("undeliverable", ""), (held.category, held.notice))
+        self.assertEqual(
+            (State.FAILED, "failed", ""), (failed.state, failed.notice, failed.category)
+        )
+        self.assertTrue(failed.detail.startswith("550 5.1.1 host "), failed.detail)
+        self.assertEqual((State.FAILED, "failed"), (old.state, old.notice))
+        self.assertIn("not delivered in 5 days: 450 4.2.1 not now", old.detail)

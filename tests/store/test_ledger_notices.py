@@ -109,7 +109,13 @@ class TellingTests(NoticesCase):
         )
         await self.ended(entry, State.FAILED)
         numbers = [told.number for told in (await self.only()).told]
-        self.assertEqual([1, 4], numbers)
+        self.assertEqual([1, 4, 5], numbers)
+
+    async def test_stranger(self) -> None:
+        """Of what fails on the way to a server of ours no stranger hears."""
+        entry = await self.send([Recipient(1, "b@backup.example", "relay")])
+        await self.ended(evolve(entry, account=""), State.FAILED)
+        self.assertEqual([], await self.ledger.notices())
 
     async def test_arrived(self) -> None:
         """Success is told apart: in a mailbox of ours, or handed on."""
