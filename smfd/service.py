@@ -140,7 +140,7 @@ def _stock(config: Config, reactor: Any) -> Stock:
     counted = quota(config, directory, queue, reactor)
     opinion = reputation(config, counted.bounced, reactor)
     tell, paces = (opinion.deliverability.note,), opinion.deliverability.paces
-    asked = tell, paces.wait, queue.route_of, ledger.settle, paces.whose
+    asked = tell, paces, queue.route_of, ledger.settle
     beyond = onward(config, directory, reactor, maillog, *asked)
     others = beyond.destinations
     far = partial(Runner, elsewhere=others, queue=queue, bounds=bounds(config))

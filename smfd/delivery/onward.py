@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 from smfd.config.schema import Config
 from smfd.delivery.ending import Kept, Told
 from smfd.delivery.forwarding import Forwarding
+from smfd.delivery.pacing import UNPACED, Pacing
 from smfd.delivery.rehearsal import Rehearsal
 from smfd.delivery.relay import RelayDestination, Road, Tell
-from smfd.delivery.relay_round import Pace, at_once
 from smfd.delivery.soon import Settle
 from smfd.delivery.tls_out import TLSOut, tls_out
 from smfd.delivery.tlspolicy import TLSPolicies
@@ -109,33 +109,32 @@ def onward(
     reactor: Any,
     maillog: MailLog,
     tell: Sequence[Tell] = (),
-    pace: Pace = at_once,
+    pacing: Pacing = UNPACED,
     route_of: Callable[[str], str] | None = None,
     settle: Settle | None = None,
-    whose: Whose = its_own,
 ) -> Onward:
     """
     All of them, as the settings have them.
 
     @param directory: knows the next hops of hosted domains.
     @param tell: are told of each try to send to the world.
-    @param pace: how fast the world is sent to.
+    @param pacing: how fast the world is sent to.
     @param route_of: see L{Where <smfd.delivery.where.Where>}.
     @param settle: notes what was taken.
-    @param whose: knows who wants few connections.
     """
     hands, patience = Threads(reactor, "onward", most=2), _patience(config)
     kept = Kept(config.onward.lifetime_days * _DAY)
     told = Told(config.queue.lifetime_days * _DAY, config.queue.bounce_days * _DAY)
-    near, far = _hops(config, reactor, patience), _far(config, reactor, patience, whose)
+    near = _hops(config, reactor, patience)
+    far = _far(config, reactor, patience, pacing.whose)
     safety = tls_out(config, asked := resolver(config.dns, reactor), reactor)
     policies = safety.policies
     tries = Tries(maillog).note
     make = partial(RelayDestination, clock=reactor, home=config.home)
     road = Road(near, hands, tell=tries, settle=settle)
     hosted = partial(_hosted, directory)
-    world = Road(far, hands, policies, pace, _all((tries, *tell)), settle)
-    way = where(config, asked, policies, route_of)
+    world = Road(far, hands, policies, pacing.wait, _all((tries, *tell)), settle)
+    way = where(config, asked, policies, route_of, pacing.spent)
     return Onward(
         (
             make("lmtp", hosted, road, kept),

@@ -122,7 +122,7 @@ class Where:
         return self._hop(hop, site, server.address, own)
 
     def _hop(self, hop: NextHop, site: str, address: str, own: bool) -> NextHop:
-        origin = self.origins.of(site, address, own)
+        origin = self.origins.of(site, address, own, hop.host)
         return evolve(hop, address=address, origin=origin)
 
     async def _all_addresses(self, known: Exchangers) -> tuple[Exchanger, ...]:

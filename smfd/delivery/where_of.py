@@ -16,7 +16,7 @@ from smfd.net.dns import Lookup
 from smfd.net.local_address import is_local
 from smfd.policy.mx import Bounds
 from smfd.policy.networks import networks
-from smfd.policy.origins import Origins
+from smfd.policy.origins import Origins, Spent, never
 from smfd.policy.route import Routes, parse_hop
 
 
@@ -25,15 +25,17 @@ def where(
     resolver: Lookup,
     tls: TLSPolicies,
     route_of: Callable[[str], str] | None = None,
+    spent: Spent = never,
 ) -> Where:
     """
     Who knows the way.
 
     @param route_of: see L{Where}.
+    @param spent: see L{Origins}.
     @raise SystemExit: a password cannot be read.
     """
     settings = config.relay
-    named = origins(settings)
+    named = evolve(origins(settings), spent=spent)
     routes = Routes({route.name: _route(config, route) for route in settings.route})
     way = Where(resolver, tls, bounds(config, named), named, routes, port=settings.port)
     return way if route_of is None else evolve(way, route_of=route_of)

@@ -7,13 +7,21 @@ themselves, bounces and forwards, may have addresses of its own, for that is
 what others complain of.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from zlib import crc32
 
 from attrs import frozen
 
 from smfd.model.origin import ANYWHERE, Origin
 from smfd.policy.srs import is_rewritten
+
+#: Whether an address of ours has sent to a server (its name) all it may today.
+Spent = Callable[[str, str], bool]
+
+
+def never(host: str, source: str) -> bool:
+    """It has not."""
+    return False
 
 
 @frozen
@@ -23,10 +31,12 @@ class Origins:
 
     @ivar mail: of our users' own mail.
     @ivar others: of bounces and forwards; none: the same.
+    @ivar spent: where it has, another is chosen, if there is one that has not.
     """
 
     mail: tuple[Origin, ...] = ()
     others: tuple[Origin, ...] = ()
+    spent: Spent = never
 
     @property
     def ipv6(self) -> bool:
@@ -34,18 +44,24 @@ class Origins:
         named = (*self.mail, *self.others)
         return not named or any(":" in origin.address for origin in named)
 
-    def of(self, site: str, address: str, own: bool) -> Origin:
+    def of(self, site: str, address: str, own: bool, host: str = "") -> Origin:
         """
         The one for a domain's mail.
 
         @param address: the IP address of its server; "" when it is not known.
         @param own: our users wrote it.
+        @param host: the name of the server.
         """
         chosen = self.mail if own else _of_kind(self.others, address) or self.mail
         kind = _of_kind(chosen, address)
-        return (
-            kind[crc32(site.encode(errors="replace")) % len(kind)] if kind else ANYWHERE
-        )
+        if not kind:
+            return ANYWHERE
+        number = crc32(site.encode(errors="replace"))
+        first = kind[number % len(kind)]
+        if not self.spent(host, first.address):
+            return first
+        fresh = [one for one in kind if not self.spent(host, one.address)]
+        return fresh[number % len(fresh)] if fresh else first
 
 
 def is_own(sender: str) -> bool:

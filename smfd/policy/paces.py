@@ -156,6 +156,11 @@ class Paces:
         provider = self.providers.of(host)
         return provider.name, provider.connections
 
+    def spent(self, host: str, source: str) -> bool:
+        """Whether a new address of ours has sent there all that it may today."""
+        now, provider = self.clock(), self.providers.of(host)
+        return self.warm_up.wait(source, provider.name, now) > 0
+
     def slowed(self) -> dict[tuple[str, str], float]:
         """Messages a minute of those who complained, by provider and address."""
         now = self.clock()

@@ -54,6 +54,26 @@ class OriginsTests(SynchronousTestCase):
             self.assertIn(origins.of(site, "2001:db8::9", False), SIX)
             self.assertEqual(own, Origins(FOUR).of(site, "198.51.100.1", False))
 
+    def test_spent(self) -> None:
+        """What a new address may not send any more today goes out from another."""
+        new = FOUR[0].address
+
+        def spent(host: str, source: str) -> bool:
+            return host == "mx.full.example" and source == new
+
+        origins, usual = Origins(FOUR, spent=spent), Origins(FOUR)
+        for site in SITES:
+            asked = (site, "198.51.100.1", True)
+            self.assertEqual(usual.of(*asked), origins.of(*asked, "mx.else.example"))
+            chosen = origins.of(*asked, "mx.full.example")
+            self.assertNotEqual(new, chosen.address)
+            if usual.of(*asked).address != new:
+                self.assertEqual(usual.of(*asked), chosen)
+        alone = Origins(FOUR[:1], spent=spent)
+        self.assertEqual(
+            FOUR[0], alone.of("a", "198.51.100.1", True, "mx.full.example")
+        )
+
     def test_own(self) -> None:
         """What has no sender is a bounce, what has a rewritten one is a forward."""
         self.assertTrue(is_own("ann@example.org"))

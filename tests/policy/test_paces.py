@@ -176,7 +176,10 @@ class WarmUpTests(SynchronousTestCase):
 
     def test_day(self) -> None:
         """What is too much waits for tomorrow; each provider has its own fifty."""
+        self.assertFalse(self.paces.spent("mx.example.org", OURS))
         self.assertEqual(50, self.go(80))
+        self.assertTrue(self.paces.spent("mx.example.org", OURS))
+        self.assertFalse(self.paces.spent("mx.example.org", "192.0.2.1"))
         self.assertEqual(50, self.go(80, "mx.example.net"))
         pause = self.paces.pause("mx.example.org", OURS)
         self.assertEqual(DAY - 3600, pause.seconds)
