@@ -92,6 +92,7 @@ class Onward(Service):
     def stopService(self) -> "Deferred[None]":
         """Finish what is under way, within a deadline; the rest stays due."""
         super().stopService()
+        self.tls.hang_up()
         for hops in self._hops:
             hops.close()
         return Deferred.fromCoroutine(self._stop())

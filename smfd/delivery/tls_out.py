@@ -38,6 +38,10 @@ class TLSOut(MultiService):
         self.tally = tally
         self.policies = policies
 
+    def hang_up(self) -> None:
+        """Wait for no policy any more: we are stopping."""
+        self.https.close()
+
 
 def tls_out(config: Config, resolver: Lookup, reactor: Any) -> TLSOut:
     """All of it, as the settings have it."""

@@ -31,6 +31,7 @@ from zope.interface import implementer
 
 from smfd.model.hop import NextHop
 from smfd.net.dns import DNSTrouble, Lookup
+from smfd.net.smtp_client import Trouble
 from smfd.net.smtp_client_tls import Contexts, Handshake
 from smfd.policy.mx import by_turns, is_public
 from smfd.policy.networks import Networks, within
@@ -90,6 +91,8 @@ class HTTPS:
         self._contexts = Contexts(trusted)
         self._networks = networks
         self._port = port
+        self._asking: set[Deferred[Page]] = set()
+        self._closed = False
 
     def get(self, url: str, largest: int, seconds: float = 60.0) -> "Deferred[Page]":
         """
@@ -123,9 +126,23 @@ class HTTPS:
         largest: int,
         seconds: float,
     ) -> "Deferred[Page]":
+        if self._closed:
+            return defer.fail(NoPage("we are stopping"))
         asking = self._asked(method, url, body, fields, largest)
         d = Deferred.fromCoroutine(asking)
-        return d.addTimeout(seconds, self._reactor).addErrback(_failed)
+        self._asking.add(d)
+        d.addTimeout(seconds, self._reactor).addErrback(_failed)
+        return d.addBoth(self._done, d)
+
+    def _done(self, result: Any, d: "Deferred[Page]") -> Any:
+        self._asking.discard(d)
+        return result
+
+    def close(self) -> None:
+        """Wait for no answer any more, and ask nobody."""
+        self._closed = True
+        for d in list(self._asking):
+            d.cancel()
 
     async def _asked(
         self,
@@ -302,6 +319,8 @@ def _failed(failure: Failure) -> Failure:
     if failure.check(NoPage):
         return failure
     reasons = [failure, *getattr(failure.value, "reasons", ())]
+    if failure.check(Trouble):
+        return Failure(NoPage(failure.getErrorMessage()))
     if any(r.check(defer.TimeoutError, defer.CancelledError) for r in reasons):
         return Failure(NoPage("no answer in time"))
     if any(reason.check(SSL.Error) for reason in reasons):

@@ -7,22 +7,29 @@ certificate that proves nothing hears no EHLO.
 Standards: RFC 8446, RFC 3207, RFC 8996, RFC 7672, RFC 8461.
 """
 
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 from attrs import frozen
 from OpenSSL import SSL
 from OpenSSL.crypto import FILETYPE_ASN1, X509, dump_certificate
 from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
+from twisted.logger import Logger
 from twisted.protocols.tls import TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 from smfd.model.hop import NextHop
+from smfd.net.smtp_client import Trouble
 from smfd.policy.certificate import named
 from smfd.policy.dane import proves
 
 #: Certificates of a chain that are looked at; OpenSSL reads 100 KB of them.
 LONGEST_CHAIN = 10
+
+#: Seconds for which authorities that were read are believed.
+DAY = 86_400.0
 
 #: Who must be signed by an authority that we believe.
 _SIGNED = ("verify", "sts")
@@ -71,7 +78,9 @@ NOT_OFFERED = Proof(
 
 
 class Contexts:
-    """What handshakes have in common; the authorities are read once."""
+    """What handshakes have in common."""
+
+    _log = Logger()
 
     def __init__(self, trusted: Path | None = None) -> None:
         """
@@ -81,16 +90,35 @@ class Contexts:
         self._trusted = trusted
         self._anyone: SSL.Context | None = None
         self._signed: SSL.Context | None = None
+        self._read = 0.0
 
     def handshake(self, hop: NextHop) -> "Handshake":
-        """What C{startTLS} is given, for one connection."""
-        if hop.tls in _SIGNED or hop.watched:
-            if self._signed is None:
-                self._signed = self._believing(_context())
-            return Handshake(hop, self._signed)
+        """
+        What C{startTLS} is given, for one connection.
+
+        @raise Trouble: whom to believe is not known.
+        """
+        if hop.tls in _SIGNED:
+            return Handshake(hop, self._believed())
+        if hop.watched:
+            with suppress(Trouble):
+                return Handshake(hop, self._believed())
         if self._anyone is None:
             self._anyone = _context()
         return Handshake(hop, self._anyone)
+
+    def _believed(self) -> SSL.Context:
+        """Authorities come and go: they are read again each day."""
+        now = monotonic()
+        if self._signed is None or now - self._read > DAY:
+            self._read = now
+            try:
+                self._signed = self._believing(_context())
+            except SSL.Error:
+                self._log.error("{path} has no authorities", path=str(self._trusted))
+        if self._signed is None:
+            raise Trouble(f"whom to believe cannot be read: {self._trusted}")
+        return self._signed
 
     def _believing(self, context: SSL.Context) -> SSL.Context:
         if self._trusted is None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from zope.interface import implementer
 
 from smfd.model.hop import TLSA, NextHop
 from smfd.model.origin import Login
+from smfd.net import smtp_client_tls
 from smfd.net.smtp_client import Patience, Trouble
 from smfd.net.smtp_client_open import Hops
-from smfd.net.smtp_client_tls import Proof
+from smfd.net.smtp_client_tls import DAY, Proof
 from smfd.policy.dane import proves
 from tests.authority import CLIENTS_ONLY, Holder, Speaker, authority
 from tests.delivery.next_hop import Hop
@@ -268,6 +270,37 @@ class NoteTests(SafeCase):
         self.assertEqual("TLSv1.3 sts", line.tls)
         line.client.drop()
         self.assertEqual([b"mx.test"], asked)
+
+    async def test_renewed(self) -> None:
+        """Whom we believe is read again after a day."""
+        server = tls(STRANGER.issue("mx.test"))
+        _, where = self.listen(server)
+        hops = self.hops()
+        where = evolve(where, tls="sts")
+        with self.assertRaises(Trouble):
+            await hops.line(where)
+        STRANGER.write(self.trusted)
+        with self.assertRaises(Trouble):
+            await hops.line(where)
+        now = time.monotonic()
+        self.patch(smtp_client_tls, "monotonic", lambda: now + DAY + 1)
+        line = await hops.line(where)
+        line.client.drop()
+        self.trusted.unlink()
+        self.patch(smtp_client_tls, "monotonic", lambda: now + 3 * DAY)
+        line = await hops.line(where)
+        line.client.drop()
+
+    async def test_nobody_believed(self) -> None:
+        """Where nobody's signature counts, mail that needs one waits."""
+        self.trusted.write_text("no certificate")
+        _, where = self.listen(SERVERS["good"])
+        with self.assertRaises(Trouble) as caught:
+            await self.hops().line(evolve(where, tls="sts"))
+        self.assertIn("whom to believe", str(caught.exception))
+        for hop in (where, evolve(where, watched=True)):
+            line = await self.hops().line(hop)
+            line.client.drop()
 
     async def test_kept(self) -> None:
         """A connection kept for one demand is not used for another."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from smfd.net.dns import Resolver
@@ -160,6 +161,17 @@ class GetTests(HTTPSCase):
             with self.assertRaises(NoPage) as caught:
                 await https.get("https://web.test/", 1000, 0.3)
             self.assertIn("in time", str(caught.exception))
+
+    async def test_close(self) -> None:
+        """Who stops waits for nobody, and asks nobody any more."""
+        https = self.listen(HEAD, close=False)
+        asked = https.get("https://web.test/", 1000, 60.0)
+        while not self.factory.heard:
+            await deferLater(REACTOR, 0.01)
+        https.close()
+        with self.assertRaises(NoPage):
+            await asked
+        self.assertIn("stopping", str(await self.refused(https)))
 
     async def test_where(self) -> None:
         """Nobody is sent to our neighbours, nor in the clear."""

@@ -42,7 +42,9 @@ _mta-sts.bad TXT "v=STSv1; id=1;"
 mta-sts.bad A {web}
 bad MX 10 none.far.test.
 """
+#: The rest of [relay], and then:
 MORE = """
+networks_allowed = ["127.0.0.0/8"]
 [tls_out]
 authorities = "{authorities}"
 reports_from = "postmaster@example.test"
