@@ -36,6 +36,7 @@ from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
 from smfd.delivery.signer import Signer
 from smfd.net.descriptors import raise_limit
+from smfd.net.dns_afresh import Afresh
 from smfd.net.hangup import Hangup, read_again
 from smfd.net.systemd import READY, STOPPING, notify
 from smfd.policy.networks import networks
@@ -284,7 +285,7 @@ def _house(
         workers=scan.workers,
         queue=stock.runner.queue,
         signer=stock.signer,
-        resolver=scan.resolver,
+        resolver=Afresh(scan.resolver),
         https=stock.onward.tls.https,
         rehearsal=stock.onward.rehearsal,
         reputation=stock.reputation,

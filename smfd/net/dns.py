@@ -127,6 +127,10 @@ class Resolver:
             return self._join(waiting, key)
         return self._join(waiting)
 
+    def forget(self, name: str, rdtype: str) -> None:
+        """Ask anew the next time."""
+        self._cache.forget(_key(name, rdtype))
+
     def _join(
         self, waiting: list[Deferred[Answer]], begin: Key | None = None
     ) -> Deferred[Answer]:

@@ -9,6 +9,7 @@ Standards: RFC 1035 §4.2, RFC 5452 §9 (ports and ids), RFC 7766 (TCP).
 
 import socket
 from collections import deque
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import dns.asyncbackend
@@ -21,7 +22,7 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     connectProtocol,
 )
-from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
@@ -85,40 +86,80 @@ class _Waiting:
         self._waiter = None
 
 
-class _Datagrams(DatagramProtocol):
-    def __init__(self, peer: tuple[Any, ...]) -> None:
+class _Datagrams:
+    """
+    A connected datagram socket that the reactor reads.
+
+    Twisted's own writes four lines to the log for each, which are all that is
+    in it when each query has a port of its own.
+    """
+
+    def __init__(self, af: int, peer: tuple[Any, ...], reactor: Any) -> None:
+        """
+        Connected, the kernel drops what comes from anywhere else (RFC 5452 §9.1),
+        and chooses a port that nobody can foresee (§9.2).
+
+        @raise OSError: there is no way to the peer.
+        """
         self.waiting = _Waiting()
-        self._peer = peer
+        self._reactor = reactor
+        self._socket = socket.socket(af, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        try:
+            self._socket.connect(peer)
+        except OSError:
+            self._socket.close()
+            raise
+        reactor.addReader(self)
 
-    def startProtocol(self) -> None:
-        # RFC 5452 §9.1: the kernel drops what comes from anywhere else.
-        transport: Any = self.transport
-        transport.connect(*self._peer)
+    def fileno(self) -> int:
+        """For the reactor; -1 when closed."""
+        return self._socket.fileno()
 
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        self.waiting.put(datagram)
+    def logPrefix(self) -> str:
+        """For the reactor."""
+        return "dns"
 
-    def connectionRefused(self) -> None:
+    def doRead(self) -> None:
+        """Something came."""
+        for _ in range(WAITING):
+            try:
+                self.waiting.put(self._socket.recv(DATAGRAM))
+            except BlockingIOError:
+                return
+            except OSError:
+                # Nobody listens there (ICMP port unreachable).
+                self.waiting.end(Failure(ConnectionRefusedError()))
+                return
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor found an error waiting: nobody listens there."""
+        self.close()
+
+    def send(self, datagram: bytes) -> None:
+        """Send, or lose it, as the network may."""
+        with suppress(BlockingIOError):
+            self._socket.send(datagram)
+
+    def close(self) -> None:
+        """Give the port back; again does no harm."""
+        if self._socket.fileno() >= 0:
+            self._reactor.removeReader(self)
+            self._socket.close()
         self.waiting.end(Failure(ConnectionRefusedError()))
-
-    def stopProtocol(self) -> None:
-        # The epoll reactor closes a socket that has an error waiting, and so
-        # tells us that nobody listens (ICMP port unreachable).
-        self.connectionRefused()
 
 
 class _DatagramSocket(dns.asyncbackend.DatagramSocket):  # type: ignore[misc,name-defined]
-    def __init__(self, af: int, protocol: _Datagrams, backend: "Backend") -> None:
+    def __init__(self, af: int, datagrams: _Datagrams, backend: "Backend") -> None:
         super().__init__(af, socket.SOCK_DGRAM)
-        self._protocol = protocol
+        self._datagrams = datagrams
         self._backend = backend
         self._peer: Any = None
 
     async def sendto(self, what: bytes, destination: Any, timeout: Any) -> int:
         """Send a query to the one peer there is."""
         self._peer = destination
-        transport: Any = self._protocol.transport
-        transport.write(what)
+        self._datagrams.send(what)
         return len(what)
 
     async def recvfrom(self, size: int, timeout: float | None) -> Any:
@@ -126,7 +167,7 @@ class _DatagramSocket(dns.asyncbackend.DatagramSocket):  # type: ignore[misc,nam
         news = self._backend.news
         try:
             wire = await _within(
-                self._protocol.waiting.get(), timeout, self._backend.reactor
+                self._datagrams.waiting.get(), timeout, self._backend.reactor
             )
         except (dns.exception.Timeout, ConnectionRefusedError):
             news.silence()
@@ -136,14 +177,7 @@ class _DatagramSocket(dns.asyncbackend.DatagramSocket):  # type: ignore[misc,nam
 
     async def close(self) -> None:
         """Give the port back."""
-        transport = self._protocol.transport
-        if transport is not None:
-            await _closed(transport.stopListening())
-
-
-async def _closed(d: Any) -> None:
-    if isinstance(d, Deferred):
-        await d
+        self._datagrams.close()
 
 
 class _Stream(Protocol):
@@ -239,10 +273,7 @@ class Backend(dns.asyncbackend.Backend):  # type: ignore[misc,name-defined]
     ) -> Any:
         """Open a socket to C{destination}, (address, port)."""
         if socktype == socket.SOCK_DGRAM:
-            datagrams = _Datagrams(destination)
-            interface = "::" if af == socket.AF_INET6 else ""
-            # RFC 5452 §9.2: port 0 is a port nobody can foresee.
-            self.reactor.listenUDP(0, datagrams, interface, DATAGRAM)
+            datagrams = _Datagrams(af, destination, self.reactor)
             return _DatagramSocket(af, datagrams, self)
         endpoint = TCP6ClientEndpoint if af == socket.AF_INET6 else TCP4ClientEndpoint
         stream = _Stream()

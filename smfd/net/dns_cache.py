@@ -83,6 +83,10 @@ class Cache:
             self._drop(next(iter(self._kept)))
         return answer
 
+    def forget(self, key: Key) -> None:
+        """Whatever was known of it, nothing is."""
+        self._drop(key)
+
     def _seconds(self, answer: Answer | None) -> int:
         if answer is None:
             return self.lifetimes.trouble

@@ -13,7 +13,7 @@ from smfd.config.schema import Config
 from smfd.interfaces import IHands, IStage
 from smfd.net import dns
 from smfd.net.conclusions import Conclusions
-from smfd.net.dns import Lookup
+from smfd.net.dns import Resolver
 from smfd.policy.decide import Policy
 from smfd.policy.scores import SCORES
 from smfd.scan.arc import ARCStage
@@ -45,7 +45,7 @@ class Scan:
     stages: dict[str, IStage]
     services: tuple[IService, ...]
     sources: Sources
-    resolver: Lookup
+    resolver: Resolver
     workers: Workers | None = None
 
     @property

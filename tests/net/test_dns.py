@@ -1,13 +1,15 @@
 """The resolver, against a name server on loopback."""
 
 import socket
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import ILogObserver, globalLogPublisher
 from twisted.trial.unittest import TestCase
 
 from smfd.net.dns import Answer, Budget, DNSTrouble, Resolver
+from smfd.net.dns_afresh import Afresh
 from tests.dns_stub import NameServer
 
 ZONE: dict[str, Any] = {
@@ -69,6 +71,30 @@ class LookupTests(DNSCase):
             self.assertFalse(answer.secure)
         answer = await resolver.lookup("1.2.0.192.in-addr.arpa", "PTR")
         self.assertEqual(("mail.example.org",), answer.records)
+
+    async def test_quiet(self) -> None:
+        """A look-up leaves no line in the daemon's log, where it hid the others."""
+        lines: list[Any] = []
+        observer = cast(ILogObserver, lines.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        await self.resolver().lookup("example.org", "A")
+        self.assertEqual([], lines)
+
+    async def test_afresh(self) -> None:
+        """Who has published what was missing need not wait until we forgot."""
+        resolver = self.resolver()
+        self.server.zone["new.example"] = {}
+        answer = await resolver.lookup("new.example", "A")
+        self.assertEqual("nodata", answer.status)
+        self.server.zone["new.example"] = {"A": ["192.0.2.7"]}
+        answer = await resolver.lookup("new.example", "A")
+        self.assertEqual("nodata", answer.status)
+        afresh = Afresh(resolver)
+        self.assertIsNone(afresh.known("new.example", "A"))
+        for lookup in (afresh, resolver):
+            answer = await lookup.lookup("new.example", "A")
+            self.assertEqual(("192.0.2.7",), answer.records)
 
     async def test_null_mx(self) -> None:
         """A null MX is the root, and is told from a host."""
