@@ -27,6 +27,9 @@ from smfd.proto.reply import Reply
 #: Transactions that break one after the other, until a server is passed over.
 _ENOUGH = 2
 
+#: Seconds that mail waits at most before its way is looked for anew.
+_PAUSE = 900.0
+
 #: Seconds to wait before a message goes to a server (its name, our address).
 Pace = Callable[[str, str], float]
 
@@ -211,6 +214,8 @@ class Round:
         return self.pace(hop.host, hop.origin.address)
 
     def _later(self, shipments: Iterable[Shipment], seconds: float) -> None:
+        # Another address of ours may stand in long before this one may send.
+        seconds = min(seconds, _PAUSE)
         for shipment in shipments:
             c, hop = shipment.consignments[0], self.approach.hop
             word = Word(c, None, PACED, CONGESTED, hop, wait=seconds)

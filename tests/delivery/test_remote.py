@@ -375,6 +375,10 @@ class AnswerTests(WorldCase):
             self.assertEqual("4.4.5", said(outcome).status)
             wait = outcome.next_try - REACTOR.seconds()
             self.assertTrue(20 < wait <= 40, wait)
+        remote._road = evolve(remote._road, pace=lambda host, source: 86_400.0)
+        self.told.clear()
+        (outcome,) = await self.send(letter("u@far.test"), remote)
+        self.assertLess(outcome.next_try, REACTOR.seconds() + 1000)
 
 
 class SoonTests(WorldCase):
