@@ -50,7 +50,7 @@ def _tried(config: Config) -> Iterator[Report]:
     from smfd.ctl.probe_redis import probe_redis
     from smfd.ctl.probe_relay import probe_relay
     from smfd.ctl.probe_rules import probe_rules
-    from smfd.ctl.probe_tls import probe_certificate
+    from smfd.ctl.probe_tls import probe_authorities, probe_certificate
 
     yield from probe.probe_name(config)
     yield from probe.probe_home(config)
@@ -59,6 +59,7 @@ def _tried(config: Config) -> Iterator[Report]:
     yield from probe.probe_ports(config)
     yield from probe_descriptors(config)
     yield from probe_certificate(config)
+    yield from probe_authorities(config)
     yield from probe.probe_stages(config)
     yield from probe.probe_virus(config)
     yield from probe_redis(config)

@@ -1,4 +1,4 @@
-"""The certificate, tried as a client would see it."""
+"""Certificates: ours as a client would see it, and whom we believe."""
 
 import ssl
 from collections.abc import Iterator
@@ -25,6 +25,28 @@ def probe_certificate(config: Config) -> Iterator[Report]:
     yield from _probe(config, tls.certificate, tls.key, config.hostname)
     for sni in tls.sni:
         yield from _probe(config, sni.certificate, sni.key)
+
+
+def probe_authorities(config: Config) -> Iterator[Report]:
+    """Whom other servers' certificates must be signed by can be read."""
+    for table, name in (
+        ("onward", config.onward.authorities),
+        ("tls_out", config.tls_out.authorities),
+    ):
+        if not name:
+            continue
+        path = config.resolve(name)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+        except OSError as failure:
+            why = getattr(failure, "reason", "") or failure.strerror
+            yield error(
+                "authorities",
+                f"{path}: {why}. Mail for servers that must prove themselves would "
+                f"wait. Mend [{table}] authorities.",
+            )
+        else:
+            yield ok("authorities", f"[{table}] {path}")
 
 
 def _probe(

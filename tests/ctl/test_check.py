@@ -167,6 +167,19 @@ class CheckTests(SynchronousTestCase):
         found = self.check("[dns]\noffline = true\n")
         self.assertState(found["rules"], "error", "r.cf:3: ")
 
+    def test_authorities(self) -> None:
+        """Whom we believe must be there, and be certificates."""
+        path = self.home / "ca.pem"
+        for table in ("onward", "tls_out"):
+            more = f'[dns]\noffline=true\n[{table}]\nauthorities = "ca.pem"\n'
+            path.unlink(missing_ok=True)
+            said = self.check(more)["authorities"]
+            self.assertState(said, "error", f"Mend [{table}]")
+            path.write_text("no certificate")
+            self.assertState(self.check(more)["authorities"], "error", "would wait")
+            path.write_bytes((self.home / "tls" / "cert.pem").read_bytes())
+            self.assertState(self.check(more)["authorities"], "ok", table)
+
     def test_dnssec(self) -> None:
         """It says whether a resolver vouches for its answers; else DANE is off."""
         host = "@ SOA ns root 1 1 1 1 1\n@ NS ns\nmx.example.org A 192.0.2.1\n"

@@ -16,7 +16,7 @@ from tests.authority import Holder, authority
 from tests.signed_zones import Unbound, Zone
 from tests.system.house import House
 from tests.system.peers import Postfix
-from tests.system.test_world import ANN, SETTINGS, USER, Sending
+from tests.system.test_world import ANN, USER, Sending
 
 ROOT = authority()
 MAIL = ROOT.issue("right.far.test")
@@ -42,8 +42,13 @@ _mta-sts.bad TXT "v=STSv1; id=1;"
 mta-sts.bad A {web}
 bad MX 10 none.far.test.
 """
-#: The rest of [relay], and then:
-MORE = """
+SETTINGS = """
+[virus]
+engine = "builtin"
+[dns]
+servers = ["127.0.0.1:{dns}"]
+[relay]
+port = {port}
 networks_allowed = ["127.0.0.0/8"]
 [tls_out]
 authorities = "{authorities}"
@@ -115,7 +120,7 @@ class SafeWorldTests(Sending):
         self.addCleanup(self.resolver.stop)
         ports = {"dns": self.resolver.port, "port": port}
         root = ROOT.write(folder / "root.pem")
-        settings = SETTINGS.format(**ports) + MORE.format(authorities=root)
+        settings = SETTINGS.format(authorities=root, **ports)
         self.house = House((ANN,), settings)
         self.addCleanup(self.house.remove)
         web = serving(ROOT.issue(*POLICIES), folder)
