@@ -105,8 +105,7 @@ class Listings(Service):
         """What is wrong with lists, a sentence each."""
         return [
             f"LISTED: {one.zone} has our address {one.address} since"
-            f" {utc(one.since)}: {one.meaning}. Others refuse our mail for it:"
-            " see reputation."
+            f" {utc(one.since)}: {one.meaning}."
             for look in self.looks.values()
             for one in look.listed
         ]

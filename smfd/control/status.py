@@ -60,7 +60,7 @@ async def status(house: House, actor: Actor) -> Document:
             *chain(*found),
             *_limited(house),
             *_touched(house),
-            *(house.reputation.listings.alarms() if house.reputation else ()),
+            *_listed(house),
             *_stressed(house),
             *_ledger(house),
             *_corrupt(counts.get("corrupt", 0)),
@@ -145,6 +145,13 @@ def _limited(house: House) -> list[str]:
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     said = f"Limits reached in 24 hours: {', '.join(names[:10])}{more}."
     return [*([trouble] if trouble else []), *([said] if names else [])]
+
+
+def _listed(house: House) -> list[str]:
+    """Lists that have our addresses, for which others refuse our mail."""
+    if house.reputation is None:
+        return []
+    return [f"{one} Look: reputation." for one in house.reputation.listings.alarms()]
 
 
 def _holds(found: Page[Hold]) -> list[str]:

@@ -196,9 +196,13 @@ WORDS = (
     ),
 )
 
+#: Words that say more than a status that may mean anything.
+SPAM = (
+    Sign(Kind.CONTENT, ("spam", "unsolicited", "suspicious", "content", "bulk mail")),
+)
+
 #: Words that say little.
 VAGUE = (
-    Sign(Kind.CONTENT, ("spam", "unsolicited", "suspicious", "content", "bulk mail")),
     Sign(
         Kind.SERVER,
         (

@@ -11,12 +11,12 @@ Standards: RFC 3463 §3, RFC 5321 §4.2.1, RFC 7372 §3, RFC 7505 §4.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from smfd.model.cause import About, Cause, Kind
 from smfd.policy.cause_codes import SPECIFIC
 from smfd.policy.cause_sign import Sign
-from smfd.policy.cause_words import SILENCE, VAGUE, WORDS
+from smfd.policy.cause_words import SILENCE, SPAM, VAGUE, WORDS
 from smfd.proto.reply import Reply
 
 #: Characters of a reply that are read.
@@ -117,8 +117,6 @@ _STATUSES = {
     "6.3": Kind.CONTENT,
     "6.7": Kind.CONTENT,
     # RFC 3463 §3.8: security and policy.
-    "7.1": _P,
-    "7.2": _P,
     "7.10": _T,
     # RFC 7372 §3: DKIM, SPF, the name of the address, several of them.
     "7.20": _A,
@@ -132,6 +130,9 @@ _STATUSES = {
     "7.29": _A,
     "7.30": _T,
 }
+
+#: RFC 3463 §3.8: those that stand for all that is forbidden.
+_LOOSE = {"7.0": _P, "7.1": _P, "7.2": _P}
 
 _CODES = {
     421: _S,
@@ -163,7 +164,9 @@ def cause(answer: Reply | None, why: str = "") -> Cause:
     sign = (
         _first(SPECIFIC, f"{answer.status} {text}")
         or _first(WORDS, text)
-        or _by_status(answer.status)
+        or _by_status(_STATUSES, answer.status)
+        or _first(SPAM, text)
+        or _by_status(_LOOSE, answer.status)
         or _first(VAGUE, text)
         or Sign(_CODES.get(answer.code, Kind.OTHER))
     )
@@ -199,8 +202,8 @@ def _first(signs: Iterable[Sign], text: str) -> Sign | None:
     return next((sign for sign in signs if sign.is_in(text)), None)
 
 
-def _by_status(status: str) -> Sign | None:
-    kind = _STATUSES.get(status.partition(".")[2])
+def _by_status(known: Mapping[str, Kind], status: str) -> Sign | None:
+    kind = known.get(status.partition(".")[2])
     return None if kind is None else Sign(kind)
 
 

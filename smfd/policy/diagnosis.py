@@ -15,15 +15,9 @@ from smfd.model.cause import Kind
 #: The kinds of what was counted that are no failures.
 SENT, COMPLAINT = "sent", "complaint"
 
-#: Kinds that one account with too much to say brings upon all.
-_SPAMMY = (
-    Kind.UNKNOWN_RECIPIENT.value,
-    Kind.CONTENT.value,
-    Kind.RATE.value,
-    Kind.REPUTATION_ADDRESS.value,
-    Kind.REPUTATION_DOMAIN.value,
-    COMPLAINT,
-)
+#: Kinds that speak of the account itself.  A bad name of ours does not: whoever
+#: sends most has most of those, whoever it was that spoiled it.
+_SPAMMY = (Kind.UNKNOWN_RECIPIENT.value, Kind.CONTENT.value, COMPLAINT)
 
 #: Fewer tries than these say nothing of anybody.
 _FEW = 20
@@ -150,6 +144,7 @@ def _accounts(accounts: Sequence[Tally], all_: Tally) -> Iterable[str]:
 
 
 def _spam(tally: Tally) -> int:
+    """What speaks of spam; complaints are counted by themselves."""
     return tally.complaints + sum(tally.kinds[kind] for kind in _SPAMMY)
 
 

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.model.cause import About, Kind
 from smfd.policy.cause_codes import SPECIFIC
-from smfd.policy.cause_words import SILENCE, VAGUE, WORDS
+from smfd.policy.cause_words import SILENCE, SPAM, VAGUE, WORDS
 from smfd.policy.causes import cause
 from smfd.proto.reply import Reply
 
@@ -44,7 +44,7 @@ class TableTests(SynchronousTestCase):
 
     def test_advice(self) -> None:
         """Whatever it is, the postmaster reads what to do next, in sentences."""
-        signs = (*SPECIFIC, *WORDS, *VAGUE, *SILENCE)
+        signs = (*SPECIFIC, *WORDS, *SPAM, *VAGUE, *SILENCE)
         for advice in {cause(said(f"550 - {kind}")).advice for kind in Kind} | {
             sign.advice for sign in signs if sign.advice
         }:
@@ -52,7 +52,7 @@ class TableTests(SynchronousTestCase):
 
     def test_phrases(self) -> None:
         """Phrases are in small letters with single spaces, as texts are read."""
-        for sign in (*SPECIFIC, *WORDS, *VAGUE, *SILENCE):
+        for sign in (*SPECIFIC, *WORDS, *SPAM, *VAGUE, *SILENCE):
             for phrase in sign.phrases:
                 self.assertEqual(re.sub(r"\s+", " ", phrase.lower()), phrase)
                 self.assertNotIn("@", phrase)

@@ -35,9 +35,11 @@ class AnswerTests(SynchronousTestCase):
             ("yahoo", "mailbox_full", False, 500),
         ]
         text = said(providers, [(ANN, "content", True, 60), (ANN, "sent", False, 9)])
-        self.assertIn(f"{ANN} has 60 of the 100 refusals", text)
+        self.assertIn(f"{ANN} has 60 of the 60 refusals", text)
         self.assertIn(f"user held show {ANN}", text)
-        text = said(providers, [(ANN, "content", True, 40)])
+        text = said(providers, [(ANN, "content", True, 30)])
+        self.assertNotIn(ANN, text)
+        text = said(providers, [(ANN, "reputation_address", False, 40)])
         self.assertNotIn(ANN, text)
         text = said(providers, [(ANN, "mailbox_full", False, 90)])
         self.assertNotIn(ANN, text)
