@@ -179,6 +179,8 @@ def writer(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        # A key that is retired is not to be found in the file either.
+        connection.execute("PRAGMA secure_delete=ON")
         # Before foreign keys count: a table that is made anew is gone for a moment.
         _prepare(connection, path)
         connection.execute("PRAGMA foreign_keys=ON")

@@ -68,6 +68,21 @@ class KeysTests(DirectoryTestCase):
         acts = (await self.directory.acts(HOME)).items
         self.assertEqual("dkim rotate", acts[0].act)
 
+    async def test_erased(self) -> None:
+        """What was erased is not to be found in the file either."""
+        keys = await self.start()
+        await keys.add(HOME, PAIRS[:2], **BY)
+        lines = [line for key in (*PAIRS[0], *PAIRS[1]) for line in key.private.split()]
+        marks = [line for line in lines if len(line) == 64][1:]
+        for key in await keys.keys(HOME):
+            await keys.retire(HOME, key.selector, **BY)
+        self.directory.stopService()
+        for path in self.path.iterdir():
+            found = path.read_bytes()
+            for mark in marks:
+                self.assertNotIn(mark.encode(), found, path.name)
+        self.directory.startService()
+
     async def test_retire(self) -> None:
         """A key that was stolen signs no more; the others do."""
         keys = await self.start()
