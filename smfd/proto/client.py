@@ -153,11 +153,12 @@ class Talk:
         if self._unasked:
             self._break(f"said without being asked: {words(answer)}")
         self._replies.append(answer)
+        if answer.code == 421:
+            # RFC 5321 §3.8: it hangs up, and the other answers never come; what
+            # it said before stands.
+            self.broken = words(answer)
+            self._replies += [answer] * (self._awaited - len(self._replies))
         if len(self._replies) < self._awaited:
-            if answer.code == 421:
-                # RFC 5321 §3.8: it hangs up, and the other answers never come.
-                self._end()
-                raise Unwilling(words(answer))
             return b""
         return self._step()
 
@@ -267,6 +268,8 @@ def envelope(parcel: Parcel, skills: Skills) -> Script:
     MAIL, RCPT, and DATA where there is no BDAT; returns an L{Envelope}.
 
     What is refused of it alone is no fault of the others.
+
+    @raise Unwilling: it hangs up, and has said nothing of anybody.
     """
     refusal = impossible(parcel, skills)
     if refusal is not None:
@@ -277,6 +280,8 @@ def envelope(parcel: Parcel, skills: Skills) -> Script:
     turn = _at_once if "PIPELINING" in skills.words else _step_by_step
     first, answers, data = yield from turn(commands, not chunk)
     answers = [_countable(answer) if first.positive else first for answer in answers]
+    if all(answer.code == 421 for answer in answers):
+        raise Unwilling(words(answers[0]))
     taken = any(answer.positive for answer in answers)
     if chunk:
         return Envelope(tuple(answers), taken, chunk=chunk)

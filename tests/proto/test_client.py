@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.proto.answers import AnswerReader, Garbled, permanent, words
 from smfd.proto.client import (
+    Envelope,
     Parcel,
     Script,
     Skills,
@@ -376,14 +377,32 @@ class ScriptTests(SynchronousTestCase):
                 Talk().begin(login("u", "p", skills))
 
     def test_shutting_down(self) -> None:
-        """Behind a 421 no other answer is waited for (RFC 5321 §3.8)."""
+        """Behind a 421 nothing is waited for; what was said before stands."""
         talk = Talk()
-        parcel = Parcel("", ("a@b.test", "c@b.test"), 1)
+        parcel = Parcel("", ("a@b.test", "c@d.test", "e@f.test"), 1)
         talk.begin(envelope(parcel, Skills(FULL)))
-        with self.assertRaises(Unwilling) as caught:
-            talk.receive(b"250 ok\r\n421 4.3.2 going down\r\n")
-        self.assertEqual("421 4.3.2 going down", str(caught.exception))
+        talk.receive(b"250 ok\r\n550 5.1.1 nobody\r\n421 4.3.2 going down\r\n")
         self.assertTrue(talk.idle)
+        self.assertFalse(talk.result.go)
+        down = "421 4.3.2 going down"
+        told = [words(answer) for answer in talk.result.answers]
+        self.assertEqual(["550 5.1.1 nobody", down, down], told)
+        self.assertEqual(down, talk.broken)
+
+    def test_shutting_down_at_once(self) -> None:
+        """A 421 to all of it says nothing of any recipient."""
+        for said in b"421 4.3.2 down\r\n", b"250 ok\r\n421 4.3.2 down\r\n":
+            talk = Talk()
+            talk.begin(envelope(Parcel("", ("a@b.test",), 1), Skills(FULL)))
+            with self.assertRaises(Unwilling):
+                talk.receive(said)
+
+    def test_shutting_down_halfway(self) -> None:
+        """Who has his copy does not get another, when LMTP ends in between."""
+        talk, yes = Talk(), Reply(250, "", ("ok",))
+        talk.begin(verdicts(Envelope((yes,) * 3, True), lmtp=True))
+        talk.receive(b"250 2.0.0 a has it\r\n421 4.3.2 going down\r\n")
+        self.assertEqual([250, 421, 421], [answer.code for answer in talk.result])
 
     def test_unsafe(self) -> None:
         """Where TLS is required and not offered, no mail is named in the clear."""
