@@ -27,7 +27,7 @@ from smfd.control.pulse import Pulse
 from smfd.control.quota import Quota
 from smfd.control.reputation_settings import Reputation, reputation
 from smfd.control.selftest import SelfTest
-from smfd.delivery.ageing import Ageing, ageing, bounds
+from smfd.delivery.ageing import Ageing, ageing, paced
 from smfd.delivery.leftovers import Leftovers
 from smfd.delivery.maildir import MaildirDestination
 from smfd.delivery.onward import Onward, onward
@@ -144,7 +144,7 @@ def _stock(config: Config, reactor: Any) -> Stock:
     asked = tell, paces, queue.route_of, ledger.settle
     beyond = onward(config, directory, reactor, maillog, *asked)
     others = beyond.destinations
-    far = partial(Runner, elsewhere=others, queue=queue, bounds=bounds(config))
+    far = partial(paced(config), elsewhere=others, queue=queue)
     runner = far(ledger, spool, destinations, Leftovers(spool, quarantine), reactor)
     return Stock(
         annex,

@@ -24,6 +24,7 @@ def disagreements(config: Config) -> Iterator[tuple[Path, str]]:
     yield from _sources(config)
     yield from _sites(config)
     yield from _warm_up(config)
+    yield from _retries(config)
 
 
 def _addresses(config: Config) -> Iterator[tuple[Path, str]]:
@@ -95,6 +96,12 @@ def _warm_up(config: Config) -> Iterator[tuple[Path, str]]:
         if ip_address(new.address) not in ours:
             place = ("reputation", "warm_up", number, "address")
             yield place, f"No [[relay.source]] is {new.address}: nothing leaves there."
+
+
+def _retries(config: Config) -> Iterator[tuple[Path, str]]:
+    if config.queue.retry_first > config.queue.retry_last:
+        said = "The first wait is longer than the longest; lower it, or raise that."
+        yield ("queue", "retry_first"), said
 
 
 def _sites(config: Config) -> Iterator[tuple[Path, str]]:

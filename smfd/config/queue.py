@@ -10,8 +10,8 @@ class Queue:
     """
     Mail for other servers: how much goes at once, how long it is tried.
 
-    A domain whose server is not there is tried again after five minutes, then
-    after twice as long each time, four hours at most, and holds up no other.
+    A domain whose server is not there is tried again after a while, then after
+    twice as long each time, up to a bound, and holds up no other.
     """
 
     connections: int = setting(
@@ -27,6 +27,22 @@ class Queue:
         20,
         low=1,
         high=1000,
+    )
+    # RFC 5321 §4.5.4.1 would have half an hour; greylists want less at first.
+    retry_first: float = setting(
+        "When mail is tried again that could not be sent, or a server that was not "
+        "there: twice as long each time, a tenth more or less.",
+        300.0,
+        unit="seconds",
+        low=1.0,
+        high=86_400.0,
+    )
+    retry_last: float = setting(
+        "The longest that it waits between two tries.",
+        14_400.0,
+        unit="seconds",
+        low=1.0,
+        high=86_400.0,
     )
     warning_hours: float = setting(
         "When the sender hears that his message still waits; 0 is never.",

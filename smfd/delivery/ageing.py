@@ -8,7 +8,8 @@ Standards: RFC 3461 §4.1 (DELAY), RFC 5321 §4.5.4.1.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Protocol
 
 from attrs import frozen
@@ -21,6 +22,7 @@ from twisted.logger import Logger
 from smfd.config.schema import Config
 from smfd.delivery.runner import Runner
 from smfd.delivery.site import Bounds
+from smfd.delivery.sites import patience
 from smfd.model.entry import Consignment, Outcome
 from smfd.store.ids import new_id
 
@@ -164,7 +166,18 @@ def ageing(
     return Ageing(runner, ways, clock, ages)
 
 
+def pauses(config: Config) -> Callable[[int], float]:
+    """How long mail to the world waits between two tries, as the settings have it."""
+    first, last = config.queue.retry_first, config.queue.retry_last
+    return partial(patience, first=first, last=last)
+
+
 def bounds(config: Config) -> Bounds:
     """How much goes out at once, as the settings have it."""
     settings = config.queue
     return Bounds(settings.connections, settings.connections_per_site)
+
+
+def paced(config: Config) -> Callable[..., Runner]:
+    """Makes a runner that is as quick as the settings have it."""
+    return partial(Runner, bounds=bounds(config), patience=pauses(config))

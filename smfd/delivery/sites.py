@@ -54,14 +54,14 @@ _NOWHERE = 600.0
 _FIRST, _LAST = 300.0, 14_400.0
 
 
-def patience(attempts: int) -> float:
+def patience(attempts: int, first: float = _FIRST, last: float = _LAST) -> float:
     """
     Seconds to wait after a try that failed, the C{attempts}-th from 0.
 
     Five minutes at first, doubled each time, four hours at most; scattered by
     a tenth, so that what failed together does not come again together.
     """
-    return min(_LAST, _FIRST * 2.0 ** min(attempts, 20)) * random.uniform(0.9, 1.1)
+    return min(last, first * 2.0 ** min(attempts, 20)) * random.uniform(0.9, 1.1)
 
 
 @frozen

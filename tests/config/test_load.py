@@ -217,6 +217,8 @@ class FaultTests(SynchronousTestCase):
         self.assertFault(text, 2, "dns.timeout", "longer than lifetime")
         text = "[scan]\nworker_deadline = 31"
         self.assertFault(text, 2, "scan.worker_deadline", "longer than a stage")
+        text = "[queue]\nretry_last = 100"
+        self.assertFault(text, 1, "queue.retry_first", "longer than the longest")
         text = "[limits]\nscan_wait = 61.0"
         self.assertFault(text, 2, "limits.scan_wait", "part of")
 

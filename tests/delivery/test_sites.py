@@ -8,6 +8,9 @@ from typing import Any
 from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase
 
+from smfd.config.queue import Queue
+from smfd.config.schema import Config
+from smfd.delivery.ageing import pauses
 from smfd.delivery.site import Bounds
 from smfd.delivery.sites import patience
 from smfd.model.entry import Consignment, Entry, Outcome, State
@@ -427,3 +430,10 @@ class PatienceTests(SynchronousTestCase):
         last: Callable[[int], float] = patience
         self.assertTrue(all(270 <= last(0) <= 330 for _ in range(100)))
         self.assertTrue(all(12_960 <= last(10**9) <= 15_840 for _ in range(100)))
+
+    def test_settings(self) -> None:
+        """Who wants to be quicker, or slower, says so."""
+        settings = Config(path=Path(), queue=Queue(retry_first=20, retry_last=100))
+        wait = pauses(settings)
+        for attempts, seconds in (0, 20), (1, 40), (2, 80), (3, 100), (10**9, 100):
+            self.assertTrue(seconds * 0.9 <= wait(attempts) <= seconds * 1.1)
