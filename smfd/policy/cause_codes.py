@@ -177,10 +177,17 @@ SPECIFIC = (
     # Deutsche Telekom.
     Sign(_ADDRESS, ("a problem occurred*postmaster", "tobr"), _TELEKOM),
     # Orange, La Poste, Free.
-    Sign(_UNKNOWN, ("ofr204_416", "ofr_416")),
+    Sign(_UNKNOWN, ("ofr204_416", "ofr_416", "lpn007_416", "lpn007_426")),
     Sign(_FULL, ("ofr204_417", "ofr_417")),
-    Sign(Kind.RATE, ("ofr004_104", "ofr_104", "trop de connexions"), _ORANGE),
-    Sign(_ADDRESS, ("ofr_506", "ofr_999", "ofr506", "lpn007"), _ORANGE),
+    Sign(
+        Kind.RATE,
+        ("ofr004_104", "ofr_104", "trop de connexions", "service refuse. veuillez es"),
+        _ORANGE,
+    ),
+    Sign(_ADDRESS, ("ofr_506", "ofr_999", "ofr0", "ofr506", "lpn0"), _ORANGE),
+    # Facebook, Charter, Cox.
+    Sign(Kind.POLICY, ("recipient preferences",)),
+    Sign(_ADDRESS, ("aup#",)),
     # Comcast.
     Sign(Kind.RATE, ("rl00000", "rl00001")),
     Sign(_ADDRESS, ("bl00000",)),
@@ -192,7 +199,10 @@ SPECIFIC = (
         " ipcheck.proofpoint.com, and ask for its release there.",
     ),
     Sign(Kind.GREYLISTING, ("internal resource temporarily unavailable",)),
-    Sign(_ADDRESS, ("poor reputation sender", "ct ip reputation")),
+    Sign(
+        _ADDRESS,
+        ("poor reputation sender", "ct ip reputation", "host network not allowed"),
+    ),
     Sign(
         Kind.POLICY,
         (
@@ -219,7 +229,11 @@ SPECIFIC = (
         ),
     ),
     # Lists in the DNS.
-    Sign(_DOMAIN, ("dbl.spamhaus", "surbl", "uribl", "rhsbl", "dbl)"), _DOMAIN_LIST),
+    Sign(
+        _DOMAIN,
+        ("dbl.spamhaus", "surbl", "uribl", "rhsbl", "dbl)", "domain is listed"),
+        _DOMAIN_LIST,
+    ),
     Sign(_ADDRESS, ("/pbl", "pbl.spamhaus", "policy block list"), _HOME_LINE),
     Sign(_ADDRESS, ("spamhaus",), _SPAMHAUS),
     Sign(

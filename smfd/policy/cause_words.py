@@ -13,6 +13,29 @@ _UNKNOWN, _FULL = Kind.UNKNOWN_RECIPIENT, Kind.MAILBOX_FULL
 #: Words that servers have in common.
 WORDS = (
     Sign(_UNKNOWN, ("recipient address rejected: domain not found",)),
+    Sign(
+        Kind.SERVER,
+        ("too many hops", "mail loop", "routing loop", "loops back"),
+        "Mail goes round between servers there. Their administrator must mend that;"
+        " if our own name is among them, see [relay] own and the MX record.",
+    ),
+    Sign(
+        Kind.CONTENT,
+        (
+            "rfc 5322",
+            "rfc5322",
+            "rfc 2822",
+            "message header",
+            "header error",
+            "duplicate header",
+            "addresses in from",
+            "multiple addresses",
+            "line too long",
+            "bare lf",
+        ),
+        "The message is not written as they want it; the sample says what they miss."
+        " The program that wrote it must be mended.",
+    ),
     Sign(Kind.GREYLISTING, ("greylist", "graylist", "grey-list", "gray-list")),
     Sign(
         Kind.TLS,
@@ -28,7 +51,14 @@ WORDS = (
     ),
     Sign(
         Kind.SERVER,
-        ("relay access denied", "relaying denied", "unable to relay", "not relay"),
+        (
+            "relay access denied",
+            "relaying denied",
+            "unable to relay",
+            "not relay",
+            "relay mail",
+            "not a gateway",
+        ),
         "The server that the DNS names for the domain does not know the domain. Its"
         " administrator must mend that, or the MX record.",
     ),
@@ -42,6 +72,9 @@ WORDS = (
             "spf check",
             "spf fail",
             "spf*fail",
+            "spf record",
+            "spf settings",
+            "responsible address",
             "sender policy framework",
             "openspf",
             "dkim",
@@ -73,6 +106,8 @@ WORDS = (
             "domain does not exist",
             "sender verif",
             "hostname not found",
+            "lookup failed",
+            "mismatches client ip",
             "unresolvable",
         ),
     ),
@@ -155,6 +190,7 @@ WORDS = (
             "limit exceeded",
             "exceeded the maximum number",
             "hourly limit",
+            "frequency limited",
             "sending rate",
             "message rate",
         ),
@@ -171,6 +207,19 @@ WORDS = (
             "no such address",
             "does not exist",
             "doesn't exist",
+            "not exist",
+            "nosuchuser",
+            "unknown e-mail",
+            "unknown email",
+            "host unknown",
+            "not our user",
+            "not a registered",
+            "mailbox is frozen",
+            "disabled recipient",
+            "inactive email",
+            "no longer on server",
+            "recipient address rejected.",
+            "#5.1.0 address rejected",
             "not found",
             "mailbox unavailable",
             "mailbox disabled",
@@ -198,7 +247,17 @@ WORDS = (
 
 #: Words that say more than a status that may mean anything.
 SPAM = (
-    Sign(Kind.CONTENT, ("spam", "unsolicited", "suspicious", "content", "bulk mail")),
+    Sign(
+        Kind.CONTENT,
+        (
+            "spam",
+            "unsolicited",
+            "suspicious",
+            "content",
+            "bulk mail",
+            "message filtered",
+        ),
+    ),
 )
 
 #: Words that say little.
@@ -219,6 +278,7 @@ VAGUE = (
             "system problem",
             "overload",
             "shutting down",
+            "not accepting",
         ),
     ),
     Sign(

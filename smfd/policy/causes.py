@@ -96,6 +96,7 @@ _STATUSES = {
     "7.27": _D,
     # RFC 3463 §3.3: the mailbox.
     "2.1": _U,
+    "7.13": _U,
     "2.2": _F,
     "2.3": Kind.SIZE,
     # RFC 3463 §3.4 and §3.5: the system, and the way to it.
@@ -134,6 +135,9 @@ _STATUSES = {
 #: RFC 3463 §3.8: those that stand for all that is forbidden.
 _LOOSE = {"7.0": _P, "7.1": _P, "7.2": _P}
 
+#: RFC 3463 §2: what the subject alone says, whatever the detail.
+_SUBJECTS = {"3": _S, "4": _S, "6": Kind.CONTENT, "7": _P}
+
 _CODES = {
     421: _S,
     431: _S,
@@ -168,6 +172,7 @@ def cause(answer: Reply | None, why: str = "") -> Cause:
         or _first(SPAM, text)
         or _by_status(_LOOSE, answer.status)
         or _first(VAGUE, text)
+        or _by_status(_SUBJECTS, answer.status.rpartition(".")[0])
         or Sign(_CODES.get(answer.code, Kind.OTHER))
     )
     return _caused(sign, permanent=answer.code >= 500)

@@ -7,11 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.model.cause import About, Kind
+import smfd
+from smfd.model.cause import About, Cause, Kind
 from smfd.policy.cause_codes import SPECIFIC
 from smfd.policy.cause_words import SILENCE, SPAM, VAGUE, WORDS
-from smfd.policy.causes import cause
+from smfd.policy.causes import cause, spoken
 from smfd.proto.reply import Reply
+
+SHARED = Path(smfd.__file__).parents[1].parent / "shared"
+BOUNCES = SHARED / "conformance" / "dsn"
+
+#: A reply in a report, folded or not.
+_CODE = re.compile(
+    rb"(?im)^Diagnostic-Code:[ \t]*smtp;[ \t]*([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)"
+)
 
 REPLIES = Path(__file__).with_name("replies.tsv")
 
@@ -56,6 +65,28 @@ class TableTests(SynchronousTestCase):
             for phrase in sign.phrases:
                 self.assertEqual(re.sub(r"\s+", " ", phrase.lower()), phrase)
                 self.assertNotIn("@", phrase)
+
+
+class BouncesTests(SynchronousTestCase):
+    """Refusals that others collected from 77 kinds of servers."""
+
+    def test_all(self) -> None:
+        """Hardly any is without a cause, and those of statuses agree with them."""
+        found: dict[str, Cause] = {}
+        for path in sorted(BOUNCES.rglob("*.eml")):
+            for words in _CODE.findall(path.read_bytes()):
+                text = b" ".join(words.split()).decode("latin-1")
+                answer = spoken(text)
+                if answer is not None and answer.code >= 400:
+                    found[text] = cause(answer)
+        self.assertGreater(len(found), 150)
+        other = [text for text, one in found.items() if one.kind is Kind.OTHER]
+        self.assertLess(len(other) * 20, len(found), other)
+        for text, one in found.items():
+            if re.search("user unknown|no such user", text, re.I):
+                self.assertIs(Kind.UNKNOWN_RECIPIENT, one.kind, text)
+            if "5.2.2" in text:
+                self.assertIs(Kind.MAILBOX_FULL, one.kind, text)
 
 
 class StrangerTests(SynchronousTestCase):
