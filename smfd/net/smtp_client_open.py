@@ -250,8 +250,6 @@ class Hops:
             return line
         except Unwilling as error:
             client.drop()
-            if isinstance(error, Unsafe):
-                note(hop, NOT_OFFERED)
             raise NoSession(str(error), error.answer) from None
         except BaseException:
             client.drop()
@@ -264,6 +262,9 @@ class Hops:
         began = self.reactor.seconds()
         try:
             skills = await client.say(opening(self._name(hop), lmtp, tls), seconds)
+        except Unsafe:
+            note(hop, NOT_OFFERED)
+            raise
         except Trouble as error:
             if self.reactor.seconds() - began >= seconds:
                 # Whoever lets us wait that long lets everybody.

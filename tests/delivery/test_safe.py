@@ -247,6 +247,16 @@ class NoteTests(SafeCase):
             self.assertTrue(note.why or not fault)
             self.assertEqual(got == "refused", not note.good and how != {})
 
+    async def test_no_login(self) -> None:
+        """A server that wants no password is not said to have no TLS."""
+        hop, where = self.listen(SERVERS["good"])
+        with self.assertRaises(Trouble):
+            hops, us = self.hops(), Login("us", "secret")
+            demand = evolve(where, tls="required", login=us)
+            await hops.line(demand, lambda _, p: self.notes.append(p))
+        (note,) = self.notes
+        self.assertEqual(("TLSv1.3", ""), (note.version, note.fault))
+
     async def test_watched(self) -> None:
         """A policy that is only tried costs no mail, and its faults are noted."""
         for name, fault in (
