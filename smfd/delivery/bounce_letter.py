@@ -86,7 +86,7 @@ class Letter:
                 self._body,
                 envid=_envid(notice.asked.envid),
             ),
-            reports=[self._report(told) for told in notice.told],
+            reports=self._reports,
             remark=_MORE if last else "",
         )
         return Entry(
@@ -125,10 +125,25 @@ class Letter:
     def _until(self) -> float:
         return self.notice.received + self.lifetime
 
+    @property
+    def _reports(self) -> list[Report]:
+        """One for each whom the sender knows: those behind an alias are one."""
+        found: dict[tuple[str, str], Report] = {}
+        for told in self.notice.told:
+            report = self._report(told)
+            found.setdefault((report.address.lower(), report.action), report)
+        return list(found.values())
+
     def _report(self, told: Told) -> Report:
         said = _said(told)
+        named = original(told.orcpt) if told.orcpt else None
+        address = told.address
+        if named is not None and told.destination != REMOTE:
+            # RFC 3461 §5.2.7.3: who is behind an alias of ours is its owner's
+            # affair; the sender reads the name that he wrote.
+            address = named[1] or address
         return Report(
-            told.address,
+            address,
             told.kind,
             told.time,
             said.status,
@@ -136,7 +151,7 @@ class Letter:
             said.text,
             said.host,
             self._until if told.kind == "delayed" else 0.0,
-            original(told.orcpt) if told.orcpt else None,
+            named,
             _cause(said),
         )
 
@@ -184,8 +199,9 @@ def _said(told: Told) -> Said:
     # How long is ours; the rest somebody said.
     said = evolve(said, text=_EXPIRED.sub("", said.text, count=1))
     if told.kind in ("delivered", "relayed"):
-        # RFC 3464 §2.3.4: 2.X.X, whatever was said.
-        return evolve(said, status="2.0.0")
+        # RFC 3464 §2.3.4: 2.X.X, whatever was said.  Where it lies in our house
+        # is nobody's business.
+        return evolve(said, status="2.0.0", text=said.text if said.code else "")
     return said if said.status else evolve(said, status=_STATUS[told.kind])
 
 

@@ -34,9 +34,9 @@ class Notice:
     """
     All that is to be said of one message now.
 
-    @ivar header: the message's header as we deliver it, with its CRLF at
-        each line and without the empty line; what is beyond 64 KiB is cut
-        off at a line's end.
+    @ivar header: the message's header as we deliver it, to a stranger without
+        our own trace fields; CRLF at each line, and without the empty line.
+        What is beyond 64 KiB is cut off at a line's end.
     @ivar body: what follows the empty line, when the sender wants all of it
         back (RFC 3461 §4.3) and it is below 64 KiB; else None.
     """

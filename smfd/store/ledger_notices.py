@@ -52,6 +52,10 @@ def _notice(entry_id: str, row: Row, told: tuple[Told, ...], home: str) -> Notic
     received, sender, account, *asked, top, cuts, path, start = row
     start = (_start(os.path.join(home, path)) if path else start) or b""
     wanted = asked_from(*asked)
+    if not account:
+        # Our Received may name the mailbox behind an alias; a stranger sent it
+        # without.
+        top = b""
     return Notice(
         entry_id,
         received,

@@ -20,7 +20,7 @@ from smfd.model.entry import NOTHING, Asked, Entry, Outcome, Recipient, State
 from smfd.model.notice import NoticeKey
 from smfd.store.ids import new_id
 from smfd.store.ledger import LedgerTrouble
-from tests.store.making import REACTOR, SmallHouse, make_entry
+from tests.store.making import REACTOR, SmallHouse, mailbox, make_entry
 
 ANN = "ann@d.example"
 HEADER = b"From: Ann <ann@d.example>\r\nSubject: Hello\r\nMessage-ID: <1@d>\r\n"
@@ -218,6 +218,24 @@ class ToldTests(BounceTestCase):
         general, one = groups(report)
         self.assertEqual("QQ+314", general["original-envelope-id"])
         self.assertEqual("rfc822; Some+one@far.example", one["original-recipient"])
+
+    async def test_alias(self) -> None:
+        """Who is behind an alias of ours stays its owner's affair."""
+        await self.build()
+        name = "rfc822;team@d.example"
+        to = [
+            evolve(mailbox(n), address=f"{who}@d.example", notify="SUCCESS", orcpt=name)
+            for n, who in enumerate(("bob", "eve"), 1)
+        ]
+        entry = evolve(letter(*to, sender="zoe@far.example"), account="")
+        entry = evolve(entry, top=b"Received: by us for <bob@d.example>\r\n")
+        await self.end(entry, State.DELIVERED, State.DELIVERED, detail="mail/d/bob/new")
+        await self.told()
+        (made,) = self.made
+        octets = made.body.data or b""
+        self.assertEqual([("team@d.example", "delivered", "2.0.0")], named(octets))
+        for secret in b"bob", b"eve":
+            self.assertNotIn(secret, octets)
 
     async def test_full(self) -> None:
         """A user of ours may have a small message back whole; nobody else."""
