@@ -36,10 +36,9 @@ async def status(house: House, actor: Actor) -> Document:
     facts = house.facts
     counts = await _counts(house)
     oldest = counts.get("oldest_due")
-    found = await gatherResults(
-        [_risks(house), _held(house), _unprotected(house), _unsigned(house)],
-        consumeErrors=True,
-    )
+    unread = Deferred.fromCoroutine(_unread(house))
+    asked = [_risks(house), _held(house), _unprotected(house), _unsigned(house), unread]
+    found = await gatherResults(asked, consumeErrors=True)
     return {
         "hostname": facts.hostname,
         "version": facts.version,
@@ -172,6 +171,21 @@ def _unprotected(house: House) -> Deferred[list[str]]:
         return [f"{open_}; group list --unprotected."] if found.total else []
 
     return house.groups.unprotected(0).addCallback(said)
+
+
+async def _unread(house: House) -> list[str]:
+    """Reports that come to no mailbox, or that nobody reads there."""
+    if house.reputation is None:
+        return []
+    mail, said = house.reputation.mail, []
+    for name in ("reports_to", "complaints_to"):
+        address = getattr(mail, name)
+        account = await house.directory.account(address) if address else None
+        if address and (account is None or account.address != address):
+            said.append(f"[reputation] {name}: there is no mailbox {address}.")
+        elif address and house.workers is None:
+            said.append(f"[reputation] {name} is not read: no stage has workers.")
+    return said
 
 
 def _unsigned(house: House) -> Deferred[list[str]]:

@@ -127,6 +127,17 @@ class ReputationTests(CtlTestCase):
         self.assertIn("could not be looked up", checks["spf"]["fix"])
         self.assertEqual([], (await show(made, OPERATOR))["dns"])
 
+    async def test_unread(self) -> None:
+        """Reports to a mailbox that is not there, or that nobody reads, are told."""
+        await self.open()
+        mail = evolve(self.ours.mail, reports_to=ANN, complaints_to="fbl@home.example")
+        house = evolve(self.house, reputation=evolve(self.ours, mail=mail))
+        told = " ".join((await status(house, OPERATOR))["warnings"])
+        self.assertIn("complaints_to: there is no mailbox fbl@home.example", told)
+        self.assertIn("reports_to is not read: no stage has workers", told)
+        told = " ".join((await status(self.house, OPERATOR))["warnings"])
+        self.assertNotIn("[reputation]", told)
+
     async def test_empty(self) -> None:
         """Where nothing was sent the page says so; what is no domain is refused."""
         await self.open()
