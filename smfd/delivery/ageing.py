@@ -20,9 +20,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.config.schema import Config
+from smfd.delivery.opinion import patience
 from smfd.delivery.runner import Runner
 from smfd.delivery.site import Bounds
-from smfd.delivery.sites import patience
 from smfd.model.entry import Consignment, Outcome
 from smfd.store.ids import new_id
 

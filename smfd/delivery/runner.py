@@ -19,9 +19,10 @@ from twisted.python.failure import Failure
 
 from smfd.delivery.hand import Hand, Key, key_of
 from smfd.delivery.lanes import Lanes
+from smfd.delivery.opinion import Pauses, patience
 from smfd.delivery.settlement import Settlement, ended
 from smfd.delivery.site import Bounds
-from smfd.delivery.sites import Pauses, Sites, patience
+from smfd.delivery.sites import Sites
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Entry, Outcome, State
 from smfd.store.ledger import Ledger

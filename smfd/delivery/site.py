@@ -57,6 +57,9 @@ class Pace(Enum):
     SLOW = 2
 
 
+#: Seconds that a site is left alone, to be worth a row.
+_WORTH = 30.0
+
 #: How many batches go to a site at first.
 _FIRST = 2
 
@@ -73,6 +76,7 @@ class Site:
     @ivar running: batches under way.
     @ivar limit: how many may be.
     @ivar next_try: when the server may be tried, seconds since the epoch.
+    @ivar noted: the ledger knows that it is not well.
     @ivar well_at: when a batch ended that went well.
     @ivar attempts: how often nobody was there, one time after the other.
     @ivar wake_at: when to look into the ledger again, if nothing happens.
@@ -93,6 +97,7 @@ class Site:
     attempts: int = 0
     why: str = ""
     since: float = 0.0
+    noted: bool = False
     well_at: float = -inf
     pace: Pace = Pace.FRESH
     wake_at: float = inf
@@ -158,6 +163,7 @@ class Site:
         """Take over what is kept of it."""
         self.next_try, self.attempts = state.next_try, state.attempts
         self.why, self.since = state.why, state.since
+        self.noted = bool(state.attempts or state.next_try)
         if self.attempts:
             self.pace = Pace.SLOW
 
@@ -186,13 +192,26 @@ class Site:
         """A batch went well, and took so long; whether that is to be kept."""
         self.well_at = now
         was_down, self.attempts = self.attempts, 0
+        noted, self.noted = self.noted, False
         self.next_try, self.why, self.since = 0.0, "", 0.0
         if seconds > bounds.slow:
             self.pace = Pace.SLOW
-            return bool(was_down)
+            return noted
         self.pace = Pace.QUICK
         self.limit = _FIRST if was_down else min(self.limit + 1, bounds.per_site)
-        return bool(was_down)
+        return noted
+
+    def wait(self, now: float, next_try: float, why: str) -> bool:
+        """
+        The server is there, and wants to be left alone until a time; whether
+        that is to be kept.
+        """
+        self.next_try, self.why = max(self.next_try, next_try), why
+        self.since = self.since or now
+        self.shaken()
+        self.forget_waiting()
+        self.noted = self.noted or next_try > now + _WORTH
+        return self.noted
 
     def others_do(self, since: float) -> bool:
         """Other batches than this one go well since a time, or are under way."""
@@ -206,6 +225,7 @@ class Site:
     def down(self, now: float, next_try: float, why: str) -> None:
         """Nobody was there: all of it waits."""
         self.attempts += 1
+        self.noted = True
         self.next_try, self.why = next_try, why
         self.since = self.since or now
         self.pace, self.limit = Pace.SLOW, 1

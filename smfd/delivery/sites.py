@@ -5,15 +5,11 @@ A site is a domain.  New mail goes from memory while there is room; what finds
 none, and what is to be tried again, is read from the ledger when it is the
 site's turn, as much as one batch takes.  A site whose server is not there is
 left alone as a whole: its mail is not touched and costs nothing.
-
-Standards: RFC 5321 §4.5.4.1 (when to try again).
 """
 
-import random
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
@@ -22,12 +18,13 @@ from twisted.logger import Logger
 from smfd.delivery.alarms import Alarms
 from smfd.delivery.hand import key_of
 from smfd.delivery.known import WRONG, Known
+from smfd.delivery.opinion import Opinion, Pauses
 from smfd.delivery.settlement import Settlement, ended
 from smfd.delivery.site import Bounds, Site, fitting
 from smfd.delivery.tried import tried
 from smfd.delivery.turns import Turn, Turns
 from smfd.interfaces import IDestination
-from smfd.model.entry import REMOTE, Consignment, Outcome, State
+from smfd.model.entry import Consignment, Outcome, State
 from smfd.model.queue import EVERY, Choice, Owed
 from smfd.store.ledger_sites import Share
 from smfd.store.queue import Queue
@@ -49,36 +46,6 @@ _SURVEY = 3600.0
 
 #: Seconds until mail without a destination is looked at again.
 _NOWHERE = 600.0
-
-#: The back-off's bounds in seconds.
-_FIRST, _LAST = 300.0, 14_400.0
-
-
-def patience(attempts: int, first: float = _FIRST, last: float = _LAST) -> float:
-    """
-    Seconds to wait after a try that failed, the C{attempts}-th from 0.
-
-    Five minutes at first, doubled each time, four hours at most; scattered by
-    a tenth, so that what failed together does not come again together.
-    """
-    return min(last, first * 2.0 ** min(attempts, 20)) * random.uniform(0.9, 1.1)
-
-
-@frozen
-class Pauses:
-    """
-    Seconds to wait after so many tries.
-
-    @ivar world: for servers that nobody here answers for.
-    @ivar hosted: for the servers of hosted domains.
-    """
-
-    world: Callable[[int], float] = patience
-    hosted: Callable[[int], float] = patience
-
-    def of(self, c: Consignment) -> Callable[[int], float]:
-        """Those for where it goes."""
-        return self.world if c.recipient.destination == REMOTE else self.hosted
 
 
 class Sites:
@@ -110,7 +77,7 @@ class Sites:
         self._clock = clock
         self._bounds = bounds
         self._delay = delay
-        self._pauses = pauses
+        self._opinion = Opinion(queue, clock, bounds, pauses)
         self._known = Known(queue, clock, bounds)
         self._turns = Turns(bounds)
         self._alarms = Alarms(clock, self._woken)
@@ -172,8 +139,7 @@ class Sites:
         site.forget_waiting()
         ended = [o for o in outcomes if (o.entry_id, o.number) not in site.in_hand]
         site.in_hand.update((o.entry_id, o.number) for o in ended)
-        if ended:
-            self._settlement.settle(ended).addCallback(self._settled, site, ended)
+        self._settle(site, ended)
 
     async def survey(self) -> None:
         """Go through all sites that something is due to."""
@@ -266,7 +232,7 @@ class Sites:
             batch = await self._batch(turn)
             if batch and self._open:
                 outcomes = await self._tried(batch)
-                self._judge(site, batch, outcomes, self._now - began)
+                self._settle(site, self._opinion.of(site, batch, outcomes, began))
             elif batch:
                 site.in_hand.difference_update(map(key_of, batch))
         except Exception:
@@ -322,52 +288,10 @@ class Sites:
         why = f"no destination is named {name}"
         return [c.outcome(State.DUE, why, later) for c in batch]
 
-    def _judge(
-        self,
-        site: Site,
-        batch: Sequence[Consignment],
-        outcomes: Sequence[Outcome],
-        seconds: float,
-    ) -> None:
-        """What a batch says of the site, and of each recipient."""
-        nobody = [o for o in outcomes if o.of_site and o.state is State.DUE]
-        if not nobody:
-            if site.well(self._now, seconds, self._bounds):
-                self._note(site)
-        elif len(nobody) < len(outcomes) or site.others_do(self._now - seconds):
-            site.shaken()
-        else:
-            pause = self._pauses.of(batch[0])
-            self._down(site, nobody[0], pause(site.attempts))
-        site.in_hand.difference_update((o.entry_id, o.number) for o in nobody)
-        of = {key_of(c): c for c in batch}
-        settled = [
-            self._timed(o, of[o.entry_id, o.number])
-            for o in outcomes
-            if not (o.of_site and o.state is State.DUE)
-        ]
-        if settled:
-            d = self._settlement.settle(settled)
-            d.addCallback(self._settled, site, settled)
-
-    def _down(self, site: Site, outcome: Outcome, pause: float) -> None:
-        now = self._now
-        site.down(now, outcome.next_try or now + pause, outcome.detail)
-        self._log.warn(
-            "{site}: nobody there: {why}", site=site.name, why=outcome.detail
-        )
-        self._note(site)
-
-    def _note(self, site: Site) -> None:
-        d = self._queue.note(site.state)
-        d.addErrback(lambda f: self._log.error("not noted: {why}", why=f.value))
-
-    def _timed(self, outcome: Outcome, c: Consignment) -> Outcome:
-        """When to try again; what is read from the ledger counts one too many."""
-        if outcome.state is not State.DUE or outcome.next_try:
-            return outcome
-        pause = self._pauses.of(c)(max(0, c.attempts - 1))
-        return evolve(outcome, next_try=self._now + pause)
+    def _settle(self, site: Site, outcomes: Sequence[Outcome]) -> None:
+        if outcomes:
+            d = self._settlement.settle(outcomes)
+            d.addCallback(self._settled, site, outcomes)
 
     def _settled(self, noted: bool, site: Site, outcomes: Sequence[Outcome]) -> None:
         if not noted:

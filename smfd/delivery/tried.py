@@ -16,7 +16,8 @@ async def tried(
     destination: IDestination, batch: Sequence[Consignment]
 ) -> list[Outcome]:
     """
-    Deliver a batch; what nothing is said of is still due.
+    Deliver a batch; what nothing is said of is still due, and what was not asked
+    is not heard.
 
     One consignment may break the destination: then each is tried alone.
     """
@@ -28,10 +29,12 @@ async def tried(
         (c,) = batch
         _log.failure("{id}: {name} failed", id=c.entry_id, name=destination.name)
         return [c.outcome(State.DUE, f"a fault of ours: {type(error).__name__}")]
-    told = {(o.entry_id, o.number) for o in outcomes}
+    asked = set(map(key_of, batch))
+    answered = [o for o in outcomes if (o.entry_id, o.number) in asked]
+    told = {(o.entry_id, o.number) for o in answered}
     silent = [c for c in batch if key_of(c) not in told]
     return [
-        *outcomes,
+        *answered,
         *(c.outcome(State.DUE, "the destination said nothing") for c in silent),
     ]
 

@@ -205,7 +205,7 @@ class Outcome:
         again, FAILED for ever, CORRUPT when what we have is damaged.
     @ivar detail: where it is (a path relative to the home), or why not.
     @ivar next_try: when DUE: not before, seconds since the epoch; 0 leaves
-        it to the runner.
+        it to the runner.  Of another server: none of its mail before that.
     @ivar category: when DUE: it goes to the quarantine from now on, as this
         category, with the detail as the reason.
     @ivar of_site: it says something of the server and nothing of this

@@ -56,7 +56,10 @@ ON CONFLICT (site) DO UPDATE SET next_try = excluded.next_try,
 """
 
 #: What says nothing is not kept.
-_WELL = "DELETE FROM sites WHERE site = ? AND held = 0 AND route = '' AND attempts = 0"
+_WELL = (
+    "DELETE FROM sites WHERE site = ? AND held = 0 AND route = '' AND attempts = 0"
+    " AND next_try = 0"
+)
 
 
 @frozen

@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock, deferLater
 from zope.interface import implementer
 
+from smfd.delivery.opinion import patience
 from smfd.delivery.runner import Runner
 from smfd.delivery.site import Bounds
-from smfd.delivery.sites import patience
 from smfd.interfaces import IDestination
 from smfd.model.entry import REMOTE, Consignment, Entry, Outcome, State
 from smfd.store.atomic import Disk

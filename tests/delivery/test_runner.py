@@ -121,6 +121,14 @@ class LaneTests(SynchronousTestCase):
         self.put(3)
         self.assertEqual([State.DUE] * 3, [o.state for o in self.told])
 
+    def test_unasked(self) -> None:
+        """What a destination says of others is not believed."""
+        stray = make_entry().consignments()[0]
+        self.destination.answer = lambda batch: done([*batch, stray])
+        self.put(3)
+        self.assertEqual(3, len(self.told))
+        self.assertNotIn(stray.entry_id, [o.entry_id for o in self.told])
+
     def test_close(self) -> None:
         """At the end the batch in hand is finished, and none begun."""
         first: Deferred[list[Outcome]] = Deferred()

@@ -11,8 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from smfd.config.queue import Queue
 from smfd.config.schema import Config
 from smfd.delivery.ageing import pauses
+from smfd.delivery.opinion import patience
 from smfd.delivery.site import Bounds
-from smfd.delivery.sites import patience
 from smfd.model.entry import Consignment, Entry, Outcome, State
 from smfd.model.queue import EVERY, Choice
 from smfd.store.ledger_sites import Share
@@ -139,6 +139,60 @@ class DeadTests(WorldCase):
         self.assertEqual(last, world.tries["dead.x"][-1])
         world.run(5 * HOUR)
         self.assertGreater(world.tries["dead.x"][-1], last + HOUR)
+        world.kill()
+        world.begin()
+        del world.scripts["dead.x"]
+        world.run(5 * HOUR)
+        self.assertEqual({"delivered": 10}, world.states())
+        kept = world.ledger.connection.execute("SELECT count(*) FROM sites")
+        self.assertEqual((0,), kept.fetchone())
+
+    def test_hangs_up(self) -> None:
+        """A server that hangs up after some messages gets the rest bit by bit."""
+        world = self.world()
+
+        def some(batch: Sequence[Consignment]) -> tuple[float, list[Outcome]]:
+            half = len(batch) // 2 + 1
+            return 0.1, taken(batch[:half])[1] + dead(0)(batch[half:])[1]
+
+        world.scripts["some.x"] = some
+        world.commit(letters(500, "some.x"))
+        world.run(120)
+        self.assertEqual({"delivered": 500}, world.states())
+        self.assertLessEqual(world.most["some.x"], 2)
+
+    def test_paced(self) -> None:
+        """Who wants few messages a minute gets few; what waits is not touched."""
+        world = self.world()
+        world.commit(letters(300, "slow.x"), take=False)
+        begun: list[float] = []
+
+        def paced(batch: Sequence[Consignment]) -> tuple[float, list[Outcome]]:
+            now = world.clock.seconds()
+            if begun and now < begun[-1] + 60:
+                later = begun[-1] + 60
+                return 0, [c.outcome(State.DUE, "paced", later) for c in batch]
+            begun.append(now)
+            first, *rest = batch
+            late = [c.outcome(State.DUE, "paced", now + 60) for c in rest]
+            return 0.1, [first.outcome(State.DELIVERED), *late]
+
+        world.scripts["slow.x"] = paced
+        world.runner.queue.changed(["slow.x"])
+        world.run(HOUR)
+        self.assertGreater(world.states()["delivered"], 50)
+        self.assertLess(len(world.tries["slow.x"]), 130)
+        kept = world.ledger.connection.execute("SELECT site, why FROM sites")
+        self.assertEqual([("slow.x", "paced")], kept.fetchall())
+        touched = world.ledger.connection.execute(
+            "SELECT count(*) FROM recipients WHERE state = 'due' AND attempts > 0"
+        )
+        self.assertEqual((0,), touched.fetchone())
+        del world.scripts["slow.x"]
+        world.run(120)
+        self.assertEqual({"delivered": 300}, world.states())
+        kept = world.ledger.connection.execute("SELECT count(*) FROM sites")
+        self.assertEqual((0,), kept.fetchone())
 
     def test_half_open(self) -> None:
         """A server that takes few connections at once is not down."""
@@ -223,6 +277,19 @@ class ShareTests(WorldCase):
         begun = world.states()["delivered"]
         self.assertLess(self.wait_of_live(world, sites[:5], 10), 2.0)
         self.assertGreater(world.states()["delivered"], begun + 1000)
+
+    def test_old_beside_new(self) -> None:
+        """What has piled up for a site goes on, however much is new for it."""
+        world = self.world(per_site=1)
+        old = letters(300, "a.x")
+        world.commit(old, take=False)
+        world.kill()
+        world.begin()
+        for _ in range(400):
+            world.commit(letters(10, "a.x"))
+            world.run(0.05)
+        left = [entry for entry in old if (entry.id, 1) not in world.had]
+        self.assertEqual([], left)
 
     def test_forgotten(self) -> None:
         """Of sites without work a bounded number is remembered."""
