@@ -10,7 +10,7 @@ Standards: RFC 5321 §4.4 (Return-Path).
 import os
 from typing import Any
 
-from attrs import frozen
+from attrs import evolve, frozen
 from twisted.internet.defer import maybeDeferred
 from twisted.logger import Logger
 
@@ -21,12 +21,15 @@ from smfd.format.header import Header, read_header
 from smfd.format.received import date, delivered
 from smfd.model.directory import Refused
 from smfd.model.entry import DESTINATIONS, REMOTE, Entry, Recipient
-from smfd.model.envelope import Envelope
+from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding, Result
 from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Disposition, Fate
+from smfd.policy.forwarded import with_forwards
+from smfd.policy.srs import is_rewritten
+from smfd.proto.address import Address
 from smfd.store.ledger import AlreadyDecided
 
 #: Categories that only the operator may let go, by force and with a reason.
@@ -72,7 +75,8 @@ class _Release:
             origin = await house.reader.record(item["id"].rpartition("-")[0])
             destination = await self._destination()
             record = self._record(origin, body, finding)
-            entry = self._entry(body, destination, record)
+            forward = await self._forward(destination)
+            entry = self._entry(body, destination, record, forward)
             await house.spool.sync(body)
         except BaseException:
             house.spool.discard(body)
@@ -121,7 +125,27 @@ class _Release:
             return REMOTE
         return DESTINATIONS[domain.kind if domain else "local"]
 
-    def _entry(self, body: Body, destination: str, record: Record) -> Entry:
+    async def _forward(self, destination: str) -> Forward:
+        """Where its recipient's mail goes on to now, if it does."""
+        name = self.item["recipient"]
+        local, _, domain = name.rpartition("@")
+        known = await self.house.directory.known(name)
+        forward = Forward(Address(local, domain))
+        if known is not None and known.beyond:
+            return evolve(forward, beyond=known.beyond, keep=known.keep)
+        # An alias has no mailbox, and never had; nor has a sender of forwards.
+        alias = known is not None and bool(known.targets) and not known.keep
+        if destination == "maildir" and (alias or not known and is_rewritten(local)):
+            raise Refused(
+                "conflict",
+                f"{name} has no mailbox, and leads nowhere that it could go to.",
+                "Make one, or lead it elsewhere; or look at it with: quarantine show.",
+            )
+        return forward
+
+    def _entry(
+        self, body: Body, destination: str, record: Record, forward: Forward
+    ) -> Entry:
         address, sender = self.item["recipient"], self.item["sender"]
         now = self.house.clock.seconds()
         mark = f"X-Smfd-Released: {self.item['id']}; {date(now)}\r\n"
@@ -134,7 +158,8 @@ class _Release:
         recipient = Recipient(
             1, address, destination, "released", why, top=top, keeper=keeper
         )
-        return Entry(self.name, now, sender, body, b"", (), (recipient,), record)
+        recipients = with_forwards((recipient,), (forward,))
+        return Entry(self.name, now, sender, body, b"", (), recipients, record)
 
     def _record(
         self, origin: dict[str, Any] | None, body: Body, finding: Finding

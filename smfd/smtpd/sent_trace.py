@@ -21,7 +21,7 @@ from smfd.model.envelope import Forward
 from smfd.model.record import Record
 from smfd.model.transaction import Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
-from smfd.smtpd.forwarded import with_forwards
+from smfd.policy.forwarded import with_forwards
 from smfd.smtpd.trace import KEPT, OURS, asked
 
 

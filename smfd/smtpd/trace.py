@@ -17,8 +17,8 @@ from smfd.model.envelope import Envelope, Forward
 from smfd.model.record import Record
 from smfd.model.transaction import Transaction
 from smfd.model.verdict import Disposition, Fate, Verdict
+from smfd.policy.forwarded import with_forwards
 from smfd.policy.standing import is_authenticated
-from smfd.smtpd.forwarded import with_forwards
 
 #: Fields only we may write (R59); a star stands for any ending.
 OURS = ("return-path", "x-spam-*", "x-virus-*", "x-smfd-*")

@@ -7,6 +7,7 @@ from twisted.internet.defer import DeferredList, fail
 
 from smfd.control import held, tracking
 from smfd.control.release import release
+from smfd.model.directory import Refused
 from smfd.model.finding import Result
 from tests.control.building import OPERATOR, HouseTestCase, later
 
@@ -35,6 +36,35 @@ class ReleaseTests(HouseTestCase):
         )
         self.assertEqual("ann@home.example", done["recipient"])
         self.assertEqual(1, self.scanner.seen)
+
+    async def test_forwarded(self) -> None:
+        """It goes where mail for him goes now, and stays if he keeps a copy."""
+        house = await self.build()
+        names = [await self.receive(), await self.receive()]
+        for name, keep in zip(names, (False, True), strict=True):
+            to = ("zoe@far.example",)
+            await house.directory.put_forward(
+                "ann@home.example", to, keep, actor="uid:test"
+            )
+            done = await release(house, OPERATOR, id=f"{name}-1")
+            found = await house.reader.record(done["released"])
+            assert found is not None
+            rows = found["recipients"]
+            wanted = ["zoe@far.example"] + ["ann@home.example"] * keep
+            self.assertEqual(sorted(wanted), sorted(row["address"] for row in rows))
+
+    async def test_no_mailbox(self) -> None:
+        """What was held for an alias is not put where nobody looks."""
+        house = await self.build()
+        for nobody in "team@home.example", "SRS0=a=b=c=d@home.example":
+            name = await self.receive(to=(nobody,))
+            if nobody.startswith("team"):
+                await house.directory.put_alias(
+                    nobody, ("ann@home.example",), actor="uid:test"
+                )
+            with self.assertRaises(Refused) as caught:
+                await release(house, OPERATOR, id=f"{name}-1")
+            self.assertIn("has no mailbox", caught.exception.sentence)
 
     async def test_ruled(self) -> None:
         """It has the header field that a mail policy put on top for him alone."""
