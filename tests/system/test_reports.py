@@ -43,7 +43,7 @@ class ReportTests(SynchronousTestCase):
         self.addCleanup(self.house.remove)
         self.house.start()
 
-    def send(self, *recipients: str) -> str:
+    def send(self, *recipients: str, notify: str = "FAILURE,DELAY") -> str:
         """Ann writes; the id of her message."""
         letter = EmailMessage()
         letter["From"], letter["To"], letter["Subject"] = ANN, "you: ;", "Hello"
@@ -54,8 +54,8 @@ class ReportTests(SynchronousTestCase):
             client.login(ANN, self.house.made["users"][ANN])
             client.mail(ANN, ["RET=HDRS", "ENVID=QQ314"])
             for recipient in recipients:
-                orcpt = f"ORCPT=rfc822;{recipient}"
-                self.assertEqual(250, client.rcpt(recipient, [orcpt])[0])
+                asked = [f"NOTIFY={notify}", f"ORCPT=rfc822;{recipient}"]
+                self.assertEqual(250, client.rcpt(recipient, asked)[0])
             code, text = client.data(letter.as_bytes(policy=SMTP))
         self.assertEqual(250, code, text)
         return id_of(text.decode())
@@ -64,6 +64,8 @@ class ReportTests(SynchronousTestCase):
         """What Ann was told, by the message that it is about."""
         found: dict[str, list[bytes]] = {}
         for message in self.house.mailbox(ANN):
+            if b"multipart/report" not in message:
+                continue
             about = _ABOUT.search(message)
             assert about is not None, message
             found.setdefault(about[1].decode(), []).append(message)
@@ -100,6 +102,17 @@ class ReportTests(SynchronousTestCase):
         self.assertTrue(each[0]["diagnostic-code"].startswith("smtp; 550 "))
         self.assertNotIn(USER.encode(), report)
         # Nor is anything left of it but the record.
+        self.house.until(lambda: self.house.ctl("status")["queue"] == 0)
+
+    def test_arrived(self) -> None:
+        """Who asks hears that it is in the mailbox, and once; who does not, nothing."""
+        self.send(ANN)
+        entry = self.send(ANN, notify="SUCCESS")
+        self.house.until(lambda: len(self.house.mailbox(ANN)) == 3)
+        ((about, (report,)),) = self.house.until(self.reports).items()
+        self.assertEqual(entry, about)
+        self.assertIn(b"\r\nAction: delivered\r\nStatus: 2.0.0\r\n", report)
+        self.assertNotIn(b"Diagnostic-Code", report)
         self.house.until(lambda: self.house.ctl("status")["queue"] == 0)
 
     def test_killed(self) -> None:
