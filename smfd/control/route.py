@@ -24,6 +24,9 @@ async def _found(house: House, domain: str, live: bool) -> Document:
         name = parse_domain(domain)
     except ValueError as error:
         raise Refused("invalid", str(error)) from None
+    if await house.directory.is_hosted(name):
+        hint = f"domain show {name} says where its mail goes."
+        raise Refused("conflict", f"{name} is hosted here.", hint)
     document = {"domain": name, "tried": live, "refusal": "", "servers": []}
     try:
         found = await house.rehearsal.of(name, live)

@@ -27,6 +27,7 @@ from smfd.delivery.word import Word
 from smfd.interfaces import IDestination, IHands
 from smfd.model.attempt import Attempt
 from smfd.model.entry import Consignment, Outcome, State, site_of
+from smfd.model.said import parse_said
 from smfd.net.smtp_client_open import Hops
 from smfd.policy.mx import NoWay
 from smfd.policy.origins import is_own
@@ -228,7 +229,8 @@ class RelayDestination:
     def _tell(self, outcome: Outcome, attempt: Attempt) -> None:
         state = State.HELD if outcome.category else outcome.state
         try:
-            self._road.tell(evolve(attempt, state=state))
+            status = parse_said(outcome.detail).status
+            self._road.tell(evolve(attempt, state=state, status=status))
         except Exception:
             # What others make of it must not cost a delivery its note.
             self._log.failure("{id}: a try was not told", id=outcome.entry_id)

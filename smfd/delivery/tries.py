@@ -61,7 +61,10 @@ def _said(attempt: Attempt) -> str:
 
 
 def _dsn(attempt: Attempt) -> str:
-    """The status of the answer, as far as it fits what it came to."""
+    """The status of the answer, or ours, as far as it fits what it came to."""
     digit = _CLASS.get(attempt.state, "5")
-    status = attempt.answer.status if attempt.answer is not None else ""
-    return status if status.startswith(digit) else f"{digit}.0.0"
+    theirs = attempt.answer.status if attempt.answer is not None else ""
+    for status in (theirs, attempt.status):
+        if status.startswith(digit):
+            return status
+    return f"{digit}.0.0"

@@ -22,6 +22,7 @@ class Attempt:
     @ivar state: what it came to: DELIVERED, DUE to be tried again, FAILED, or
         HELD where a person must look.
     @ivar port: of the server, or 0.
+    @ivar status: the enhanced status code of what it came to, or "".
     @ivar delays: seconds: in the queue, in hand, until there was a connection,
         and for the transaction; none where there was no try.
     """
@@ -37,6 +38,7 @@ class Attempt:
     state: State = State.DUE
     delays: tuple[float, ...] = ()
     port: int = 0
+    status: str = ""
 
     @property
     def site(self) -> str:

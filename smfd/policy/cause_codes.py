@@ -56,6 +56,14 @@ _PROVED = (
 SPECIFIC = (
     # Exchange Online refuses unknown recipients so, with a number as if of spam.
     Sign(_UNKNOWN, ("5.4.1 recipient address rejected: access denied",)),
+    # We ourselves.
+    Sign(
+        Kind.SERVER,
+        ("5.4.6 mail for * would come back to us",),
+        "Mail for that domain leads back to us, and it is not hosted here. Host it, or"
+        " send it elsewhere (smfdctl queue reroute); else its MX records are wrong.",
+        About.US,
+    ),
     # Google.
     Sign(
         Kind.RATE,

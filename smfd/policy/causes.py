@@ -73,6 +73,12 @@ _ADVICE = {
     Kind.OTHER: "They do not say why. Read the sample, and ask their postmaster.",
 }
 
+#: The same, where it is for ever: nothing is tried again.
+_FOR_EVER = {
+    Kind.SERVER: "Their server is set up wrongly, or the DNS leads nowhere that takes"
+    " their mail. The sender has been told; only their postmaster can mend it.",
+}
+
 #: A code, perhaps with a status, and who said it: as replies are written down.
 _SPOKEN = re.compile(
     r"([245][0-9]{2}) (?:([245]\.[0-9]{1,3}\.[0-9]{1,3})(?=[ :]|\Z))?"
@@ -218,6 +224,6 @@ def _caused(sign: Sign, permanent: bool) -> Cause:
         sign.kind,
         sign.about or _ABOUT[sign.kind],
         permanent,
-        sign.advice or _ADVICE[sign.kind],
+        sign.advice or (permanent and _FOR_EVER.get(sign.kind)) or _ADVICE[sign.kind],
         slow,
     )

@@ -390,5 +390,6 @@ def _extensions(answer: Reply) -> dict[str, str]:
     found = {}
     for line in answer.lines[1:]:
         word, _, rest = line.strip().upper().partition(" ")
-        found[word] = rest.strip()
+        if word:
+            found[word] = rest.strip()
     return found

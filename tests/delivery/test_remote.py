@@ -158,6 +158,7 @@ class OrderTests(WorldCase):
             state = FAILED if code else DUE
             self.assertEqual((state, not code), (told.state, told.of_site), domain)
             self.assertEqual((state, ""), (self.told[0].state, self.told[0].host))
+            self.assertEqual(status, self.told[0].status)
 
     async def test_dns_faults(self) -> None:
         """However name servers fail, no mail comes back; what is known is used."""

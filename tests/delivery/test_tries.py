@@ -46,6 +46,10 @@ class TriesTests(SynchronousTestCase):
             Attempt(5.0, self.letter, *a, said, "", State.FAILED, delays, 25)
         )
         self.tries.note(Attempt(5.0, self.letter, "", why="no such domain"))
+        why, gone = "550 5.1.2: it is not there", State.FAILED
+        self.tries.note(
+            Attempt(5.0, self.letter, "", why=why, state=gone, status="5.1.2")
+        )
         begin = f"{entry}: to=<u@far.test>, relay=a.mx[192.0.2.1]:25, delay=2.00, "
         begin += "delays=1.00/0.25/0.50/0.25, tls=TLSv1.3 dane, "
         none = f"{entry}: to=<u@far.test>, relay=none, delay=0.00, "
@@ -55,6 +59,7 @@ class TriesTests(SynchronousTestCase):
                 begin + "dsn=4.2.1, status=deferred (450 4.2.1 later; please)",
                 begin + "dsn=5.0.0, status=bounced (550 no)",
                 none + "dsn=4.0.0, status=deferred (no such domain)",
+                none + f"dsn=5.1.2, status=bounced ({why})",
             ],
             self.lines(),
         )

@@ -59,6 +59,17 @@ class TableTests(SynchronousTestCase):
         }:
             self.assertRegex(advice, r"\A[A-Z].*[^.]\.\Z")
 
+    def test_for_ever(self) -> None:
+        """Of what is not tried again nobody reads that it is, and to wait."""
+        for said, about, words in (
+            ("451 4.4.4: no address", About.THEM, "tried again"),
+            ("550 5.4.4: no address", About.THEM, "only their postmaster"),
+            ("554 5.4.6: mail for b.example would come back to us", About.US, "Host"),
+        ):
+            found = cause(None, said)
+            self.assertEqual((Kind.SERVER, about), (found.kind, found.about))
+            self.assertIn(words, found.advice)
+
     def test_phrases(self) -> None:
         """Phrases are in small letters with single spaces, as texts are read."""
         for sign in (*SPECIFIC, *WORDS, *SPAM, *VAGUE, *SILENCE):

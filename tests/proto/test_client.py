@@ -414,6 +414,12 @@ class ScriptTests(SynchronousTestCase):
                 sent += talk.receive(b"250 hop\r\n")
             self.assertEqual(b"EHLO mx.test\r\n", sent)
 
+    def test_empty_line(self) -> None:
+        """A line of the answer to EHLO that names nothing offers nothing."""
+        answer = b"250-hop\r\n250- \r\n250-\r\n250 SIZE 5\r\n"
+        _, result = self.run_script(hello("mx.test", secure=True), answer)
+        self.assertEqual({"SIZE": "5"}, result.words)  # type: ignore[attr-defined]
+
     def test_after_tls(self) -> None:
         """The second EHLO counts, and not what was said in the clear."""
         _, result = self.run_script(hello("mx.test", secure=True), b"250 hop\r\n")
