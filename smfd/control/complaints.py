@@ -13,6 +13,8 @@ from typing import Any
 from attrs import frozen
 from twisted.internet.defer import Deferred
 
+from smfd.control.report_mail import proven_sender
+
 #: RFC 5965 §7.3: what a person, or his filter, called our mail.
 _BAD = ("abuse", "fraud", "virus")
 
@@ -51,7 +53,6 @@ class Complaints:
             raise ValueError("it is about no message that a user of ours sent")
         if words.get("kind") not in _BAD or not await self.first(name):
             return
-        sender = words.get("sender")
-        by = sender[:253] if isinstance(sender, str) else ""
-        self.tell(str(found["record"].get("sender") or ""), account, by)
+        sender = str(found["record"].get("sender") or "")
+        self.tell(sender, account, proven_sender(words))
         await self.held(account)

@@ -4,14 +4,11 @@ from collections.abc import Collection
 from typing import Any
 
 from smfd.control.house import Actor, Document, House
+from smfd.control.reports import told_of
 from smfd.control.reputation import reputation_of
 from smfd.control.times import utc
-from smfd.model.directory import Refused
 from smfd.policy.dmarc_answer import Seen, dmarc_answer
-from smfd.store.directory_rules import domain_name
 from smfd.store.dmarc_reports import Kept, Source
-
-_DAY = 86_400
 
 
 async def show(
@@ -28,13 +25,8 @@ async def show(
 
     @param days: so many back; a report counts by the end of its time.
     """
-    domain = domain_name(name)
-    if not await house.directory.is_hosted(domain):
-        raise Refused("unknown", f"{domain} is not hosted here.")
-    if not 1 <= days <= 400:
-        raise Refused("invalid", f"{days} days cannot be shown.", "Write 1 to 400.")
+    domain, since = await told_of(house, name, days)
     ours = reputation_of(house)
-    since = int(house.clock.seconds()) - days * _DAY
     found = await ours.reports.summary(domain, since, limit, offset)
     addresses = {*ours.listings.looks, *ours.listings.addresses}
     seen = [_seen(one, addresses) for one in found.sources]

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from smfd.control.report_mail import proven_sender
 from smfd.format.dmarc_report import report_of
 from smfd.store.dmarc_reports import DMARCReports
 
@@ -46,8 +47,7 @@ class DMARCMail:
                     domain=report.domain,
                 )
                 continue
-            sender = said.get("sender")
-            proven = sender[:253] if isinstance(sender, str) else ""
-            await self.reports.put(report, proven, self.clock.seconds())
+            now = self.clock.seconds()
+            await self.reports.put(report, proven_sender(said), now)
         for why in said.get("wrong") or ():
             raise ValueError(str(why)[:200])

@@ -125,3 +125,9 @@ class ReportMail(Service):
     def _said(self, data: bytes) -> Deferred[Any]:
         d = self.workers.submit(self.job, Body(len(data), data), self.arguments)
         return d.addTimeout(_PATIENCE, self.clock)
+
+
+def proven_sender(said: Any) -> str:
+    """The domain that a worker found to have sent a letter, or ""."""
+    sender = said.get("sender") if isinstance(said, dict) else None
+    return sender[:253] if isinstance(sender, str) else ""

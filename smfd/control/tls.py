@@ -3,14 +3,11 @@
 from typing import Any
 
 from smfd.control.house import Actor, Document, House
+from smfd.control.reports import told_of
 from smfd.control.reputation import reputation_of
 from smfd.control.times import utc
-from smfd.model.directory import Refused
 from smfd.policy.tls_answer import Failed, tls_answer
-from smfd.store.directory_rules import domain_name
 from smfd.store.tls_received import Fault, Received
-
-_DAY = 86_400
 
 
 async def show(
@@ -27,12 +24,7 @@ async def show(
 
     @param days: so many back; a report counts by the end of its time.
     """
-    domain = domain_name(name)
-    if not await house.directory.is_hosted(domain):
-        raise Refused("unknown", f"{domain} is not hosted here.")
-    if not 1 <= days <= 400:
-        raise Refused("invalid", f"{days} days cannot be shown.", "Write 1 to 400.")
-    since = int(house.clock.seconds()) - days * _DAY
+    domain, since = await told_of(house, name, days)
     received = reputation_of(house).tls
     found = await received.summary(domain, since, limit, offset)
     failed = [Failed(f.result, f.host, f.number, f.reporters) for f in found.faults]

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from smfd.control.report_mail import proven_sender
 from smfd.format.tlsrpt import read_report
 from smfd.store.tls_received import TLSReceived
 
@@ -39,11 +40,9 @@ class TLSMail:
         @raise ValueError: they are none.
         """
         found = said.get("tls") if isinstance(said, dict) else None
-        sender = said.get("sender") if isinstance(said, dict) else ""
-        proven = sender[:253] if isinstance(sender, str) else ""
         for text in found[:_MOST] if isinstance(found, list) else ():
             if isinstance(text, str) and len(text) <= _LONGEST:
-                await self._one(text, proven)
+                await self._one(text, proven_sender(said))
 
     async def _one(self, text: str, sender: str) -> None:
         report = read_report(text.encode())

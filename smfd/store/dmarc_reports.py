@@ -8,11 +8,7 @@ from twisted.internet.defer import Deferred
 
 from smfd.format.dmarc_report import Report
 from smfd.store.directory_pages import LONGEST
-from smfd.store.reputation_file import ReputationFile
-
-#: Reports that are kept of one domain, and in all; the oldest go.
-_OF_DOMAIN = 5_000
-_ALL = 50_000
+from smfd.store.reputation_file import ReputationFile, keep_latest
 
 #: Addresses that are told apart in a summary.
 _SOURCES = 100
@@ -112,20 +108,8 @@ def _put(
         "INSERT INTO report_rows VALUES (?,?,?,?,?,?,?,?)",
         [(made.lastrowid, *astuple(row)) for row in report.rows],
     )
-    _forget(connection, "WHERE domain=?", (report.domain,), _OF_DOMAIN)
-    _forget(connection, "", (), _ALL)
+    keep_latest(connection, "reports", report.domain)
     return True
-
-
-def _forget(
-    connection: sqlite3.Connection, where: str, values: tuple[str, ...], most: int
-) -> None:
-    """The oldest reports go when there are too many, and their rows with them."""
-    connection.execute(
-        f"DELETE FROM reports WHERE id IN (SELECT id FROM reports {where}"
-        " ORDER BY id DESC LIMIT -1 OFFSET ?)",
-        (*values, most),
-    )
 
 
 def _summary(

@@ -24,7 +24,12 @@ T = TypeVar("T")
 #: The file in the home.
 FILE = "reputation.db"
 
-_VERSION = 3
+_VERSION = 4
+
+#: Reports that are kept of one domain, and in all; the oldest go.
+OF_DOMAIN = 5_000
+OF_ALL = 50_000
+
 _TABLES = """
 CREATE TABLE counts (
     day INTEGER NOT NULL,
@@ -81,6 +86,29 @@ CREATE TABLE report_rows (
     detail TEXT NOT NULL
 );
 CREATE INDEX report_rows_of ON report_rows(report);
+CREATE TABLE tls_reports (
+    id INTEGER PRIMARY KEY,
+    domain TEXT NOT NULL,
+    reporter TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    begins INTEGER NOT NULL,
+    ends INTEGER NOT NULL,
+    received REAL NOT NULL,
+    good INTEGER NOT NULL,
+    bad INTEGER NOT NULL,
+    UNIQUE (domain, reporter, sender, name, kind)
+);
+CREATE INDEX tls_reports_end ON tls_reports(domain, ends);
+CREATE TABLE tls_faults (
+    report INTEGER NOT NULL REFERENCES tls_reports(id) ON DELETE CASCADE,
+    result TEXT NOT NULL,
+    host TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    why TEXT NOT NULL
+);
+CREATE INDEX tls_faults_of ON tls_faults(report);
 CREATE TABLE tally (
     day INTEGER NOT NULL,
     domain TEXT NOT NULL,
@@ -174,6 +202,30 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def keep_latest(connection: sqlite3.Connection, table: str, domain: str) -> None:
+    """
+    Reports of a table go, with their rows, when there are too many.
+
+    @param domain: the one that has one more.
+    """
+    _forget(connection, table, "WHERE domain=?", (domain,), OF_DOMAIN)
+    _forget(connection, table, "", (), OF_ALL)
+
+
+def _forget(
+    connection: sqlite3.Connection,
+    table: str,
+    where: str,
+    values: tuple[str, ...],
+    most: int,
+) -> None:
+    connection.execute(
+        f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} {where}"
+        " ORDER BY id DESC LIMIT -1 OFFSET ?)",
+        (*values, most),
+    )
 
 
 def _together(

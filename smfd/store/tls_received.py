@@ -8,44 +8,10 @@ from twisted.internet.defer import Deferred
 
 from smfd.format.tlsrpt import Outcome, TLSReport
 from smfd.store.directory_pages import LONGEST
-from smfd.store.reputation_file import ReputationFile
-
-#: Reports that are kept of one domain, and in all; the oldest go.
-_OF_DOMAIN = 5_000
-_ALL = 50_000
+from smfd.store.reputation_file import ReputationFile, keep_latest
 
 #: Faults that are told apart in a summary.
 _FAULTS = 100
-
-_TABLES = (
-    """
-    CREATE TABLE IF NOT EXISTS tls_reports (
-        id INTEGER PRIMARY KEY,
-        domain TEXT NOT NULL,
-        reporter TEXT NOT NULL,
-        sender TEXT NOT NULL,
-        name TEXT NOT NULL,
-        kind TEXT NOT NULL,
-        begins INTEGER NOT NULL,
-        ends INTEGER NOT NULL,
-        received REAL NOT NULL,
-        good INTEGER NOT NULL,
-        bad INTEGER NOT NULL,
-        UNIQUE (domain, reporter, sender, name, kind)
-    )
-    """,
-    "CREATE INDEX IF NOT EXISTS tls_reports_end ON tls_reports(domain, ends)",
-    """
-    CREATE TABLE IF NOT EXISTS tls_faults (
-        report INTEGER NOT NULL REFERENCES tls_reports(id) ON DELETE CASCADE,
-        result TEXT NOT NULL,
-        host TEXT NOT NULL,
-        number INTEGER NOT NULL,
-        why TEXT NOT NULL
-    )
-    """,
-    "CREATE INDEX IF NOT EXISTS tls_faults_of ON tls_faults(report)",
-)
 
 
 @frozen
@@ -125,11 +91,6 @@ class TLSReceived:
         return self.file.run(_summary, domain, since, limit, offset)
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
-    for table in _TABLES:
-        connection.execute(table)
-
-
 def _put(
     connection: sqlite3.Connection,
     report: TLSReport,
@@ -137,7 +98,6 @@ def _put(
     sender: str,
     now: float,
 ) -> bool:
-    _prepare(connection)
     of = outcome.domain.lower(), report.organization, sender, report.id, outcome.kind
     when = int(report.begin), int(report.end), now
     made = connection.execute(
@@ -154,25 +114,13 @@ def _put(
             for f in outcome.failures
         ],
     )
-    _forget(connection, "WHERE domain=?", of[:1], _OF_DOMAIN)
-    _forget(connection, "", (), _ALL)
+    keep_latest(connection, "tls_reports", of[0])
     return True
-
-
-def _forget(
-    connection: sqlite3.Connection, where: str, values: tuple[str, ...], most: int
-) -> None:
-    connection.execute(
-        f"DELETE FROM tls_reports WHERE id IN (SELECT id FROM tls_reports {where}"
-        " ORDER BY id DESC LIMIT -1 OFFSET ?)",
-        (*values, most),
-    )
 
 
 def _summary(
     connection: sqlite3.Connection, domain: str, since: int, limit: int, offset: int
 ) -> TLSSummary:
-    _prepare(connection)
     of = "domain=? AND ends >= ?"
     total, good, bad = connection.execute(
         "SELECT count(*), coalesce(sum(good), 0), coalesce(sum(bad), 0)"

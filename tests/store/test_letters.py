@@ -6,7 +6,7 @@ from pathlib import Path
 from attrs import evolve
 
 from smfd.format.dmarc_report import Report, Row
-from smfd.store import dmarc_reports
+from smfd.store import reputation_file
 from smfd.store.dmarc_reports import DMARCReports
 from smfd.store.letters import LONGEST, Letters
 from smfd.store.threads import Threads
@@ -126,7 +126,7 @@ class ReportsTests(FileTestCase):
 
     async def test_bounded(self) -> None:
         """The oldest reports go, and their rows with them."""
-        self.patch(dmarc_reports, "_OF_DOMAIN", 3)
+        self.patch(reputation_file, "OF_DOMAIN", 3)
         for n in range(6):
             await self.reports.put(evolve(REPORT, name=f"n{n}"), "", float(n))
         found = await self.reports.summary("a.example", 0)
