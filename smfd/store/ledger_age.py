@@ -7,7 +7,7 @@ The names of entries begin with their time, so what is old comes first.
 import sqlite3
 from collections.abc import Sequence
 
-from smfd.model.entry import REMOTE, Consignment
+from smfd.model.entry import Consignment
 from smfd.model.queue import Old
 from smfd.model.transaction import Body
 from smfd.store.ledger_due import ROW, consignment
@@ -28,7 +28,7 @@ SELECT r.entry, r.number, 'delayed', ?, {_WORDS}
 FROM entries e CROSS JOIN recipients r ON r.entry = e.id
     LEFT JOIN sites s ON s.site = r.site
 WHERE e.id > ? AND e.id <= ? AND e.sender <> '' AND e.account <> '' AND r.state = 'due'
-    AND r.destination = '{REMOTE}' AND r.warned = 0
+    AND r.site <> '' AND r.warned = 0
     AND (r.notify = '' OR r.notify LIKE '%DELAY%')
 """
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from attrs import frozen
 
-from smfd.model.entry import REMOTE
 from smfd.model.queue import Choice
 
 #: Recipients, or entries looked at, in one slice.
@@ -83,9 +82,9 @@ WHERE e.id > :id AND e.id <= :until AND r.state = 'due' AND r.site <> '' {where}
 _UNTIL = "SELECT id FROM entries WHERE id > ? ORDER BY id LIMIT 1 OFFSET ?"
 
 #: To whom nothing was promised, and who asked for nothing, nothing is said.
-_SENDER = f"""
+_SENDER = """
 SELECT 1 FROM recipients r JOIN entries e ON e.id = r.entry
-WHERE r.entry = :entry AND r.number = :number AND r.destination = '{REMOTE}'
+WHERE r.entry = :entry AND r.number = :number
     AND e.sender <> '' AND e.account <> ''
     AND (r.notify = '' OR r.notify LIKE '%FAILURE%')
 """

@@ -297,7 +297,7 @@ class ActTests(QueueCase):
         self.assertEqual(4, changed.count)
         (notice,) = await self.ledger.notices()
         self.assertEqual(
-            [(1, "failed", "too old")],
+            [(1, "failed", "too old"), (4, "failed", "too old")],
             [(t.number, t.kind, t.detail) for t in notice.told],
         )
         self.assertEqual([1], told)
