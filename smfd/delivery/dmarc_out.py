@@ -26,7 +26,7 @@ from smfd.store.dmarc_tally import Day, DMARCTally
 from smfd.store.threads import Threads
 
 #: Seconds between two rounds; records, and domains, that one of them does.
-ROUND, RECORDS, DOMAINS = 600.0, 20_000, 100
+ROUND, RECORDS, DOMAINS = 600.0, 20_000, 500
 
 #: Records that are read at once.
 _PAGE = 500
@@ -108,26 +108,28 @@ class DMARCOut(Service):
         return d.addErrback(lambda f: self._log.failure("DMARC reports", failure=f))
 
     async def _round(self) -> None:
-        await self._count()
         now = int(self._reactor.seconds())
-        days = await self._tally.days(now // _DAY)
-        due = [day for day in days if _due(day, now)]
+        today = now // _DAY
+        await self._count(today - _LATE)
+        await self._tally.forget(today - _LATE)
+        due = [day for day in await self._tally.days(today) if _due(day, now)]
         for day in due[:DOMAINS]:
             if not self.running:
                 return
-            late = now // _DAY - day[0] > _LATE
-            if late or await self._told(day):
+            if await self._told(day):
                 await self._tally.drop(day)
 
-    async def _count(self) -> None:
+    async def _count(self, first: int) -> None:
+        """Count what is new, from a day on."""
         through = await self._tally.through()
         for _ in range(RECORDS // _PAGE):
             found = await self._hands.run(self._records, through, _PAGE)
             counts: Counter[tuple[int, Seen]] = Counter()
             for number, document in found:
-                through, kind = number, seen(document)
+                through, day = number, int(document["time"] // _DAY)
+                kind = seen(document) if day >= first else None
                 if kind is not None:
-                    counts[int(document["time"] // _DAY), kind] += 1
+                    counts[day, kind] += 1
             if not found or not self.running:
                 return
             await self._tally.add(counts, through)

@@ -37,7 +37,11 @@ class DMARCTally:
         """Count some, by day; the records are read so far."""
         return self.file.run(_add, counts, through)
 
-    def days(self, today: int, limit: int = 1000) -> Deferred[Sequence[Day]]:
+    def forget(self, day: int) -> Deferred[None]:
+        """What came before a day is told to nobody any more."""
+        return self.file.run(_forget, day)
+
+    def days(self, today: int, limit: int = 20_000) -> Deferred[Sequence[Day]]:
         """Days that are over, with the domains that mail came in the name of."""
         return self.file.run(_days, today, limit)
 
@@ -82,6 +86,10 @@ def _add(
             many += 1
     connection.execute("DELETE FROM tally_through")
     connection.execute("INSERT INTO tally_through VALUES (?)", (through,))
+
+
+def _forget(connection: sqlite3.Connection, day: int) -> None:
+    connection.execute("DELETE FROM tally WHERE day < ?", (day,))
 
 
 def _days(connection: sqlite3.Connection, today: int, limit: int) -> list[Day]:

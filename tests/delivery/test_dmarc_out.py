@@ -208,6 +208,15 @@ class OutTests(FileTestCase):
         self.assertEqual([], await self.round())
         self.assertEqual([], list(await self.tally.days(TODAY + 9)))
 
+    async def test_long_ago(self) -> None:
+        """Who begins to report tells nobody of what was weeks before."""
+        self.asks("d@a.test")
+        for days in 30, 3, 2:
+            self.world.add(document(days, NOON - days * DAY))
+        await self.round()
+        (letter,) = [letter for letter, _ in self.world.sent]
+        self.assertEqual((TODAY - 2) * DAY, letter.report.begin)
+
     async def test_many(self) -> None:
         """A flood in somebody's name takes no more room than is meant for it."""
         self.patch(dmarc_tally, "_OF_DOMAIN", 2)
