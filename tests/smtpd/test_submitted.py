@@ -182,6 +182,16 @@ class WayTests(SubmittedTestCase):
         self.assertEqual("SUCCESS,DELAY", recipient.notify)
         self.assertEqual("rfc822;zoe@far.example", recipient.orcpt)
 
+    async def test_forwarded(self) -> None:
+        """To one of ours who reads his mail elsewhere: there, once."""
+        await self.open()
+        await self.directory.put_forward(BOB, (FAR,), False, actor="uid:test")
+        self.assertEqual(250, (await self.hand_in(BOB)).code)
+        self.assertEqual([FAR], await self.out())
+        self.assertEqual(250, (await self.hand_in(BOB, FAR)).code)
+        self.assertEqual([FAR, FAR], await self.out())
+        self.assertEqual([], self.mailbox(BOB))
+
 
 class VirusTests(SubmittedTestCase):
     """Viruses never pass."""
