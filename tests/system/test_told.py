@@ -26,6 +26,7 @@ to = "smtp://127.0.0.1:{port}"
 hold_complaints = 1
 [reputation]
 complaints_to = "fbl@example.test"
+reports_from = "ann@example.test"
 reports_to = "dmarc@example.test"
 """
 
