@@ -23,6 +23,7 @@ from smfd.delivery.word import (
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import Trouble
 from smfd.net.smtp_client_open import Hops, Line, NoConnection, NoSession, Stopping
+from smfd.net.smtp_client_tls import NotSafe
 from smfd.proto.reply import Reply
 
 #: Seconds that we wait for a turn with a server that many speak to.
@@ -179,4 +180,5 @@ def _missed(hop: NextHop, error: Trouble) -> Missed:
         return Missed(hop, why, CLOSED, error.answer)
     if isinstance(error, Busy):
         return Missed(hop, str(error), CONGESTED, wait=TURN)
-    return Missed(hop, str(error), BROKEN)
+    status = UNSAFE if isinstance(error, NotSafe) else BROKEN
+    return Missed(hop, str(error), status)

@@ -14,8 +14,7 @@ from twisted.internet.defer import Deferred
 
 from smfd.model.hop import TLSA, NextHop
 from smfd.net.dns import DNSTrouble, Lookup
-from smfd.net.smtp_client import Trouble
-from smfd.net.smtp_client_tls import Proof
+from smfd.net.smtp_client_tls import NotSafe, Proof
 from smfd.policy.dane import MOST
 from smfd.policy.mta_sts import STS
 from smfd.policy.tls_site import SitePolicy, Unsafe
@@ -74,7 +73,7 @@ class TLSPolicies:
         A hop as it must be spoken to.
 
         @param secure: the answer that named the host was checked by DNSSEC.
-        Fails with L{Trouble}: it must not be spoken to now.
+        Fails with L{NotSafe}: it must not be spoken to now.
         """
         return Deferred.fromCoroutine(self._hop(hop, policy, secure))
 
@@ -88,7 +87,7 @@ class TLSPolicies:
         except Unsafe as error:
             proof = Proof(fault="dane-required", why=str(error), good=False)
             self.told(policy, hop, proof)
-            raise Trouble(str(error)) from None
+            raise NotSafe(str(error)) from None
 
     def _may_use_dane(self, policy: SitePolicy) -> bool:
         return self.dane or policy.override == "dane-only"
@@ -97,7 +96,7 @@ class TLSPolicies:
         """
         The TLSA records of a host, if DNSSEC vouches for them, and whose.
 
-        @raise Trouble: there may be some, and we are kept from seeing them.
+        @raise NotSafe: there may be some, and we are kept from seeing them.
         """
         try:
             for base in await self._bases(hop.host):
@@ -107,10 +106,10 @@ class TLSPolicies:
                     return base, tuple(answer.records[:MOST])
         except DNSTrouble as error:
             # RFC 7672 §2.1.2: who can stop an answer could stop TLS.
-            why = f"whether {hop.host} has TLSA records cannot be seen: {error}"
+            why = f"TLS is not safe: the TLSA records of {hop.host} are hidden: {error}"
             proof = Proof(fault="dnssec-invalid", why=why, good=False)
             self.told(policy, hop, proof)
-            raise Trouble(why) from None
+            raise NotSafe(why) from None
         return hop.host, ()
 
     async def _bases(self, host: str) -> list[str]:

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IDelayedCall
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import MailClient, Patience, Trouble
 from smfd.net.smtp_client_dial import Absent, Dialler, NoConnection, Stopping
-from smfd.net.smtp_client_tls import NOT_OFFERED, Contexts, Proof
+from smfd.net.smtp_client_tls import NOT_OFFERED, Contexts, NotSafe, Proof
 from smfd.proto.client import Skills, Unsafe, Unwilling, hello, login, opening
 from smfd.proto.reply import Reply
 
@@ -283,7 +283,7 @@ class Hops:
     async def _secure(self, client: MailClient, hop: NextHop, note: Note) -> Line:
         if not client.usable:
             # An enemy's words, and not those of one who cannot.
-            raise Trouble("something was said behind the 220, in the clear")
+            raise NotSafe("something was said behind the 220, in the clear")
         seconds = self.patience.reply
         handshake = self._contexts.handshake(hop)
         try:
@@ -304,7 +304,7 @@ class Hops:
         return Line(client, skills, f"{proof.version} {hop.tls}")
 
 
-class _NoTLS(Trouble):
+class _NoTLS(NotSafe):
     """TLS was offered, and did not come about."""
 
 

@@ -54,6 +54,10 @@ _WORDS = {
 }
 
 
+class NotSafe(Trouble):
+    """The other server cannot be spoken to as safely as it must be."""
+
+
 @frozen
 class Proof:
     """
@@ -117,7 +121,7 @@ class Contexts:
             except SSL.Error:
                 self._log.error("{path} has no authorities", path=str(self._trusted))
         if self._signed is None:
-            raise Trouble(f"whom to believe cannot be read: {self._trusted}")
+            raise NotSafe(f"whom to believe cannot be read: {self._trusted}")
         return self._signed
 
     def _believing(self, context: SSL.Context) -> SSL.Context:

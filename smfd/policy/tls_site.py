@@ -53,7 +53,7 @@ class SitePolicy:
         """
         proven = usable(records)
         if self.override == "dane-only" and not proven:
-            raise Unsafe(f"{hop.host} has no TLSA record that can be used")
+            raise Unsafe(f"TLS is not safe: {hop.host} has no TLSA record to use")
         if self.override not in ("", "dane-only"):
             return evolve(hop, tls=self.override)
         if proven:

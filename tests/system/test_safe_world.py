@@ -166,6 +166,7 @@ class SafeWorldTests(Sending):
             self.send(address)
             said = self.last_words(address)
             self.assertIn(words, said)
+            self.assertIn("dsn=4.7.0", said)
         # These come to Postfix, which is not theirs: it says so, under TLS.
         for domain, host in (("none.test", "none"), ("sts.test", "right")):
             address = f"user@{domain}"
