@@ -40,7 +40,8 @@ class QueueTests(CtlTestCase, QueueTestCase):
         said = await self.run_ctl("queue", "list", "--site", "b.example")
         self.assertIn("Nothing waits.\n", said.out)
         said = await self.run_ctl("queue", "show", sent.id)
-        self.assertIn("\nv@far.example: due\n  tried 0 times; next at once\n", said.out)
+        # No server is known here; whether that was found out already is chance.
+        self.assertRegex(said.out, r"\nv@far.example: due\n  tried [01] times?; next ")
         self.assertIn(f" queue fail {sent.id}\n", said.out)
         said = await self.run_ctl("queue", "shape")
         self.assertRegex(said.out, r"SITE +WAITING +<5M +<1H +<4H +<1D +<3D +>3D")
