@@ -112,7 +112,6 @@ class Runner(Service):
         self.queue.changed = self._touched
         self._sweeping: Deferred[None] | None = None
         self._tidying: Deferred[None] | None = None
-        self._starting: Deferred[None] | None = None
         self._pause = pause
         self._missed: Key | None = None
         self._timer: IDelayedCall | None = None
@@ -130,8 +129,7 @@ class Runner(Service):
         d = self._tidying = Deferred.fromCoroutine(self._tidy())
         d.addErrback(lambda f: self._log.failure("cannot tidy the spool", failure=f))
         self._sweep()
-        d = self._starting = Deferred.fromCoroutine(self._sites.start())
-        d.addErrback(lambda f: self._log.failure("cannot read the queue", failure=f))
+        self._sites.start()
 
     def stopService(self) -> "Deferred[None]":
         """Finish and settle the batches in hand; the rest stays due."""
@@ -297,6 +295,6 @@ class Runner(Service):
     async def _finish(self) -> None:
         await gatherResults([self._lanes.close(), self._sites.close()])
         await self._settlement.ended()
-        for d in (self._sweeping, self._tidying, self._starting):
+        for d in (self._sweeping, self._tidying):
             if d is not None:
                 await ended(d)

@@ -98,13 +98,15 @@ class Sites:
         """How many recipients are in hand, not yet settled."""
         return sum(len(site.in_hand) for site in self._known)
 
-    async def start(self) -> None:
-        """Take up what an earlier run left."""
+    def start(self) -> None:
+        """Take up what an earlier run left, as soon as it can be read."""
+        self._looks.start(_CROWDED)
+
+    async def _begun(self) -> None:
         await self._queue.load()
         if self._closed:
             return
         self._open = True
-        self._looks.start(_CROWDED, now=False)
         for site in self._known:
             site.held = self._queue.holds(site.name)
             self._after(site)
@@ -179,12 +181,14 @@ class Sites:
 
     async def _look_again(self) -> None:
         """Some found no room, or something was missed that nobody foresaw."""
-        if not self._known.missed and self._now < self._surveyed + _SURVEY:
-            return
         try:
-            await self.survey()
+            if not self._open:
+                await self._begun()
+            elif self._known.missed or self._now >= self._surveyed + _SURVEY:
+                await self.survey()
         except Exception:
-            self._log.failure("cannot look at all sites")
+            self._known.missed = True
+            self._log.failure("cannot look at all sites yet")
 
     @property
     def _now(self) -> float:

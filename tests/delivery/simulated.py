@@ -118,8 +118,8 @@ class World:
         self.home.mkdir()
         self.begin()
 
-    def begin(self) -> None:
-        """Start the house on what an earlier one left."""
+    def begin(self, running: bool = True) -> None:
+        """A house on what an earlier one left."""
         self.ledger = SimulatedLedger(self.home, self.clock)
         self.ledger.startService()
         spool: Any = _NoSpool()
@@ -133,6 +133,11 @@ class World:
             bounds=self.bounds,
             patience=self.pause,
         )
+        if running:
+            self.start()
+
+    def start(self) -> None:
+        """Begin to send."""
         self.runner.startService()
         self.run(0.1)
 

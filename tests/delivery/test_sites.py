@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve
+from twisted.internet.defer import fail
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.config.queue import Queue
@@ -15,6 +16,7 @@ from smfd.delivery.opinion import patience
 from smfd.delivery.site import Bounds
 from smfd.model.entry import Consignment, Entry, Outcome, State
 from smfd.model.queue import EVERY, Choice
+from smfd.store.ledger import NoSpace
 from smfd.store.ledger_sites import Share
 from tests.delivery.simulated import BEGIN, Script, World, dead, seeds, taken
 from tests.store.making import make_entry, remote
@@ -23,10 +25,9 @@ HOUR = 3600.0
 
 
 def letters(count: int, site: str) -> list[Entry]:
-    """So many messages to one site."""
-    return [
-        make_entry(b"x", [remote(1, f"u@{site}")], when=BEGIN) for _ in range(count)
-    ]
+    """So many messages to one site, one each millisecond."""
+    to = [remote(1, f"u@{site}")]
+    return [make_entry(b"x", to, when=BEGIN + n / 1000) for n in range(count)]
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -290,6 +291,23 @@ class ShareTests(WorldCase):
             world.run(0.05)
         left = [entry for entry in old if (entry.id, 1) not in world.had]
         self.assertEqual([], left)
+
+    def test_unreadable(self) -> None:
+        """While the queue cannot be read nothing is lost; it is read when it can be."""
+        world = self.world()
+        world.commit(letters(40, "a.x"), take=False)
+        for name in ("load", "owed", "due_of"):
+            world.kill()
+            world.begin(running=False)
+            queue = world.runner.queue
+            patch = self.patch(queue, name, lambda *_: fail(NoSpace("full")))
+            world.start()
+            world.run(150)
+            self.assertEqual({"due": 40}, world.states())
+            self.assertTrue(self.flushLoggedErrors(NoSpace))
+            patch.restore()
+        world.run(150)
+        self.assertEqual({"delivered": 40}, world.states())
 
     def test_forgotten(self) -> None:
         """Of sites without work a bounded number is remembered."""
