@@ -92,7 +92,7 @@ async def _check_published(house: House, spare: Sequence[DKIMKey]) -> None:
         raise Refused(
             "conflict",
             "The spare keys are not in the DNS yet, or not rightly.",
-            f"Publish these, or force it:\n{records}",
+            f"Publish these and try again in a while, or use --force:\n{records}",
         )
 
 

@@ -9,6 +9,7 @@ from smfd.config.load import load
 from smfd.config.schema import Config
 from smfd.ctl.face import REFUSED, Face, verb
 from smfd.ctl.probe import Report, State, error, ok
+from smfd.ctl.wrapped import counted
 
 _MARKS = {State.OK: "OK", State.WARNING: "WARNING", State.ERROR: "ERROR"}
 
@@ -75,8 +76,4 @@ def _lines(reports: list[Report], errors: int) -> Iterator[str]:
         yield f"{_MARKS[report.state]:<8} {report.name}: {report.text}"
     warnings = sum(report.state is State.WARNING for report in reports)
     yield ""
-    yield f"{_counted(errors, 'error')}, {_counted(warnings, 'warning')}"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    yield f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"

@@ -60,7 +60,11 @@ def _dnssec(resolver: Resolver) -> Report:
     try:
         signed = resolver.resolve(".", "SOA", lifetime=resolver.lifetime).response
     except DNSException as failure:
-        return warning("dnssec", f"No answer for the root ({type(failure).__name__}).")
+        return warning(
+            "dnssec",
+            f"The resolver has no answer for the root ({type(failure).__name__}): DANE "
+            "is off. Let it reach the root servers, and try again.",
+        )
     if signed.flags & Flag.AD:
         return ok("dnssec", "answers are checked: DANE is obeyed")
     return warning(

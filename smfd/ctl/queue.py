@@ -1,7 +1,7 @@
 """C{smfdctl queue}: mail that waits, mostly for other servers."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
@@ -9,6 +9,7 @@ import click
 from smfd.ctl.client import Client, asking, segment
 from smfd.ctl.face import Face, verb
 from smfd.ctl.table import table
+from smfd.ctl.wrapped import counted, wrapped
 
 _Document = dict[str, Any]
 
@@ -29,10 +30,7 @@ _SURE = (
 _EVERYTHING = click.option("--all", "everything", is_flag=True, help="All there is.")
 _TARGET = click.argument("target", metavar="[SITE|ID]", default="")
 
-_COLUMNS = (
-    *("id", "received", "sender", "recipient", "state", "attempts"),
-    *("next_try", "why"),
-)
+_COLUMNS = ("id", "received", "sender", "recipient", "state", "attempts", "next_try")
 
 
 def _with(*options: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,7 +51,7 @@ def queue() -> None:
 
 @queue.command("list")
 @_with(*_WHICH)
-@click.option("--state", default="", help="due or suspended.")
+@click.option("--state", default="", help="due, or suspended: held by itself.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True)
 @click.option("--after", default="", help="Where the page before ended.")
 @verb
@@ -94,7 +92,7 @@ def reroute(face: Face, /, site: str, **how: Any) -> None:
     with asking(face) as client:
         done = client.post(f"/v1/sites/{segment(site)}/reroute", how)
     to = f"goes to {done['route']}" if done["route"] else "goes its usual way"
-    face.show(done, [f"Mail for {site} {to}. {done['waiting']} wait."])
+    face.show(done, [f"Mail for {site} {to}. {done['waiting']} waiting."])
 
 
 def _acts(name: str, sentence: str, said: str, sites: bool = False) -> None:
@@ -118,7 +116,8 @@ def _acts(name: str, sentence: str, said: str, sites: bool = False) -> None:
                     which[key] = target
                 body = {**which, "everything": everything}
                 done = client.post(f"/v1/queue/{name}", body)
-                lines = [f"{said}: {done['changed']} of {done['meant']} recipients."]
+                meant = counted(done["meant"], "recipient")
+                lines = [f"{said}: {done['changed']} of {meant}."]
         face.show(done, lines)
 
     options = _with(_TARGET, *_WHICH, _EVERYTHING, *_SURE)
@@ -138,7 +137,7 @@ def _to_site(client: Client, act: str, site: str, which: _Document) -> _Document
 def _site(done: _Document) -> Iterator[str]:
     name = "Every site" if done["site"] == "*" else done["site"]
     how = "held" if done["held"] else "held no more"
-    yield f"{name} is {how}: {done['waiting']} wait."
+    yield f"{name} is {how}: {done['waiting']} waiting."
     if done.get("suspended"):
         yield f"Messages that stay held by themselves: {done['suspended']}."
 
@@ -157,11 +156,20 @@ _acts("drop", "Throw away, and tell nobody.", "Thrown away")
 
 def _page(page: _Document) -> Iterator[str]:
     rows = [[_cell(item, name) for name in _COLUMNS] for item in page["items"]]
-    yield from table([name.replace("_", " ") for name in _COLUMNS], rows)
+    names = [name.replace("_", " ") for name in _COLUMNS]
+    yield from _reasoned(table(names, rows), page["items"])
     if not rows:
         yield "Nothing waits."
     if page["next"]:
         yield f"There are more: --after {page['next']}"
+
+
+def _reasoned(lines: Iterator[str], items: Iterable[_Document]) -> Iterator[str]:
+    """A table, and below each line why it is so: servers say long things."""
+    yield next(lines)
+    for line, item in zip(lines, items, strict=True):
+        yield line
+        yield from wrapped(item["why"], "    ")
 
 
 def _cell(item: _Document, name: str) -> Any:
@@ -179,9 +187,9 @@ def _message(found: _Document, command: str) -> Iterator[str]:
         yield ""
         where = f" by way of {one['route']}" if one["route"] else ""
         yield f"{one['recipient']}: {_cell(one, 'state')}{where}"
-        yield f"  tried {one['attempts']} times; next {one['next_try'] or 'at once'}"
-        if one["why"]:
-            yield f"  {one['why']}"
+        tried = counted(one["attempts"], "time")
+        yield f"  tried {tried}; next {one['next_try'] or 'at once'}"
+        yield from wrapped(one["why"], "  ")
     yield ""
     yield f"Try now:  {command} queue retry {found['id']}"
     yield f"Give up:  {command} queue fail {found['id']}"
@@ -191,10 +199,11 @@ def _shape(found: _Document) -> Iterator[str]:
     bounds = [_span(seconds) for seconds in found["ages"]]
     ages = [*(f"<{bound}" for bound in bounds), f">{bounds[-1]}"]
     rows = [
-        [site["site"], site["waiting"], *site["ages"], *_standing(site)]
+        [site["site"], site["waiting"], *site["ages"], _next(site)]
         for site in found["items"]
     ]
-    yield from table(["site", "waiting", *ages, "next try", "why"], rows)
+    lines = table(["site", "waiting", *ages, "next try"], rows)
+    yield from _reasoned(lines, found["items"])
     yield (
         f"Due: {found['due']}. Held by themselves: {found['suspended']}."
         f" Sites that do not answer: {found['down']}."
@@ -205,10 +214,8 @@ def _shape(found: _Document) -> Iterator[str]:
         yield f"{site} goes to {route}."
 
 
-def _standing(site: _Document) -> tuple[str, str]:
-    if site["held"]:
-        return "held", site["why"]
-    return site["next_try"] or "", site["why"]
+def _next(site: _Document) -> str:
+    return "held" if site["held"] else site["next_try"] or ""
 
 
 def _span(seconds: int) -> str:

@@ -3,6 +3,7 @@ The way to a server: from which address of ours, and for how long nobody was
 there.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -16,6 +17,7 @@ from twisted.internet.endpoints import (
     UNIXClientEndpoint,
 )
 from twisted.internet.error import ConnectBindError, ConnectingCancelledError
+from twisted.internet.error import TimeoutError as Late
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
@@ -109,7 +111,7 @@ class Dialler:
         except ConnectingCancelledError:
             raise Stopping("we are stopping") from None
         except Exception as error:
-            why = f"cannot connect to {hop}: {error}"
+            why = f"cannot connect to {hop}: {_words(error)}"
             self.absent.note(server, why)
             raise NoConnection(why) from None
         finally:
@@ -132,3 +134,11 @@ class Dialler:
             self.reactor, hop.address, hop.port, timeout=seconds, bindAddress=source
         )
         return endpoint
+
+
+def _words(error: Exception) -> str:
+    """What went wrong, once: Twisted says it twice, with a number between."""
+    if isinstance(error, Late):
+        return "no answer in time"
+    number = getattr(error, "osError", None)
+    return os.strerror(number) if isinstance(number, int) else str(error)

@@ -3,6 +3,8 @@
 from attrs import evolve
 
 from smfd.console.api import API
+from smfd.model.entry import Outcome, State
+from smfd.model.said import Said
 from smfd.store.queue import Queue
 from tests.control.building import reactor
 from tests.control.test_queue import ANN, QueueTestCase
@@ -49,6 +51,19 @@ class QueueTests(CtlTestCase, QueueTestCase):
         said = await self.run_ctl("queue", "show", "0" * 16)
         self.assertEqual(1, said.code)
 
+    async def test_why(self) -> None:
+        """However much a server says, a line of the list fits a terminal."""
+        await self.open()
+        sent = await self.send("v@far.example")
+        word = Said("4.7.1", "come back later, " * 12, 451, "mx.far.example")
+        outcome = Outcome(sent.id, 1, State.DUE, str(word), 0.0)
+        await self.house.ledger.settle([outcome])
+        for verb in (("list",), ("show", sent.id)):
+            said = await self.run_ctl("queue", *verb)
+            lines = said.out.split("Try now")[0].splitlines()
+            self.assertIn("451 4.7.1 host mx.far.example: come back", said.out)
+            self.assertGreater(110, max(map(len, lines)), verb)
+
     async def test_sites(self) -> None:
         """A site by its name, every site, and one that goes elsewhere."""
         await self.open()
@@ -56,7 +71,7 @@ class QueueTests(CtlTestCase, QueueTestCase):
         said = await self.run_ctl(
             "queue", "hold", "far.example", "--reason", "asked to"
         )
-        self.assertEqual("far.example is held: 1 wait.\n", said.out)
+        self.assertEqual("far.example is held: 1 waiting.\n", said.out)
         said = await self.run_ctl("queue", "list")
         self.assertIn("site held", said.out)
         await self.done("queue", "hold", "--all")
@@ -65,12 +80,12 @@ class QueueTests(CtlTestCase, QueueTestCase):
         self.assertIn("Held: *, far.example.\n", said.out)
         await self.done("queue", "resume", "--all")
         said = await self.run_ctl("queue", "resume", "far.example")
-        self.assertEqual("far.example is held no more: 1 wait.\n", said.out)
+        self.assertEqual("far.example is held no more: 1 waiting.\n", said.out)
         said = await self.run_ctl("queue", "resume", "far.example")
         self.assertEqual(1, said.code)
         said = await self.run_ctl("queue", "reroute", "far.example", "smtp://[::1]:26")
         self.assertEqual(
-            "Mail for far.example goes to smtp://[::1]:26. 1 wait.\n", said.out
+            "Mail for far.example goes to smtp://[::1]:26. 1 waiting.\n", said.out
         )
         said = await self.run_ctl("queue", "reroute", "far.example", "none")
         self.assertIn("goes its usual way", said.out)
@@ -86,7 +101,7 @@ class QueueTests(CtlTestCase, QueueTestCase):
         done = await self.done("queue", "hold", one.id)
         self.assertEqual((1, 1), (done["meant"], done["changed"]))
         said = await self.run_ctl("queue", "resume", "--sender", ANN)
-        self.assertEqual("To be tried now: 1 of 1 recipients.\n", said.out)
+        self.assertEqual("To be tried now: 1 of 1 recipient.\n", said.out)
         await self.done("queue", "retry", one.id)
         said = await self.run_ctl("queue", "fail", "far.example")
         self.assertEqual(1, said.code)
