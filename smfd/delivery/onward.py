@@ -184,7 +184,9 @@ def callout(config: Config, reactor: Any) -> Callout:
     return Callout(hops, seconds)
 
 
-async def _hosted(directory: Directory, domain: str, own: bool) -> Way:
+async def _hosted(
+    directory: Directory, domain: str, own: bool, despite_tls: bool
+) -> Way:
     """The next hop of a domain of ours."""
     found = await directory.domain(domain)
     hop = found.next_hop if found else None

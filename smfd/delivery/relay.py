@@ -34,9 +34,12 @@ from smfd.policy.origins import is_own
 from smfd.store.atomic import Disk
 from smfd.store.damage import Examination
 
-#: The way to a domain; whether our users wrote what is sent there.  Fails with
-#: L{NoWay}.
-Ways = Callable[[str, bool], Awaitable[Way]]
+#: The way to a domain; whether our users wrote what is sent there, and whether it
+#: goes whatever is wrong with TLS.  Fails with L{NoWay}.
+Ways = Callable[[str, bool, bool], Awaitable[Way]]
+
+#: What is asked of them.
+_Trip = tuple[str, bool, bool]
 
 #: Is told of each try.
 Tell = Callable[[Attempt], object]
@@ -132,21 +135,19 @@ class RelayDestination:
 
     async def _deliver(self, consignments: Sequence[Consignment]) -> Sequence[Outcome]:
         sound, outcomes = await self._examined(consignments)
-        groups: dict[tuple[str, bool], list[Consignment]] = defaultdict(list)
+        groups: dict[_Trip, list[Consignment]] = defaultdict(list)
         for c in sound:
             site = site_of(c.recipient.address)
-            groups[site, is_own(c.sender)].append(c)
+            groups[site, is_own(c.sender), c.asked.despite_tls].append(c)
         trips = [
-            Deferred.fromCoroutine(self._trip(site, own, group))
-            for (site, own), group in groups.items()
+            Deferred.fromCoroutine(self._trip(trip, group))
+            for trip, group in groups.items()
         ]
         for told in await gatherResults(trips):
             outcomes += told
         return outcomes
 
-    async def _trip(
-        self, site: str, own: bool, group: Sequence[Consignment]
-    ) -> list[Outcome]:
+    async def _trip(self, trip: "_Trip", group: Sequence[Consignment]) -> list[Outcome]:
         """Everything of a kind for one domain; never fails, for some may be sent."""
         outcomes: list[Outcome] = []
         soon = Soon(self._clock, self._road.settle)
@@ -157,7 +158,7 @@ class RelayDestination:
                 soon.add(outcome)
 
         try:
-            way = await self._ways(site, own)
+            way = await self._ways(*trip)
             road = self._road
             approach = Approach(way, road.hops, road.tls)
             await Round(approach, road.hands, shipments(group), tell, road.pace).run()
@@ -165,7 +166,7 @@ class RelayDestination:
             now = self._clock.seconds()
             return [self._astray(c, no, now) for c in group]
         except Exception as error:
-            self._log.failure("{site}: a fault", site=site)
+            self._log.failure("{site}: a fault", site=trip[0])
             why = f"a fault of ours: {type(error).__name__}"
             done = {(o.entry_id, o.number) for o in outcomes}
             left = [c for c in group if (c.entry_id, c.recipient.number) not in done]

@@ -69,11 +69,12 @@ class Where:
     route_of: Callable[[str], str] = _unrouted
     rng: random.Random = field(factory=random.Random, repr=False)
 
-    async def of(self, site: str, own: bool = True) -> Way:
+    async def of(self, site: str, own: bool = True, despite_tls: bool = False) -> Way:
         """
         The way to a domain.
 
         @param own: our users wrote it; else it is a bounce or a forward.
+        @param despite_tls: what the domain asks for of TLS is not obeyed.
         @raise NoWay: there is none, for now or for ever.
         """
         route = self._rerouted(site) or self.routes.of(site)
@@ -84,7 +85,7 @@ class Where:
                 "5.1.3", f"{site or 'no domain'} is not where mail is sent", 550
             )
             raise NoWay(said)
-        return await self._found(site, own)
+        return await self._found(site, own, despite_tls)
 
     def _rerouted(self, site: str) -> NextHop | None:
         written = self.route_of(site)
@@ -104,18 +105,23 @@ class Where:
         # What the DNS does not know, the system may: localhost, /etc/hosts.
         return tuple(self._hop(route, site, a, own) for a in found) or (route,)
 
-    async def _found(self, site: str, own: bool) -> Way:
+    async def _found(self, site: str, own: bool, despite_tls: bool) -> Way:
         try:
             answer = await self.resolver.lookup(site, "MX")
         except DNSTrouble as error:
             raise NoWay(Said("4.4.3", str(error)), permanent=False) from None
-        policy = await self.tls.site(site)
+        policy = await self._policy(site, despite_tls)
         asked = (site, answer.status, answer.records, self.bounds.names)
         known = exchangers(*asked, self.rng, policy.permits)
         known = evolve(known, found=await self._all_addresses(known))
         tried = servers(site, known, self.bounds)
         hops = tuple(self._to(server, site, own) for server in tried)
         return Way(hops, policy, answer.secure)
+
+    async def _policy(self, site: str, despite_tls: bool) -> SitePolicy:
+        if despite_tls:
+            return SitePolicy(site, "opportunistic")
+        return await self.tls.site(site)
 
     def _to(self, server: Server, site: str, own: bool) -> NextHop:
         hop = NextHop("smtp", server.name, self.port)

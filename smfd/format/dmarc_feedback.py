@@ -112,6 +112,11 @@ class DMARCLetter:
         return f"{report.submitter}!{self.domain}!{span}!{unique}.xml.gz"
 
     @property
+    def despite_tls(self) -> bool:
+        """It may wait as any other letter."""
+        return False
+
+    @property
     def subject(self) -> str:
         """RFC 7489 §7.2.1.1."""
         names = f"Report Domain: {self.domain} Submitter: {self.report.submitter}"

@@ -45,6 +45,11 @@ class TLSLetter:
         return f"{self.submitter}!{self.domain}!{span}.json.gz"
 
     @property
+    def despite_tls(self) -> bool:
+        """RFC 8460 §3: it arrives whatever is wrong with TLS there."""
+        return True
+
+    @property
     def subject(self) -> str:
         """RFC 8460 §5.3."""
         names = f"Report Domain: {self.domain} Submitter: {self.submitter}"

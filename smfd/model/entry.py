@@ -41,18 +41,22 @@ class State(Enum):
 @frozen(slots=False)
 class Asked:
     """
-    What came with MAIL and has to be said again to the next server.
+    How a message wants to be treated on its way; most of it came with MAIL and
+    is said again to the next server.
 
     @ivar ret: "FULL", "HDRS" or "" (RFC 3461 §4.3).
     @ivar envid: the client's own name for the message (RFC 3461 §4.4), or "".
     @ivar body: "7BIT", "8BITMIME" or "BINARYMIME" (RFC 6152, RFC 3030).
     @ivar smtputf8: the message is internationalized (RFC 6531).
+    @ivar despite_tls: it must arrive whatever is wrong with TLS there, for
+        that is what it tells of (RFC 8460 §3).
     """
 
     ret: str = ""
     envid: str = ""
     body: str = "7BIT"
     smtputf8: bool = False
+    despite_tls: bool = False
 
 
 #: What almost every message comes with.

@@ -14,7 +14,7 @@ from smfd.delivery.dmarc_out import DMARCOut, Reporter
 from smfd.delivery.onward import Onward
 from smfd.delivery.tls_reports import Submitter, TLSReports
 from smfd.format.received import delivered
-from smfd.model.entry import REMOTE, Entry, Recipient
+from smfd.model.entry import REMOTE, Asked, Entry, Recipient
 from smfd.model.record import Record
 from smfd.model.transaction import Body, Flow
 from smfd.model.verdict import Disposition, Fate
@@ -59,6 +59,10 @@ class Letter(Protocol):
     @property
     def report(self) -> Reported:
         """The report."""
+
+    @property
+    def despite_tls(self) -> bool:
+        """Whether it must arrive whatever is wrong with TLS there."""
 
 
 class Stock(Protocol):
@@ -106,9 +110,24 @@ def _entry(letter: Letter, octets: bytes, name: str, way: Way) -> Entry:
         # Whatever becomes of it, nobody waits for it.
         notify="NEVER",
     )
+    return Entry(
+        name,
+        letter.at,
+        letter.sender,
+        Body(len(octets), octets),
+        b"",
+        (),
+        (recipient,),
+        _record(letter, len(octets), name, way),
+        # RFC 8460 §3: or it waits behind the very fault that it tells of.
+        asked=Asked(despite_tls=letter.despite_tls),
+    )
+
+
+def _record(letter: Letter, size: int, name: str, way: Way) -> Record:
     flow = Flow.OUTBOUND if way.destination == REMOTE else Flow.LOCAL
     fate = Fate(way.address, Disposition.DELIVER, "clean", f"about {letter.domain}")
-    record = Record(
+    return Record(
         id=name,
         kind="message",
         time=letter.at,
@@ -123,12 +142,9 @@ def _entry(letter: Letter, octets: bytes, name: str, way: Way) -> Entry:
         subject=letter.subject,
         header_from=letter.sender,
         message_id=f"<{letter.report.id}>",
-        size=len(octets),
+        size=size,
         fates=(fate,),
     )
-    body = Body(len(octets), octets)
-    recipients = (recipient,)
-    return Entry(name, letter.at, letter.sender, body, b"", (), recipients, record)
 
 
 def reports(

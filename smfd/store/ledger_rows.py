@@ -136,19 +136,26 @@ def entry_row(entry: Entry, home: str) -> Row:
     )
 
 
+#: What may stand behind the body's type in the column "kind".
+_UTF8, _DESPITE_TLS = "SMTPUTF8", "DESPITE-TLS"
+
+
 def asked_from(envid: str, ret: str, kind: str) -> Asked:
     """What was asked for, back from its columns."""
     if not (envid or ret or kind):
         return NOTHING
-    body, _, smtputf8 = kind.partition(" ")
-    return Asked(ret, envid, body or NOTHING.body, bool(smtputf8))
+    words = kind.split() or [NOTHING.body]
+    return Asked(ret, envid, words[0], _UTF8 in words, _DESPITE_TLS in words)
 
 
 def _kind(asked: Asked) -> str:
-    """The body's type and, after a space, whether there is SMTPUTF8; or ""."""
+    """The body's type, and a word for each thing more; or ""."""
+    words = [asked.body]
     if asked.smtputf8:
-        return f"{asked.body} SMTPUTF8"
-    return "" if asked.body == NOTHING.body else asked.body
+        words.append(_UTF8)
+    if asked.despite_tls:
+        words.append(_DESPITE_TLS)
+    return "" if words == [NOTHING.body] else " ".join(words)
 
 
 def cuts_from(text: str) -> tuple[tuple[int, int], ...]:

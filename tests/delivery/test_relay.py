@@ -72,7 +72,7 @@ class RelayTestCase(TestCase):
     def destination(self) -> RelayDestination:
         """The way to wherever it is."""
 
-        async def ways(domain: str, own: bool) -> Way:
+        async def ways(domain: str, own: bool, despite_tls: bool) -> Way:
             if self.where is None:
                 raise NoWay(Said("4.4.4", "nobody is named"), False)
             return Way((self.where,))

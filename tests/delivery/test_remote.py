@@ -13,7 +13,7 @@ from twisted.internet.task import deferLater
 from smfd.delivery import approach
 from smfd.delivery.soon import WAIT
 from smfd.delivery.tlspolicy import TLSPolicies
-from smfd.model.entry import Outcome, State
+from smfd.model.entry import Asked, Outcome, State
 from smfd.model.origin import Origin
 from smfd.model.said import Said, parse_said
 from smfd.net.smtp_client import Patience
@@ -619,6 +619,21 @@ class PolicyTests(WorldCase):
             (DUE, True, "4.7.0"), (told.state, told.of_site, said(told).status)
         )
         self.assertEqual(0, server.connections)
+
+    async def test_despite(self) -> None:
+        """What tells of a fault of TLS does not wait until it is mended."""
+        server = self.server(2, "evil.mx")
+        self.mx("far.test", "10 evil.mx")
+        policy = STS("enforce", ("good.mx",), 86400)
+
+        async def published(domain: str) -> STS | None:
+            return policy
+
+        self.tls = TLSPolicies(self.resolver, published=published)
+        self.where = evolve(self.where, tls=self.tls)
+        (told,) = await self.fate("u@far.test", asked=Asked(despite_tls=True))
+        self.assertIs(State.DELIVERED, told.state)
+        self.assertEqual(1, len(server.messages))
 
     async def test_required(self) -> None:
         """Where TLS must be, a server without it is passed over."""

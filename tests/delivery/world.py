@@ -14,7 +14,7 @@ from smfd.delivery.relay import RelayDestination, Road
 from smfd.delivery.tlspolicy import TLSPolicies
 from smfd.delivery.where import Where
 from smfd.model.attempt import Attempt
-from smfd.model.entry import Consignment, Outcome, Recipient
+from smfd.model.entry import NOTHING, Asked, Consignment, Outcome, Recipient
 from smfd.net.dns import Resolver
 from smfd.net.smtp_client import Patience
 from smfd.net.smtp_client_open import Hops
@@ -34,10 +34,13 @@ def to(address: str, number: int = 1) -> Recipient:
     return Recipient(number, address, "remote", keeper="ours.test")
 
 
-def letter(*addresses: str, sender: str = "ann@ours.test") -> tuple[Consignment, ...]:
+def letter(
+    *addresses: str, sender: str = "ann@ours.test", asked: Asked = NOTHING
+) -> tuple[Consignment, ...]:
     """A message to each of them."""
     recipients = [to(address, n) for n, address in enumerate(addresses, 1)]
-    return evolve(make_entry(recipients=recipients), sender=sender).consignments()
+    entry = make_entry(recipients=recipients)
+    return evolve(entry, sender=sender, asked=asked).consignments()
 
 
 class WorldCase(TestCase):

@@ -41,6 +41,7 @@ class SendingTests(FrontTestCase):
         (entry,) = kept
         (recipient,) = entry.recipients
         self.assertEqual((REMOTE, "NEVER"), (recipient.destination, recipient.notify))
+        self.assertTrue(entry.asked.despite_tls)
         self.assertEqual((ANN, "outbound"), (entry.sender, entry.record.flow))
         self.assertIn(b"TLS-Report-Domain: far.example\r\n", entry.body.data)
         self.assertIn("to=<tls@far.example>=clean", self.logged())

@@ -16,7 +16,7 @@ from smfd.store.ledger import Ledger
 from smfd.store.ledger_notices import LARGEST_HEADER, _header, _rest
 from tests.store.making import REACTOR, TOP, mailbox, make_entry, remote
 
-ASKED = Asked("HDRS", "QQ+2B1", "8BITMIME", True)
+ASKED = Asked("HDRS", "QQ+2B1", "8BITMIME", True, True)
 BODY = b"Subject: Hi\r\nX-Evil: 1\r\nTo: all\r\n\r\nSecret.\r\n"
 CUT = (BODY.index(b"X-Evil"), BODY.index(b"To:"))
 
