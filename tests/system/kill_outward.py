@@ -6,11 +6,11 @@ of all it became: tried again, taken by some and refused by others, reported.
 """
 
 from collections import Counter
-from itertools import product
 from time import monotonic, sleep
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
+from smfd.store.ledger import FILE
 from tests.system.house import PATIENCE
 from tests.system.kill_points import CALLS, MOST, attach
 from tests.system.outward import Letter, Outward, addresses
@@ -43,6 +43,35 @@ SHAPES = (
 )
 
 
+@frozen
+class Point:
+    """
+    A system call to be killed at.
+
+    @ivar number: which of its kind, from 1.
+    @ivar annex: by the process that fills mailboxes.
+    @ivar ledger: on the ledger; the first thread to come to a number may be
+        another's, which hides the first commits.
+    """
+
+    call: str
+    number: int = 1
+    annex: bool = False
+    ledger: bool = False
+
+    def __str__(self) -> str:
+        whose = "-annex" if self.annex else "-ledger" if self.ledger else ""
+        return f"{self.call}{whose}"
+
+
+#: The first of each kind.
+KINDS = (
+    *(Point("fdatasync", ledger=True), Point("pwrite64", ledger=True)),
+    *(Point(call) for call in CALLS),
+    *(Point(call, annex=True) for call in CALLS),
+)
+
+
 @define
 class Trial:
     """
@@ -57,32 +86,39 @@ class Trial:
     def points_of(self, shape: Shape, step: int = 1) -> int:
         """Every so many-th call of each kind; how many kills it were."""
         before = self.points.total()
-        for annex, call in product((False, True)[: 1 + shape.annex], CALLS):
-            for number in range(1, MOST, step):
-                if not self.point(shape, call, number, annex):
+        for kind in KINDS:
+            if kind.annex and not shape.annex:
+                continue
+            # The ledger's calls are few, and each is a state of its own.
+            for number in range(1, MOST, 1 if kind.ledger else step):
+                if not self.point(shape, evolve(kind, number=number)):
                     break
         return self.points.total() - before
 
-    def point(self, shape: Shape, call: str, number: int, annex: bool = False) -> bool:
+    def point(self, shape: Shape, point: Point) -> bool:
         """One kill; returns whether it came to it."""
         outward = self.outward
+        house = outward.house
         outward.serve()
-        whose = "-annex" if annex else ""
-        word = f"{shape.domain}-{shape.octets}-{call}-{number}{whose}"
+        # What an earlier kill left would count in ours.
+        house.until(lambda: outward.rests)
+        word = f"{shape.domain}-{shape.octets}-{point}-{point.number}"
         people = addresses(word, shape.domain, shape.recipients)
         letter = Letter(word, shape.octets, people)
-        victim = outward.house.annex() if annex else outward.house.pid
+        victim = house.annex() if point.annex else house.pid
+        path = outward.ledger.with_name(f"{FILE}-wal") if point.ledger else None
         with outward.session() as client:
             outward.envelope(client, letter)
-            tracer = attach(victim, call, f"signal=KILL:when={number}")
+            fault = f"signal=KILL:when={point.number}"
+            tracer = attach(victim, point.call, fault, path)
             outward.message(client, letter)
             client.close()
-        fired = self._died() or (annex and outward.house.annex() != victim)
+        fired = self._died() or (point.annex and house.annex() != victim)
         tracer.terminate()
         tracer.wait(10)
         if fired:
-            self.points[f"{call}{whose}"] += 1
-            if not annex:
+            self.points[str(point)] += 1
+            if not point.annex:
                 outward.kill()
         return fired
 

@@ -19,6 +19,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 from smtplib import SMTP, SMTP_SSL, SMTPException
 
 from attrs import define, field, frozen
@@ -286,11 +287,20 @@ def _places(shape: Shape, boxes: dict[str, Place], held: Place) -> Iterator[Plac
         yield from (boxes[user] for user in shape.recipients if user in PEOPLE)
 
 
-def attach(pid: int, call: str, fault: str) -> "subprocess.Popen[bytes]":
-    """strace with a fault for a system call, once it holds every thread."""
+def attach(
+    pid: int, call: str, fault: str, path: Path | None = None
+) -> "subprocess.Popen[bytes]":
+    """
+    strace with a fault for a system call, once it holds every thread.
+
+    The n-th call is that of whichever thread comes to its n-th first.
+
+    @param path: only calls on this file count.
+    """
+    only = () if path is None else ("-P", str(path))
     tracer = subprocess.Popen(
         ["strace", "-f", "-p", str(pid), "-e", f"trace={call}", "-o", "/dev/null"]
-        + ["-e", f"inject={call}:{fault}"],
+        + [*only, "-e", f"inject={call}:{fault}"],
         stderr=subprocess.PIPE,
     )
     assert tracer.stderr is not None

@@ -180,10 +180,9 @@ class Outward:
 
     def _due(self) -> list[str]:
         """Who is due by a ledger that nobody serves; it stays as it is."""
-        source = self.house.home / FILE
         for end in "", "-wal":
             with suppress(FileNotFoundError):
-                shutil.copy(f"{source}{end}", self._folder / f"ledger{end}")
+                shutil.copy(f"{self.ledger}{end}", self._folder / f"ledger{end}")
         wanted = "SELECT address FROM recipients WHERE state = 'due' AND site <> ''"
         with _open(self._folder / "ledger") as ledger:
             return [address for (address,) in ledger.execute(wanted)]
@@ -219,6 +218,11 @@ class Outward:
         return acknowledged
 
     @property
+    def ledger(self) -> Path:
+        """Its file."""
+        return self.house.home / FILE
+
+    @property
     def letters(self) -> int:
         """How many were acknowledged."""
         with self._lock:
@@ -227,7 +231,7 @@ class Outward:
     @property
     def rests(self) -> bool:
         """Nothing is due, and nothing left to be said, by the running ledger."""
-        with _open(self.house.home / FILE) as ledger:
+        with _open(self.ledger) as ledger:
             (left,) = ledger.execute("SELECT count(*) FROM entries").fetchone()
         return not left
 
@@ -286,7 +290,7 @@ class Outward:
     def _states(self) -> dict[str, str]:
         """What the ledger says of each."""
         wanted = "SELECT address, state FROM recipients WHERE destination = 'remote'"
-        with _open(self.house.home / FILE) as ledger:
+        with _open(self.ledger) as ledger:
             return dict(ledger.execute(wanted).fetchall())
 
 
