@@ -9,6 +9,7 @@ from attrs import frozen
 from smfd.ctl.client import asking, segment
 from smfd.ctl.face import Face, verb
 from smfd.ctl.table import table
+from smfd.ctl.wrapped import wrapped
 
 Document = dict[str, Any]
 Option = Callable[[Callable[..., None]], Callable[..., None]]
@@ -103,7 +104,10 @@ class Noun:
 
 def _facts(document: Document) -> Iterator[str]:
     width = max(len(name) for name in document)
+    indent = " " * (width + 2)
     for name, value in document.items():
         if isinstance(value, bool):
             value = "yes" if value else "no"
-        yield f"{name.replace('_', ' '):<{width}}  {value}"
+        first, *more = [*wrapped(str(value), indent)] or [""]
+        yield f"{name.replace('_', ' '):<{width}}  {first.lstrip()}".rstrip()
+        yield from more

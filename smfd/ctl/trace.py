@@ -64,13 +64,18 @@ def _about(item: dict[str, Any]) -> str:
     return f"[{item['client']}] {who}{item['reply'].partition(' id=')[0]}"
 
 
+def _sender(item: dict[str, Any]) -> str:
+    """Bounces have no sender, who never came to MAIL has named none."""
+    return str(item["sender"]) or ("" if item["kind"] == "refusal" else "<>")
+
+
 def _found(found: dict[str, Any]) -> Iterator[str]:
-    names = ("time", "id", "verdict", "score", "sender")
+    names = ("time", "id", "verdict", "score")
     rows = []
     for item in found["items"]:
         recipients = item["recipients"]
         more = f" +{len(recipients) - 1}" if len(recipients) > 1 else ""
         first = f"{recipients[0]}{more}" if recipients else ""
-        rows.append([*(item[n] for n in names), first, _about(item)])
-    yield from table((*names, "recipients", "subject, or reply"), rows)
+        rows.append([*(item[n] for n in names), _sender(item), first, _about(item)])
+    yield from table((*names, "sender", "recipients", "subject, or reply"), rows)
     yield f"Complete up to {found['complete_up_to']}."

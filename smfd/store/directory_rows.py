@@ -319,7 +319,7 @@ def _said(domain: Domain) -> str:
     own = domain.threshold
     words = [
         "threshold=default" if own is None else f"threshold={own:g}",
-        f"allow_unauthenticated={domain.allow_unauthenticated}",
+        f"allow_unauthenticated={'yes' if domain.allow_unauthenticated else 'no'}",
         f"kind={domain.kind}",
         f"verify={domain.verify}",
     ]

@@ -1,5 +1,7 @@
 """Tests for L{smfd.ctl.trace}, L{smfd.ctl.quarantine}, L{smfd.ctl.status}."""
 
+from attrs import evolve
+
 from smfd.format.pseudonym import pseudonym
 from smfd.model.record import Record
 from smfd.store.directory_named import KEY
@@ -27,29 +29,32 @@ class TraceTests(CtlTestCase):
         self.assertIn("  Pills\n", said.out)
 
     async def test_refusal(self) -> None:
-        """What never was a message is listed by who came, and what was said."""
+        """Who never sent a message is listed by what he heard; <> sends bounces."""
         await self.open()
         reply = "535 5.7.8 The user or the password is wrong"
         name = self.house.ids()
-        self.house.ledger.note(
-            Record(
-                id=name,
-                kind="refusal",
-                time=self.house.clock.seconds(),
-                flow="outbound",
-                client="192.0.2.1",
-                helo="a.example",
-                tls="",
-                sender="",
-                recipients=(),
-                verdict="refused",
-                reply=f"{reply} id={name}",
-            )
+        refusal = Record(
+            id=name,
+            kind="refusal",
+            time=self.house.clock.seconds(),
+            flow="outbound",
+            client="192.0.2.1",
+            helo="a.example",
+            tls="",
+            sender="",
+            recipients=(),
+            verdict="refused",
+            reply=f"{reply} id={name}",
         )
+        bounce = evolve(refusal, id=self.house.ids(), kind="message", verdict="clean")
+        self.house.ledger.note(refusal)
+        self.house.ledger.note(evolve(bounce, recipients=("ann@home.example",)))
         # Whatever is committed next takes the note along.
         await self.receive()
         said = await self.run_ctl("trace", "search")
         self.assertIn(f"  [192.0.2.1] {reply}\n", said.out)
+        self.assertRegex(said.out, r"clean +<> +ann@home.example\n")
+        self.assertEqual(1, said.out.count("<>"))
 
     async def test_show(self) -> None:
         """Findings with evidence, score and time; each fate, and where it is."""
