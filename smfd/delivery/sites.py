@@ -210,9 +210,12 @@ class Sites:
             self._begin.cancel()
         self._begin = self._clock.callLater(delay, self._go)
 
-    def _woken(self, site: Site) -> None:
-        site.more = True
-        self._after(site)
+    def _woken(self, woken: Site) -> None:
+        # Who lost its room meanwhile may be known anew, and have mail in hand.
+        site = self._known.site(woken.name)
+        if site is not None:
+            site.more = True
+            self._after(site)
 
     def _go(self) -> None:
         """Begin as many batches as there is room for."""

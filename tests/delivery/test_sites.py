@@ -266,6 +266,20 @@ class ShareTests(WorldCase):
         world.run(8 * HOUR)
         self.assertEqual({"delivered": 38}, world.states())
 
+    def test_forgotten_and_found(self) -> None:
+        """A site that lost its room and found one again sends nothing twice."""
+        world = self.world(sites=2)
+        dying, slow = dead(1), (lambda batch: (10.0, taken(batch)[1]))
+        world.scripts = {"a.dead": dying, "b.dead": dying}
+        for name in ("a.dead", "b.dead", "c.live"):
+            world.send(f"u@{name}")
+            world.run(5)
+        world.run(100)
+        world.scripts = {"a.dead": slow, "b.dead": slow}
+        world.run(HOUR)
+        self.assertEqual({"delivered": 3}, world.states())
+        self.assertEqual([1, 1, 1], [len(times) for times in world.had.values()])
+
     def test_new_before_old(self) -> None:
         """New mail passes what has piled up, and what has piled up goes on."""
         world = self.world(connections=4, per_site=2)
