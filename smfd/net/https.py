@@ -20,6 +20,7 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     wrapClientTLS,
 )
+from twisted.internet.error import ConnectingCancelledError
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
@@ -38,6 +39,9 @@ from smfd.policy.networks import Networks, within
 
 #: Seconds for a connection to one address, and how many are tried.
 _CONNECT, _ADDRESSES = 10.0, 4
+
+#: How it ends that somebody waits no longer.
+_LATE = (defer.TimeoutError, defer.CancelledError, ConnectingCancelledError)
 
 #: Octets that come beside the page: TLS, and the header of the answer.
 _AROUND = 65_536
@@ -224,6 +228,9 @@ class _Way:
             endpoint = make(self._reactor, address, port, timeout=_CONNECT)
             try:
                 capped: Any = await endpoint.connect(_Capping(factory, self._most))
+            except _LATE:
+                # The time for all of it is over, or we are going.
+                raise
             except Exception as error:
                 trouble = error
             else:
@@ -321,7 +328,7 @@ def _failed(failure: Failure) -> Failure:
     reasons = [failure, *getattr(failure.value, "reasons", ())]
     if failure.check(Trouble):
         return Failure(NoPage(failure.getErrorMessage()))
-    if any(r.check(defer.TimeoutError, defer.CancelledError) for r in reasons):
+    if any(r.check(*_LATE) for r in reasons):
         return Failure(NoPage("no answer in time"))
     if any(reason.check(SSL.Error) for reason in reasons):
         return Failure(NoPage("it does not prove who it is", insecure=True))

@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,30 @@ class GetTests(HTTPSCase):
             b"220 mx.test ESMTP\r\n",
         ):
             await self.refused(self.listen(answer))
+
+    async def test_stalls_behind_another(self) -> None:
+        """Who has many addresses has no more time: the last of them may stall."""
+        hole = socket.socket()
+        self.addCleanup(hole.close)
+        hole.bind(("127.0.0.2", 0))
+        hole.listen(0)
+        number = hole.getsockname()[1]
+        for _ in range(3):
+            other = socket.socket()
+            self.addCleanup(other.close)
+            other.setblocking(False)
+            other.connect_ex(("127.0.0.2", number))
+        port = REACTOR.listenSSL(
+            number, self.factory, GOOD.context(), interface="127.0.0.1"
+        )
+        self.addCleanup(lambda: maybeDeferred(port.stopListening))
+        self.factory.heard, self.factory.answer = b"", lambda transport: None
+        static = [("web.test", "A", "127.0.0.2"), ("web.test", "A", "127.0.0.1")]
+        resolver = Resolver(REACTOR, static=static, offline=True)
+        allowed = networks(("127.0.0.0/8",))
+        https = HTTPS(REACTOR, resolver, self.trusted, allowed, number)
+        self.assertEqual("no answer in time", str(await self.refused(https)))
+        self.assertEqual(b"", self.factory.heard)
 
     async def test_large(self) -> None:
         """A page that is too large, and a header that never ends, are hung up on."""
