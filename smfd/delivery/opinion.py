@@ -76,8 +76,9 @@ class Opinion:
         @return: what is to be settled; the others stay as they are.
         """
         told = {key_of(c): c for c in batch}
+        pauses: dict[tuple[str, int], float] = {}
         settled = [
-            self._timed(o, told[o.entry_id, o.number])
+            self._timed(o, told[o.entry_id, o.number], pauses)
             for o in outcomes
             if not _untouched(o)
         ]
@@ -119,11 +120,21 @@ class Opinion:
         d = self.queue.note(site.state)
         d.addErrback(lambda f: self._log.error("not noted: {why}", why=f.value))
 
-    def _timed(self, outcome: Outcome, c: Consignment) -> Outcome:
-        """When to try again; what is read from the ledger counts one too many."""
+    def _timed(
+        self, outcome: Outcome, c: Consignment, pauses: dict[tuple[str, int], float]
+    ) -> Outcome:
+        """
+        When to try again; what is read from the ledger counts one too many.
+
+        @param pauses: by message and tries.  RFC 5321 §4.5.4.1: who was put off
+            with others gets one copy with them again.
+        """
         if outcome.state is not State.DUE or outcome.next_try:
             return outcome
-        pause = self.pauses.of(c)(max(0, c.attempts - 1))
+        tries = max(0, c.attempts - 1)
+        if (c.entry_id, tries) not in pauses:
+            pauses[c.entry_id, tries] = self.pauses.of(c)(tries)
+        pause = pauses[c.entry_id, tries]
         return evolve(outcome, next_try=self.clock.seconds() + pause)
 
 

@@ -465,6 +465,19 @@ class EachTests(WorldCase):
         self.assertGreater(gaps[0], 260)
         self.assertLess(len(tries), 40)
 
+    def test_together(self) -> None:
+        """Fifty who were put off together get one copy together, not one each."""
+        world = self.world()
+
+        def later(batch: Sequence[Consignment]) -> tuple[float, list[Outcome]]:
+            return 0.1, [c.outcome(State.DUE, "450 later") for c in batch]
+
+        world.scripts["a.x"] = later
+        world.send(*(f"u{n}@a.x" for n in range(50)))
+        world.run(HOUR)
+        # At once, and after 5, 10 and 20 minutes more.
+        self.assertEqual(4, len(world.tries["a.x"]))
+
     def test_one_end_each(self) -> None:
         """Three have it, three later, two never: one end each, across restarts."""
         for dice in seeds(40):

@@ -139,9 +139,9 @@ class Outward:
     house: House
     strangers: Strangers
     resolver: Unbound
+    _folder: Path
     sent: list[tuple[Letter, bool]] = field(factory=list)
     windows: Counter[str] = field(factory=Counter)
-    _folder: Path = field(factory=lambda: Path(tempfile.mkdtemp(prefix="smfd-out-")))
     _lock: Any = field(factory=Lock)
 
     @classmethod
@@ -154,7 +154,7 @@ class Outward:
         strangers = Strangers(manners)
         filled = SETTINGS.format(dns=resolver.port, port=strangers.port)
         house = House((ANN,), filled + settings)
-        return cls(house, strangers, resolver, folder=folder)
+        return cls(house, strangers, resolver, folder)
 
     def remove(self) -> None:
         """End and remove all."""
