@@ -29,7 +29,7 @@ from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Disposition, Fate
 from smfd.policy.forwarded import with_forwards
 from smfd.policy.srs import is_rewritten
-from smfd.proto.address import Address
+from smfd.proto.address import reread
 from smfd.store.ledger import AlreadyDecided
 
 #: Categories that only the operator may let go, by force and with a reason.
@@ -128,14 +128,14 @@ class _Release:
     async def _forward(self, destination: str) -> Forward:
         """Where its recipient's mail goes on to now, if it does."""
         name = self.item["recipient"]
-        local, _, domain = name.rpartition("@")
         known = await self.house.directory.known(name)
-        forward = Forward(Address(local, domain))
+        forward = Forward(reread(name))
         if known is not None and known.beyond:
             return evolve(forward, beyond=known.beyond, keep=known.keep)
         # An alias has no mailbox, and never had; nor has a sender of forwards.
         alias = known is not None and bool(known.targets) and not known.keep
-        if destination == "maildir" and (alias or not known and is_rewritten(local)):
+        ours = known is None and is_rewritten(forward.address.local)
+        if destination == "maildir" and (alias or ours):
             raise Refused(
                 "conflict",
                 f"{name} has no mailbox, and leads nowhere that it could go to.",

@@ -16,7 +16,7 @@ from smfd.delivery.relay import RelayDestination
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome
 from smfd.policy.srs import SRS, TooLong
-from smfd.proto.address import Address
+from smfd.proto.address import Address, reread
 from smfd.store.directory import Directory
 
 #: Where a sender does not fit: nobody's, and still known as a forward's.
@@ -60,14 +60,14 @@ class Forwarding:
 
     async def _sent(self, c: Consignment) -> Consignment:
         """The same under a sender of ours, if it has another."""
-        local, _, domain = c.sender.rpartition("@")
-        if not c.sender or await self.directory.is_hosted(domain):
+        written = reread(c.sender)
+        if not c.sender or await self.directory.is_hosted(written.domain):
             return c
         keeper = c.recipient.keeper
         own = keeper if await self.directory.is_hosted(keeper) else self.hostname
         try:
             # Of one message it is the same at each try: others go by it.
-            sender = self.srs.rewrite(Address(local, domain), own, c.received)
+            sender = self.srs.rewrite(written, own, c.received)
         except TooLong:
             sender = Address(_NOBODY, own)
         return evolve(c, sender=str(sender))

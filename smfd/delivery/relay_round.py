@@ -256,8 +256,14 @@ class Round:
 
 
 def shipments(consignments: Iterable[Consignment]) -> deque[Shipment]:
-    """Those who get the same octets together, in the order of their entries."""
-    found: dict[tuple[str, bytes], list[Consignment]] = {}
+    """
+    Those who get the same octets together, in the order of their entries.
+
+    Whose address is in UTF-8 goes apart: a server that takes none (RFC 6531 §3.2)
+    takes the message for the others.
+    """
+    found: dict[tuple[str, bytes, bool], list[Consignment]] = {}
     for c in consignments:
-        found.setdefault((c.entry_id, c.recipient.top), []).append(c)
+        to = c.recipient
+        found.setdefault((c.entry_id, to.top, to.address.isascii()), []).append(c)
     return deque(Shipment(tuple(group)) for group in found.values())

@@ -59,6 +59,15 @@ class Address:
         return self._text
 
 
+def reread(text: str) -> Address:
+    """An address back from what C{str} made of it, which is not looked at again."""
+    local, at, domain = text.rpartition("@")
+    if not at:
+        return Address(text, "")
+    quoted = local[:1] == '"' and _QUOTED.fullmatch(local)
+    return Address(_PAIR.sub(r"\1", quoted[1]) if quoted else local, domain)
+
+
 @lru_cache(maxsize=1024)  # The same people write, and are written to.
 def parse_path(text: str, utf8: bool = False) -> Address | None:
     """

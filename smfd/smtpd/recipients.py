@@ -21,7 +21,7 @@ from smfd.model.finding import Finding, Result
 from smfd.model.hop import Verification
 from smfd.policy.address_book import Endless, Expansion
 from smfd.policy.srs import SRS, Forged, is_rewritten
-from smfd.proto.address import Address
+from smfd.proto.address import Address, reread
 from smfd.proto.xtext import orcpt
 from smfd.scan.callout import CallOut, Terms
 from smfd.store.directory import Directory
@@ -136,9 +136,8 @@ class Recipients:
         Who gets what we write to an address: it itself where it is not ours,
         else the mailboxes behind it; nobody when there is none.
         """
-        local, _, domain = (await self._name(address)).rpartition("@")
-        meant = Address(local, domain)
-        if not await self.directory.is_hosted(domain):
+        meant = reread(await self._name(address))
+        if not await self.directory.is_hosted(meant.domain):
             return (meant,)
         try:
             return [end.address for end in await self._ends(Forward(meant))]
@@ -301,8 +300,7 @@ def _onward(end: Forward, known: Known) -> Forward:
 
 
 def _at(forward: Forward, name: str) -> Forward:
-    local, _, domain = name.rpartition("@")
-    return evolve(forward, address=Address(local, domain))
+    return evolve(forward, address=reread(name))
 
 
 def _is_same(end: Forward, forward: Forward) -> bool:

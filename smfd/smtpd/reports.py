@@ -10,7 +10,7 @@ from smfd.delivery.bounce import Bounces, Terms
 from smfd.delivery.bounce_letter import Way
 from smfd.model.entry import DESTINATIONS, REMOTE, Entry
 from smfd.model.notice import NoticeKey
-from smfd.proto.address import Address
+from smfd.proto.address import Address, reread
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.custody import Custody
 from smfd.smtpd.recipients import Recipients
@@ -27,8 +27,7 @@ class Post:
 
     async def ways(self, address: str) -> Sequence[Way]:
         """Where mail to an address goes; aliases are followed."""
-        local, _, domain = address.rpartition("@")
-        ends = await self.recipients.behind(Address(local, domain))
+        ends = await self.recipients.behind(reread(address))
         return [await self._way(end) for end in ends]
 
     async def keep(self, entry: Entry, answers: Sequence[NoticeKey]) -> None:

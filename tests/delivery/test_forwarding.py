@@ -11,6 +11,7 @@ from smfd.model.entry import Consignment, Entry, Recipient
 from smfd.model.transaction import Body
 from smfd.policy.origins import is_own
 from smfd.policy.srs import SRS
+from smfd.proto.address import parse_mailbox
 from tests.store.making import make_record
 from tests.store.test_directory import DirectoryTestCase
 
@@ -61,6 +62,12 @@ class ForwardingTests(DirectoryTestCase):
         self.assertEqual("Eve.X@sender.example", str(back))
         self.assertEqual(made, await self.sender("Eve.X@sender.example"))
         self.assertFalse(is_own(made))
+
+    async def test_quoted(self) -> None:
+        """A local part in quotes leads back to the very same."""
+        for sender in ('"eve x"@sender.example', '"e\\"@\\\\"@sender.example'):
+            made = parse_mailbox(await self.sender(sender))
+            self.assertEqual(sender, str(self.srs.reverse(made.local, NOW)))
 
     async def test_keeper_gone(self) -> None:
         """Where the domain that forwarded is hosted no longer, we stand for it."""

@@ -224,6 +224,15 @@ class TransactionTests(RelayTestCase):
         self.assertEqual(["undeliverable"] * 2 + [""], categories)
         self.assertEqual((1, 1), (self.hop.connections, len(self.hop.messages)))
 
+    async def test_one_in_utf8(self) -> None:
+        """An address that the server cannot read costs no other his mail."""
+        to = [far(1), far(2, "\xfc@far.example"), far(3, "zoe@far.example")]
+        entry = make_entry(recipients=to)
+        told = await self.deliver(self.relay(), entry.consignments())
+        categories = [told[entry.id, number].category for number in (1, 2, 3)]
+        self.assertEqual(["", "undeliverable", ""], categories)
+        self.assertEqual(1, len(self.hop.messages))
+
     async def test_sips(self) -> None:
         """One that takes a message too slowly has its deadline, though it takes it."""
         self.hops.patience = evolve(PATIENCE, message=0.5)

@@ -4,7 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.proto.address import Address, parse_domain, parse_mailbox, parse_path
+from smfd.proto.address import (
+    Address,
+    parse_domain,
+    parse_mailbox,
+    parse_path,
+    reread,
+)
 from smfd.proto.reply import Malformed
 
 GOOD = {
@@ -154,6 +160,7 @@ class AddressTests(SynchronousTestCase):
         """What is shown reads back as the same mailbox."""
         address = Address(local, domain)
         self.assertEqual(address, parse_mailbox(str(address)))
+        self.assertEqual(address, reread(str(address)))
 
 
 def _code(problem: Malformed) -> tuple[int, str]:

@@ -42,6 +42,8 @@ class PostTests(FrontTestCase):
         )
         name = "zoe@other.example"
         self.assertEqual([Way(name, "remote")], await post.ways(name))
+        name = '"eve x"@far.example'
+        self.assertEqual([Way(name, "remote")], await post.ways(name))
         name = "zoe@far.home.example"
         self.assertEqual([Way(name, "relay")], await post.ways(name))
 
