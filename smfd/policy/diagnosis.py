@@ -126,7 +126,10 @@ def answer(evidence: Evidence) -> list[str]:
     if not all_.tries:
         return [*said, "Nothing was sent."]
     return said or [
-        f"Nobody rejects us: of {all_.tries} tries {all_.failed} did not go well."
+        "Nobody rejects us for what we are: of"
+        f" {all_.tries} tries {all_.failed} did not go well, for other reasons."
+        if all_.failed
+        else "Nobody rejects us: all went well."
     ]
 
 

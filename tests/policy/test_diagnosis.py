@@ -23,7 +23,13 @@ class AnswerTests(SynchronousTestCase):
     def test_well(self) -> None:
         """Where nobody does, that is the answer."""
         text = said([("google", "sent", False, 100), ("x", "server", False, 2)], [])
-        self.assertEqual("Nobody rejects us: of 102 tries 2 did not go well.", text)
+        self.assertEqual(
+            "Nobody rejects us for what we are: of 102 tries 2 did not go well,"
+            " for other reasons.",
+            text,
+        )
+        text = said([("google", "sent", False, 1)], [])
+        self.assertEqual("Nobody rejects us: all went well.", text)
         self.assertEqual("Nothing was sent.", said([], []))
 
     def test_one_account(self) -> None:
