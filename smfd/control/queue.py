@@ -205,6 +205,7 @@ def _act(name: str, states: tuple[str, ...], do: _Do) -> Act:
             raise Refused(
                 "invalid",
                 "Say which messages are meant, or that all are, and not both.",
+                "Name a message or a site, a --sender or the like, or say --all.",
             )
         asked = Asked(actor.name, said(reason))
         meant = await house.reader.queue_count(evolve(choice, states=states), MANY)

@@ -113,4 +113,5 @@ class QueueTests(CtlTestCase, QueueTestCase):
         self.assertEqual("Thrown away: 101 of 101 recipients.\n", said.out)
         said = await self.run_ctl("queue", "drop")
         self.assertEqual(1, said.code)
+        self.assertIn("or say --all.", said.err)
         self.assertEqual([], await self.states())
