@@ -24,6 +24,7 @@ from smtplib import SMTP, SMTP_SSL, SMTPException
 
 from attrs import define, field, frozen
 
+from smfd.store.ledger import FILE
 from tests.system.counting_hop import CountingHop
 from tests.system.house import House
 
@@ -192,14 +193,27 @@ class Trial:
         client.login(PEOPLE[0], house.made["users"][PEOPLE[0]])
         return client
 
-    def point(self, shape: Shape, call: str, number: int, annex: bool = False) -> bool:
-        """One kill; returns whether it came to it."""
+    def point(
+        self,
+        shape: Shape,
+        call: str,
+        number: int,
+        annex: bool = False,
+        ledger: bool = False,
+    ) -> bool:
+        """
+        One kill; returns whether it came to it.
+
+        @param annex: of the process that fills mailboxes.
+        @param ledger: only calls on the ledger count.
+        """
         house = self.house
         self.serve()
-        whose = "-annex" if annex else ""
+        whose = "-annex" if annex else "-ledger" if ledger else ""
         word = f"{shape.name.replace(',', '').replace(' ', '-')}-{call}-{number}{whose}"
         victim = house.annex() if annex else house.pid
-        tracer = attach(victim, call, f"signal=KILL:when={number}")
+        path = house.home / f"{FILE}-wal" if ledger else None
+        tracer = attach(victim, call, f"signal=KILL:when={number}", path)
         acknowledged = self.send(shape, word)
         self.sent[word] = (shape, acknowledged)
         fired = _died(house) or (annex and house.annex() != victim)
@@ -231,6 +245,11 @@ class Trial:
         for annex, call in product((False, True), CALLS):
             for number in range(1, MOST, step):
                 if not self.point(shape, call, number, annex):
+                    break
+        # Each commit: the first of them, other threads come to their n-th before.
+        for call in ("fdatasync", "pwrite64"):
+            for number in range(1, MOST):
+                if not self.point(shape, call, number, ledger=True):
                     break
 
     def settle(self) -> Tally:
