@@ -168,6 +168,9 @@ class Sites:
 
     async def touched(self, names: Collection[str]) -> None:
         """An operator changed something of sites: look again what there is."""
+        for site in self._known:
+            # What is held stays here from now on, whatever can be read.
+            site.held = self._queue.holds(site.name)
         if EVERY in names:
             names = [site.name for site in self._known]
             await self.survey()

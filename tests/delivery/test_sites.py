@@ -397,6 +397,21 @@ class OperatorTests(WorldCase):
             world.run(10)
             self.assertEqual({"delivered": 10}, world.states())
 
+    def test_hold_unread(self) -> None:
+        """Held is held, though the queue cannot be read just then."""
+        world = self.world(connections=1)
+        world.scripts["a.x"] = lambda batch: (1.0, taken(batch)[1])
+        world.commit(letters(100, "a.x"))
+        world.run(0.5)
+        queue = world.runner.queue
+        for name in ("owed", "states"):
+            self.patch(queue, name, lambda *_: fail(NoSpace("full")))
+        self.done(world, queue.hold_sites([EVERY], True))
+        tries = len(world.tries["a.x"])
+        world.run(60)
+        self.assertEqual(tries, len(world.tries["a.x"]))
+        self.assertTrue(self.flushLoggedErrors(NoSpace))
+
     def test_suspend_what_waits(self) -> None:
         """What waits in memory is not sent once it is suspended; the rest is."""
         world = self.world(connections=1)
