@@ -25,6 +25,9 @@ ROUND = 120.0
 #: Seconds for a letter, with the wait for a worker.
 _PATIENCE = 60.0
 
+#: Workers that may die of one letter.
+_LIVES = 3
+
 #: What is done with the words of a worker about a letter.
 Act = Callable[[Any], Awaitable[object]]
 
@@ -49,6 +52,7 @@ class ReportMail(Service):
     clock: IReactorTime
     _rounds: LoopingCall = field(init=False)
     _under_way: Deferred[None] | None = field(default=None, init=False)
+    _deaths: tuple[str, int] = field(default=("", 0), init=False)
 
     _log = Logger()
 
@@ -115,12 +119,21 @@ class ReportMail(Service):
                 continue
             try:
                 await self.act(await self._said(data))
-            except (Busy, WorkerDied, NoAnswer):
-                # The next round finds it again.
-                return
+            except (Busy, WorkerDied, NoAnswer) as trouble:
+                if not self._is_deadly(stem, trouble):
+                    # The next round finds it again.
+                    return
+                self._log.warn("{path} kills whoever reads it", path=path)
             except (Overdue, JobFailed, ValueError, TypeError, KeyError) as odd:
                 self._log.warn("{path} cannot be read: {why}", path=path, why=str(odd))
             await self.letters.done(stem)
+
+    def _is_deadly(self, stem: str, trouble: Exception) -> bool:
+        """Whether enough workers have died of a letter: the others wait behind it."""
+        if isinstance(trouble, WorkerDied):
+            before, times = self._deaths
+            self._deaths = stem, times + 1 if stem == before else 1
+        return self._deaths == (stem, _LIVES)
 
     def _said(self, data: bytes) -> Deferred[Any]:
         d = self.workers.submit(self.job, Body(len(data), data), self.arguments)

@@ -20,6 +20,9 @@ LARGEST, LARGEST_UNPACKED = 1 << 20, 8 << 20
 #: Of each list so many are read, and so many characters of each text.
 MOST, LONGEST = 1000, 1000
 
+#: The largest number that is believed: sums of all that is kept have room.
+_COUNT = 10**9
+
 #: The end of the year 9999: what is later cannot be written.
 _LAST = 253_402_300_800.0
 
@@ -202,7 +205,7 @@ class _Table:
 
     def count(self, name: str) -> int:
         value = self.get(name)
-        return value if type(value) is int and 0 <= value < 1 << 53 else 0
+        return min(value, _COUNT) if type(value) is int and value > 0 else 0
 
     def table(self, name: str) -> "_Table":
         return _Table(self.get(name))

@@ -59,7 +59,15 @@ class ReportMailTests(FileTestCase):
 
     async def look(self, workers: Any) -> int:
         """Look into it; how many reports there are then."""
-        reader = ReportMail(
+        reader = self.reader(workers)
+        reader.startService()
+        await reader.look()
+        await reader.stopService()
+        return (await self.reports.summary("example.org", 0)).total
+
+    def reader(self, workers: Any) -> ReportMail:
+        """Who looks into it."""
+        return ReportMail(
             self.letters,
             self.hands,
             workers,
@@ -68,10 +76,6 @@ class ReportMailTests(FileTestCase):
             DMARCMail(self.reports, self.is_hosted, reactor).take,
             reactor,
         )
-        reader.startService()
-        await reader.look()
-        await reader.stopService()
-        return (await self.reports.summary("example.org", 0)).total
 
     def put(self, name: str, xml: bytes) -> None:
         """A report comes by mail."""
@@ -100,6 +104,19 @@ class ReportMailTests(FileTestCase):
         said = {"reports": [], "sender": "", "wrong": []}
         self.assertEqual(1, await self.jobs(said))
         self.assertEqual(0, await self.jobs())
+
+    async def test_deadly(self) -> None:
+        """A letter that no worker survives does not keep the others back for ever."""
+        self.put("1.a", report())
+        self.put("2.b", report())
+        said = {"reports": [], "sender": "", "wrong": []}
+        pool = Pool(*[WorkerDied("it did")] * 3, said)
+        reader = self.reader(pool)
+        reader.startService()
+        for _ in range(3):
+            await reader.look()
+        await reader.stopService()
+        self.assertEqual(([], 4), (pool.answers, pool.jobs))
 
     async def test_never(self) -> None:
         """What breaks a worker, or makes it talk nonsense, is read once only."""

@@ -94,6 +94,16 @@ class TLSMailTests(FileTestCase):
             ([], ["The report is too long."]), (said["tls"], said["wrong"])
         )
 
+    async def test_huge(self) -> None:
+        """Numbers that nobody can count spoil no sum."""
+        huge = tuple(Failure("x", 2**53 - 1) for _ in range(1000))
+        outcome = Outcome("sts", "example.org", good=2**53 - 1, failures=huge)
+        for n in range(3):
+            report = TLSReport("Them", "", f"{n}", 0.0, 0.0, (outcome,))
+            await self.take({"tls": [report.written().decode()]})
+        found = await self.received.summary("example.org", 0)
+        self.assertEqual(3, found.total)
+
     async def test_nonsense(self) -> None:
         """A worker that was taken over has nothing kept that is no report."""
         words: tuple[Any, ...] = (None, [], {"tls": 1}, {"tls": [1, "x" * 300_000]})
