@@ -65,9 +65,10 @@ class QuotaTests(SynchronousTestCase):
         for _ in range(3):
             process = begin(home, most, 1000)
             assert process.stdout is not None
-            for _ in range(200):
-                self.assertEqual("granted\n", process.stdout.readline())
-                passed += 1
+            # How many more it grants until the signal is there is chance: the last
+            # may find less than that left.
+            said = [process.stdout.readline() for _ in range(200)]
+            passed += said.count("granted\n")
             process.send_signal(signal.SIGKILL)
             out, _ = process.communicate(timeout=60)
             passed += out.split().count("granted")
