@@ -26,6 +26,7 @@ from smfd.policy.mx import (
     exchangers,
     servers,
 )
+from smfd.policy.networks import Networks, within
 from smfd.policy.origins import Origins
 from smfd.policy.route import Routes, parse_hop
 
@@ -56,6 +57,7 @@ class Where:
     Knows the way to every domain of the world.
 
     @ivar port: of MX hosts.
+    @ivar literals: networks whose addresses may stand for a domain.
     @ivar route_of: where a person sends a domain's mail just now, as
         L{parse_hop} reads it; "" where the mail goes its usual way.
     """
@@ -66,6 +68,7 @@ class Where:
     origins: Origins = field(factory=Origins)
     routes: Routes = field(factory=Routes)
     port: int = 25
+    literals: Networks = ()
     route_of: Callable[[str], str] = _unrouted
     rng: random.Random = field(factory=random.Random, repr=False)
 
@@ -81,11 +84,18 @@ class Where:
         if route is not None:
             return Way(await self._routed(route, site, own))
         if site.startswith("[") or not site:
-            said = Said(
-                "5.1.3", f"{site or 'no domain'} is not where mail is sent", 550
-            )
-            raise NoWay(said)
+            return Way(self._there(site, own))
         return await self._found(site, own, despite_tls)
+
+    def _there(self, site: str, own: bool) -> tuple[NextHop, ...]:
+        """RFC 5321 §4.1.3: the server at an address that stands for a domain."""
+        address = site[1:-1].removeprefix("ipv6:")
+        if not within(address, self.literals):
+            no = f"{site or 'no domain'} is not where mail is sent"
+            raise NoWay(Said("5.1.3", no, 550))
+        known = Exchangers((Exchanger(address, addresses=(address,)),))
+        bounds = evolve(self.bounds, allowed=self.literals)
+        return tuple(self._to(one, site, own) for one in servers(site, known, bounds))
 
     def _rerouted(self, site: str) -> NextHop | None:
         written = self.route_of(site)

@@ -37,7 +37,16 @@ def where(
     settings = config.relay
     named = evolve(origins(settings), spent=spent)
     routes = Routes({route.name: _route(config, route) for route in settings.route})
-    way = Where(resolver, tls, bounds(config, named), named, routes, port=settings.port)
+    literals = networks(config.submission.literals)
+    way = Where(
+        resolver,
+        tls,
+        bounds(config, named),
+        named,
+        routes,
+        settings.port,
+        literals,
+    )
     return way if route_of is None else evolve(way, route_of=route_of)
 
 

@@ -18,6 +18,7 @@ from smfd.model.origin import Origin
 from smfd.model.said import Said, parse_said
 from smfd.net.smtp_client import Patience
 from smfd.policy.mta_sts import STS
+from smfd.policy.networks import networks
 from smfd.policy.origins import Origins
 from smfd.policy.route import Routes, parse_hop
 from tests.delivery.world import US, WorldCase, letter
@@ -66,6 +67,15 @@ class OrderTests(WorldCase):
         server = self.server(2, "far.test")
         (told,) = await self.fate("u@far.test")
         self.assertEqual((DONE, 1), (told.state, len(server.messages)))
+
+    async def test_literal(self) -> None:
+        """Where users may write to an address, the server there is spoken to."""
+        server = self.server(2)
+        self.where = evolve(self.where, literals=networks(["127.0.0.0/30"]))
+        (told,) = await self.fate("u@[127.0.0.2]")
+        self.assertEqual((DONE, 1), (told.state, len(server.messages)))
+        (told,) = await self.fate("u@[127.0.0.5]")
+        self.assertEqual(("5.1.3", 1), (said(told).status, len(server.messages)))
 
     async def test_alias(self) -> None:
         """A server that is an alias is found all the same."""
