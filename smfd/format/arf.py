@@ -71,12 +71,6 @@ class Complaint:
     agent: str = ""
 
 
-def is_complaint(content_type: bytes) -> bool:
-    """Whether a message of this Content-Type says that it is one."""
-    said = content_type[:1000].lower()
-    return b"multipart/report" in said and b"feedback-report" in said
-
-
 def read_complaint(data: bytes, hostname: str) -> Complaint:
     """
     Read a whole message.

@@ -11,9 +11,6 @@ from smfd.model.hop import TLSA, NextHop
 from smfd.policy.dane import AUTHORITY, usable
 from smfd.policy.mta_sts import STS
 
-#: What a person may ask for a domain; it counts more than what was published.
-OVERRIDES = ("none", "opportunistic", "required", "verify", "dane-only")
-
 
 class Unsafe(Exception):
     """Nobody there can be sent to as safely as must be; why, in words."""
@@ -24,7 +21,8 @@ class SitePolicy:
     """
     The policy for a domain.
 
-    @ivar override: one of L{OVERRIDES}, or "".
+    @ivar override: what a person asked for, which counts more than what was
+        published: "none", "opportunistic", "required", "verify", "dane-only"; or "".
     @ivar sts: what the domain published, or None.
     """
 

@@ -13,10 +13,8 @@ from smfd.format.arf import (
     LARGEST,
     Complaint,
     NoComplaint,
-    is_complaint,
     read_complaint,
 )
-from smfd.format.header import read_header
 from smfd.format.received import received
 
 SHARED = Path(smfd.__file__).parents[1].parent / "shared" / "conformance"
@@ -159,13 +157,6 @@ class OursTests(SynchronousTestCase):
             about = b"Message-ID: " + name + b"\r\n"
             found = read_complaint(complaint(b"Feedback-Type: abuse\r\n", about), NAME)
             self.assertEqual("", found.message_id)
-
-    def test_type(self) -> None:
-        """A message says in its header that it is one."""
-        made = complaint(b"Feedback-Type: abuse\r\n")
-        self.assertTrue(is_complaint(read_header(made).first("content-type")))
-        for other in b"multipart/report; report-type=delivery-status", b"":
-            self.assertFalse(is_complaint(other))
 
 
 class HostileTests(SynchronousTestCase):
