@@ -13,9 +13,10 @@ from twisted.internet.defer import Deferred
 
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import moment, utc
-from smfd.control.words import one_of
+from smfd.control.words import one_of, said_of
 from smfd.model.directory import Refused
 from smfd.model.queue import Changed, Choice
+from smfd.model.quota import Hold
 from smfd.store.directory_rules import domain_name
 from smfd.store.ids import new_id
 from smfd.store.ledger_held import split_item
@@ -96,7 +97,7 @@ async def page(
     rows = await house.reader.queue_page(choice, split_item(after), limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     return {
-        "items": [_shown(row) for row in rows[:limit]],
+        "items": await _items(house, rows[:limit]),
         "next": f"{last['id']}-{last['number']}" if last else None,
     }
 
@@ -118,7 +119,7 @@ async def show(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A00
         **whole,
         "received": utc(rows[0]["received"]),
         "subject": subject,
-        "recipients": [_shown(row) for row in rows],
+        "recipients": await _items(house, rows),
     }
 
 
@@ -255,16 +256,33 @@ def _about(choice: Choice) -> str:
     return ", ".join(words) or "everything"
 
 
-def _shown(row: dict[str, Any]) -> dict[str, Any]:
-    """One recipient, with when he is tried and why not now."""
-    next_try = max(row["next_try"], row["site_next_try"])
+async def _items(house: House, rows: list[dict[str, Any]]) -> list[Document]:
+    """Recipients, each with when he is tried and why not now."""
+    holds = dict[str, Hold | None]()
+    if house.quota is not None:
+        stopped = {row["account"] for row in rows if row["state"] == "suspended"}
+        for account in sorted(stopped - {""}):
+            holds[account] = await house.quota.holds.held(account)
+    return [_shown(row, holds.get(row["account"])) for row in rows]
+
+
+def _shown(row: dict[str, Any], hold: Hold | None) -> Document:
+    """One recipient; C{hold}: that of the account, if he waits for its end."""
+    stopped = row["state"] == "suspended"
+    next_try = 0 if stopped else max(row["next_try"], row["site_next_try"])
     return {
         **{name: row[name] for name in _SHOWN},
         "received": utc(row["received"]),
         "held": bool(row["held"]),
+        "account_held": stopped and hold is not None,
         "next_try": utc(next_try) if next_try else None,
-        "why": row["detail"] or row["site_why"],
+        "why": _stopped(hold) if stopped else row["detail"] or row["site_why"],
     }
+
+
+def _stopped(hold: Hold | None) -> str:
+    """Why he is not tried: what servers said before does not keep him."""
+    return said_of(hold) if hold else "It is held by itself: queue resume lets it go."
 
 
 _SHOWN = (

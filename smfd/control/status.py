@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import utc
+from smfd.control.words import said_of
 from smfd.model.directory import Domain
 from smfd.model.queue import EVERY
 from smfd.model.quota import Hold
@@ -154,11 +155,7 @@ def _listed(house: House) -> list[str]:
 
 
 def _holds(found: Page[Hold]) -> list[str]:
-    said = [
-        f"All mail of {hold.account} is held since {utc(hold.since)}: {hold.reason}."
-        f" Look: user held show {hold.account}."
-        for hold in found.items
-    ]
+    said = [said_of(hold) for hold in found.items]
     more = found.total - len(found.items)
     return [*said, *([f"Users likewise: {more} more."] if more else [])]
 

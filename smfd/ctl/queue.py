@@ -188,10 +188,24 @@ def _message(found: _Document, command: str) -> Iterator[str]:
         where = f" by way of {one['route']}" if one["route"] else ""
         yield f"{one['recipient']}: {_cell(one, 'state')}{where}"
         tried = counted(one["attempts"], "time")
-        yield f"  tried {tried}; next {one['next_try'] or 'at once'}"
+        stopped = one["state"] == "suspended"
+        after = "when it is let go" if stopped else one["next_try"] or "at once"
+        yield f"  tried {tried}; next {after}"
         yield from wrapped(one["why"], "  ")
     yield ""
-    yield f"Try now:  {command} queue retry {found['id']}"
+    yield from _ways(found, command)
+
+
+def _ways(found: _Document, command: str) -> Iterator[str]:
+    """What can be done about a message."""
+    every = found["recipients"]
+    if any(one["account_held"] for one in every):
+        # By itself it is not let go: it may be a thief's.
+        yield f"Look:     {command} user held show {found['account']}"
+    elif any(one["state"] == "suspended" for one in every):
+        yield f"Let go:   {command} queue resume {found['id']}"
+    if any(one["state"] == "due" for one in every):
+        yield f"Try now:  {command} queue retry {found['id']}"
     yield f"Give up:  {command} queue fail {found['id']}"
 
 

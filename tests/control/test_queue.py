@@ -9,7 +9,7 @@ from twisted.internet.task import deferLater
 from smfd.control import audit, holds, queue, queue_sites
 from smfd.control.house import House
 from smfd.control.status import status
-from smfd.model.entry import Entry, Recipient
+from smfd.model.entry import Entry, Outcome, Recipient, State
 from smfd.store.ids import new_id
 from smfd.store.queue import Queue
 from tests.control.building import OPERATOR, HouseTestCase, reactor
@@ -226,6 +226,30 @@ class HeldTests(QueueTestCase):
         """Wait until all that waits stands so."""
         while await self.states() != states:
             await deferLater(reactor, 0.01)
+
+    async def test_why(self) -> None:
+        """What is stopped says by what: no old word of a server, no time gone by."""
+        house = await self.open()
+        sent = await self.send("v@far.example", sender=ANN)
+        outcome = Outcome(sent.id, 1, State.DUE, "451 4.7.1: later", 1.0)
+        await house.ledger.settle([outcome])
+        await queue.hold(house, OPERATOR, id=sent.id)
+        (item,) = (await queue.page(house, OPERATOR))["items"]
+        self.assertEqual(
+            ("It is held by itself: queue resume lets it go.", None, False),
+            (item["why"], item["next_try"], item["account_held"]),
+        )
+        made = await holds.add(house, OPERATOR, address=ANN, reason="a thief")
+        (one,) = (await queue.show(house, OPERATOR, id=sent.id))["recipients"]
+        self.assertEqual(
+            (
+                f"All mail of {ANN} is held since {made['since']}: a thief."
+                f" Look: user held show {ANN}.",
+                None,
+                True,
+            ),
+            (one["why"], one["next_try"], one["account_held"]),
+        )
 
     async def test_released(self) -> None:
         """Let go, it goes on; the number is told before and then."""

@@ -64,6 +64,20 @@ class QueueTests(CtlTestCase, QueueTestCase):
             self.assertIn("451 4.7.1 host mx.far.example: come back", said.out)
             self.assertGreater(110, max(map(len, lines)), verb)
 
+    async def test_stopped(self) -> None:
+        """What is held says how it is let go; a held account is looked at first."""
+        await self.open()
+        sent = await self.send("v@far.example", sender=ANN)
+        await self.done("queue", "hold", sent.id)
+        said = await self.run_ctl("queue", "show", sent.id)
+        self.assertIn("; next when it is let go\n  It is held by itself:", said.out)
+        self.assertIn(f" queue resume {sent.id}\n", said.out)
+        self.assertNotIn(f" queue retry {sent.id}\n", said.out)
+        await self.done("user", "held", "add", ANN, "--reason", "a thief")
+        said = await self.run_ctl("queue", "show", sent.id)
+        self.assertIn(f" user held show {ANN}\n", said.out)
+        self.assertNotIn(" queue resume ", said.out)
+
     async def test_sites(self) -> None:
         """A site by its name, every site, and one that goes elsewhere."""
         await self.open()
