@@ -276,8 +276,18 @@ def _shown(row: dict[str, Any], hold: Hold | None) -> Document:
         "held": bool(row["held"]),
         "account_held": stopped and hold is not None,
         "next_try": utc(next_try) if next_try else None,
-        "why": _stopped(hold) if stopped else row["detail"] or row["site_why"],
+        "why": _stopped(hold) if stopped else row["detail"] or _untried(row),
     }
+
+
+def _untried(row: dict[str, Any]) -> str:
+    """Why he was not tried yet: what a server said, it said to others."""
+    site, at = row["site"], row["site_next_try"]
+    then = f"It is tried next at {utc(at)}." if at else "It is tried next at once."
+    said = f" Last: {row['site_why']}" if row["site_why"] else ""
+    if row["site_attempts"]:
+        return f"{site} does not answer. {then}{said}"
+    return f"{site} is left alone for a while. {then}{said}" if at else ""
 
 
 def _stopped(hold: Hold | None) -> str:

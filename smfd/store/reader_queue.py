@@ -15,7 +15,8 @@ _PAGE = """
 SELECT e.id, r.number, e.received, e.sender, e.account, e.size, r.address AS recipient,
     r.destination, r.site, r.state, r.attempts, r.next_try, r.detail, r.notify,
     coalesce(s.held, 0) AS held, coalesce(s.route, '') AS route,
-    coalesce(s.next_try, 0) AS site_next_try, coalesce(s.why, '') AS site_why
+    coalesce(s.next_try, 0) AS site_next_try, coalesce(s.why, '') AS site_why,
+    coalesce(s.attempts, 0) AS site_attempts
 FROM {tables} LEFT JOIN sites s ON s.site = r.site AND r.site <> ''
 WHERE (e.id > :after_id OR (e.id = :after_id AND r.number > :after_number))
     AND e.id >= :after_id AND r.state {states} {where}
@@ -42,9 +43,12 @@ FROM (SELECT r.site, count(*) AS n, sum(count(*)) OVER () AS due, {sums}
 ORDER BY q.n DESC, q.site
 """
 
+#: A site that nothing waits for may be well by now: nobody looks.
 _TOTALS = """
 SELECT (SELECT count(*) FROM recipients WHERE state = 'suspended') AS suspended,
-    (SELECT count(*) FROM sites WHERE attempts > 0) AS down,
+    (SELECT count(*) FROM sites s WHERE s.attempts > 0 AND EXISTS
+        (SELECT 1 FROM recipients r
+        WHERE r.site = s.site AND r.state = 'due' AND r.site <> '')) AS down,
     (SELECT count(DISTINCT entry) FROM notices) AS notices
 """
 

@@ -10,6 +10,7 @@ from smfd.control import audit, holds, queue, queue_sites
 from smfd.control.house import House
 from smfd.control.status import status
 from smfd.model.entry import Entry, Outcome, Recipient, State
+from smfd.model.queue import SiteState
 from smfd.store.ids import new_id
 from smfd.store.queue import Queue
 from tests.control.building import OPERATOR, HouseTestCase, reactor
@@ -119,6 +120,36 @@ class PageTests(QueueTestCase):
         self.assertEqual([False, True], [one["held"] for one in found["recipients"]])
         refused = queue.show(house, OPERATOR, id="0" * 16)
         await self.assert_refused("unknown", refused)
+
+    async def test_untried(self) -> None:
+        """Who was not tried reads that his site does not answer, and until when."""
+        house = await self.open()
+        await self.send("v@far.example", sender=ANN)
+        said, later = "192.0.2.1: connection refused", "2040-01-01T00:00:00Z"
+        for attempts, at, why in (
+            (
+                3,
+                2208988800.0,
+                f"far.example does not answer. It is tried next at {later}."
+                f" Last: {said}",
+            ),
+            (
+                3,
+                0.0,
+                f"far.example does not answer. It is tried next at once. Last: {said}",
+            ),
+            (
+                0,
+                2208988800.0,
+                "far.example is left alone for a while."
+                f" It is tried next at {later}. Last: {said}",
+            ),
+            (0, 0.0, ""),
+        ):
+            state = SiteState("far.example", next_try=at, attempts=attempts, why=said)
+            await self.queue.note(state)
+            (item,) = (await queue.page(house, OPERATOR))["items"]
+            self.assertEqual(why, item["why"])
 
 
 class ActTests(QueueTestCase):

@@ -47,7 +47,7 @@ class QueueTests(CtlTestCase, QueueTestCase):
         self.assertIn(f" queue fail {sent.id}\n", said.out)
         said = await self.run_ctl("queue", "shape")
         self.assertRegex(said.out, r"SITE +WAITING +<5M +<1H +<4H +<1D +<3D +>3D")
-        self.assertRegex(said.out, r"\nfar.example +2 +2 +0 +0 +0 +0 +0\n")
+        self.assertRegex(said.out, r"\nfar.example +2 +2 +0 +0 +0 +0 +0[ \n]")
         said = await self.run_ctl("queue", "show", "0" * 16)
         self.assertEqual(1, said.code)
 

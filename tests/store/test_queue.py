@@ -365,7 +365,10 @@ class ListTests(QueueCase):
         await self.to("c.example")
         await self.queue.suspend(Choice(site="c.example"), "anna")
         await self.queue.hold_sites(["b.example"], True)
+        for site in "a.example", "c.example", "gone.example":
+            await self.queue.note(SiteState(site, next_try=now + 9, attempts=1))
         shape = await self.reader.queue_shape(now)
+        self.assertEqual(1, shape["down"], "only where something waits")
         self.assertEqual(
             (4, 1, [300, 3600, 14400, 86400, 259200]),
             (shape["due"], shape["suspended"], shape["ages"]),
