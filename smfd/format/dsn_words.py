@@ -73,8 +73,9 @@ _MEANINGS = {
         f"Look whether the domain behind the @ is right. {_THEIRS}",
     ),
     "4.4": Meaning(
-        "Where this domain's mail goes could not be found out.",
-        f"Look whether the domain behind the @ is right. {_THEIRS}",
+        "There is no way to a server that takes mail for this domain.",
+        "Look whether the domain behind the @ is right. If it is, only those who"
+        " look after the domain can mend it: tell them in another way.",
     ),
     "4.6": Meaning("The message went round in a circle.", _SHOW),
     "4.7": Meaning("The message could not be delivered in all this time.", _LATER),

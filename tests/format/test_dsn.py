@@ -384,6 +384,13 @@ class WordsTests(SynchronousTestCase):
         self.assertIn("takes no mail", meaning("5.2.9").what)
         self.assertIn("own rules", meaning("5.7.509").what)
 
+    def test_no_way(self) -> None:
+        """Where mail leads to no server, nobody is told to send it again (RFC 3463)."""
+        found = meaning("5.4.4")
+        self.assertIn("There is no way to a server", found.what)
+        self.assertIn("Look whether the domain", found.next)
+        self.assertNotIn("again", found.next)
+
 
 class OthersTests(SynchronousTestCase):
     """Beside the reports that other programs write."""
