@@ -199,6 +199,8 @@ class Published(Service):
         try:
             sts = await fetched(self._https, domain)
         except NoPage as error:
+            if self._https.closed:
+                return None
             fault = "sts-webpki-invalid" if error.insecure else "sts-policy-fetch-error"
             self._fail(domain, fault, str(error))
         except ValueError as error:

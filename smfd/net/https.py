@@ -73,7 +73,11 @@ class Page:
 
 
 class HTTPS:
-    """Asks servers that prove to be who they are."""
+    """
+    Asks servers that prove to be who they are.
+
+    @ivar closed: nobody is asked any more.
+    """
 
     def __init__(
         self,
@@ -96,7 +100,7 @@ class HTTPS:
         self._networks = networks
         self._port = port
         self._asking: set[Deferred[Page]] = set()
-        self._closed = False
+        self.closed = False
 
     def get(self, url: str, largest: int, seconds: float = 60.0) -> "Deferred[Page]":
         """
@@ -130,7 +134,7 @@ class HTTPS:
         largest: int,
         seconds: float,
     ) -> "Deferred[Page]":
-        if self._closed:
+        if self.closed:
             return defer.fail(NoPage("we are stopping"))
         asking = self._asked(method, url, body, fields, largest)
         d = Deferred.fromCoroutine(asking)
@@ -144,7 +148,7 @@ class HTTPS:
 
     def close(self) -> None:
         """Wait for no answer any more, and ask nobody."""
-        self._closed = True
+        self.closed = True
         for d in list(self._asking):
             d.cancel()
 

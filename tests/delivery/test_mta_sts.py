@@ -91,8 +91,8 @@ class PublishedCase(TestCase):
         resolver = Failing(REACTOR, static=static, offline=True)
         resolver.silent = silent
         allowed = networks(("127.0.0.0/8",))
-        https = HTTPS(REACTOR, resolver, self.trusted, allowed, port)
-        return Published(self.clock, resolver, https, self.shelf, self.tell)
+        self.https = HTTPS(REACTOR, resolver, self.trusted, allowed, port)
+        return Published(self.clock, resolver, self.https, self.shelf, self.tell)
 
     def tell(self, domain: str, fault: str, why: str) -> None:
         """What was wrong."""
@@ -123,6 +123,18 @@ class FetchTests(PublishedCase):
         )
         self.assertEqual([STRICT] * 9, found)
         self.assertEqual(1, self.asked)
+
+    async def test_stopped(self) -> None:
+        """That we stop is no fault of a domain's, and is not reported to it."""
+        self.slow = 1.0
+        published = self.published(self.listen())
+        found = Deferred.fromCoroutine(published.policy("site.test"))
+        await deferLater(REACTOR, 0.2)
+        self.https.close()
+        self.assertIsNone(await found)
+        self.assertIsNone(await published.policy("other.test"))
+        self.assertEqual([], self.told)
+        await deferLater(REACTOR, self.slow)
 
     async def test_changed(self) -> None:
         """Another id means another policy."""
