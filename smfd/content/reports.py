@@ -19,6 +19,10 @@ from smfd.format.parts import Part, read_parts
 _ATTACHED = 4 << 20
 _REPORTS = 5
 
+#: Octets of XML that are read of one message, and attachments that are none: time
+#: is as short for what is no report.
+_READ, _WRONG = 2 * LARGEST, 20
+
 #: How many times longer a file may become: XML of many equal rows shrinks well,
 #: but not like this.
 _RATIO = 400
@@ -40,14 +44,15 @@ def read_reports(message: bytes, arguments: Mapping[str, Any]) -> dict[str, Any]
         not be read.
     """
     tls, wrong = tls_reports(message)
-    reports = []
+    reports, read = [], 0
     for part in _attached(message):
         try:
             for xml in _unpacked(part.decoded(_ATTACHED + 1)):
+                read += len(xml)
                 reports.append(asdict(read_report(xml)))
         except NoReport as why:
             wrong.append(str(why))
-        if len(reports) >= _REPORTS:
+        if len(reports) >= _REPORTS or len(wrong) >= _WRONG or read > _READ:
             break
     return {
         "reports": reports[:_REPORTS],

@@ -1,11 +1,12 @@
 """Reports on TLS in messages, read for the daemon."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from smfd.format.parts import Part, read_parts
 from smfd.format.tlsrpt import LARGEST, read_report
 
-#: Octets of a report as it is handed on, and reports of a message.
+#: Octets of a report as it is handed on, and parts of a message that are read.
 _HANDED_ON = 200_000
 _REPORTS = 5
 
@@ -29,7 +30,8 @@ def tls_reports(message: bytes) -> tuple[list[str], list[str]]:
     """
     found: list[str] = []
     wrong: list[str] = []
-    for part in _reports(message):
+    # Each may be long once it is unpacked, whether it is a report or not.
+    for part in islice(_reports(message), _REPORTS):
         try:
             text = read_report(part.decoded(LARGEST + 1)).written().decode()
         except ValueError as why:
@@ -39,8 +41,6 @@ def tls_reports(message: bytes) -> tuple[list[str], list[str]]:
             wrong.append("The report is too long.")
         else:
             found.append(text)
-        if len(found) >= _REPORTS:
-            break
     return found, wrong[:_REPORTS]
 
 

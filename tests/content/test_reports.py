@@ -2,7 +2,9 @@
 
 import gzip
 import json
+import os
 import zipfile
+from base64 import b64encode
 from email.message import EmailMessage
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +15,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 import smfd
+from smfd.content import reports, tls_reports
 from smfd.content.reports import read_reports
+from smfd.format.dmarc_report import Report, read_report
+from smfd.format.tlsrpt import TLSReport
+from smfd.format.tlsrpt import read_report as read_tls_report
 from tests.format.test_dmarc_report import report
 
 SHARED = Path(smfd.__file__).parents[1].parent / "shared"
@@ -44,8 +50,46 @@ def mail(data: bytes, kind: str = "application/gzip", name: str = "r.xml.gz") ->
     return PROVEN + message.as_bytes().replace(b"\n", b"\r\n")
 
 
+def many(data: bytes, number: int, name: str) -> bytes:
+    """A message with something attached again and again."""
+    message = EmailMessage()
+    for _ in range(number):
+        message.add_attachment(data, "application", "octet-stream", filename=name)
+    return message.as_bytes().replace(b"\n", b"\r\n")
+
+
 class ReportsTests(SynchronousTestCase):
     """DMARC reports as they come by mail."""
+
+    def test_long(self) -> None:
+        """A letter full of long things that are no reports does not take forever."""
+        noise = b64encode(os.urandom(15_000))
+        xml = b"<feedback><!--" + noise + b"-->" + b" " * 4_000_000
+        read = []
+
+        def reading(data: bytes) -> Report:
+            read.append(len(data))
+            return read_report(data)
+
+        self.patch(reports, "read_report", reading)
+        found = self.read(many(gzip.compress(xml), 30, "r.xml.gz"))
+        self.assertEqual([], found["reports"])
+        self.assertEqual(5, len(read))
+        found = self.read(many(gzip.compress(b"<feedback>"), 30, "r.xml.gz"))
+        self.assertEqual(25, len(read))
+
+    def test_long_tls(self) -> None:
+        """Nor does one full of what is no report on TLS."""
+        tries = []
+
+        def reading(data: bytes) -> TLSReport:
+            tries.append(len(data))
+            return read_tls_report(data)
+
+        self.patch(tls_reports, "read_report", reading)
+        found = self.read(many(gzip.compress(b"[" * 9_000_000), 30, "r.json.gz"))
+        self.assertEqual([], found["tls"])
+        self.assertEqual(5, len(tries))
 
     def read(self, message: bytes) -> dict[str, Any]:
         """What is found; it goes through JSON."""
