@@ -12,12 +12,12 @@ from smfd.model.queue import Old
 from smfd.model.transaction import Body
 from smfd.store.ledger_due import ROW, consignment
 
-#: Entries looked at in one slice.
+#: Entries and recipients looked at in one slice, and those of one entry more.
 SLICE = 1000
 
-_UNTIL = """
-SELECT max(id), count(*) FROM
-    (SELECT id FROM entries WHERE id > ? AND id < ? ORDER BY id LIMIT ?)
+_ENTRIES = """
+SELECT id, (SELECT count(*) FROM recipients WHERE entry = id) FROM entries
+WHERE id > ? AND id < ? ORDER BY id
 """
 
 #: The last words are those about the site, while nobody is there.
@@ -89,6 +89,10 @@ def _bare(row: tuple[object, ...]) -> Consignment:
 
 
 def _slice(connection: sqlite3.Connection, after: str, before: str) -> tuple[str, str]:
-    """Its last entry; the same again when there is more behind it, or ""."""
-    until, count = connection.execute(_UNTIL, (after, before, SLICE)).fetchone()
-    return until or after, until if count == SLICE else ""
+    """Its last entry; the same again when there may be more behind it, or ""."""
+    looked, until = 0, after
+    for until, recipients in connection.execute(_ENTRIES, (after, before)):
+        looked += 1 + recipients
+        if looked >= SLICE:
+            return until, until
+    return until, ""

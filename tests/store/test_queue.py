@@ -10,7 +10,7 @@ from twisted.trial.unittest import TestCase
 
 from smfd.model.entry import Entry, Outcome, Recipient, State
 from smfd.model.queue import EVERY, Changed, Choice, SiteState
-from smfd.store import ledger_due, ledger_queue
+from smfd.store import ledger_age, ledger_due, ledger_queue
 from smfd.store.ledger import Ledger
 from smfd.store.ledger_schema import open_reader
 from smfd.store.ledger_sites import Share
@@ -153,6 +153,19 @@ class SiteTests(QueueCase):
         self.assertEqual(0, self.count("sites"))
         rows = await self.queue.states(["a.example"])
         self.assertEqual([SiteState("a.example")], rows)
+
+    async def test_old_to_many(self) -> None:
+        """What was sent to hundreds each grows old in slices that hold nobody up."""
+        self.patch(ledger_age, "SLICE", 20)
+        sent = [await self.to(*[f"{n}.x" for n in range(8)]) for _ in range(9)]
+        before = REACTOR.seconds() + 10.0
+        pages, after = list[list[str]](), ""
+        while not pages or after:
+            page, after = await self.queue.old(after, before)
+            pages.append([one.consignment.entry_id for one in page])
+        self.assertEqual([24, 24, 24, 0], [len(page) for page in pages])
+        told = sorted(name for page in pages for name in page)
+        self.assertEqual(sorted(e.id for e in sent for _ in range(8)), told)
 
     async def test_held_sites(self) -> None:
         """Who holds a site holds it after a restart, until he lets it go."""
