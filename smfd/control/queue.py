@@ -5,6 +5,7 @@ What is done to many says how many they are first, and is done when it is said
 again that all of them are meant.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -27,6 +28,9 @@ FEW = 100
 
 #: Nobody counts any further.
 MANY = 1_000_000
+
+#: A recipient of a message, as C{next} names him.
+_MARK = re.compile(r"[0-9a-z]{16}-[0-9]{1,9}")
 
 _STATES = ("due", "suspended")
 _LONGEST_REASON = 300
@@ -94,7 +98,7 @@ async def page(
     if state:
         choice = evolve(choice, states=(state,))
     limit = max(1, min(limit, 1000))
-    rows = await house.reader.queue_page(choice, split_item(after), limit + 1)
+    rows = await house.reader.queue_page(choice, _mark(after), limit + 1)
     last = rows[limit - 1] if len(rows) > limit else None
     return {
         "items": await _items(house, rows[:limit]),
@@ -158,6 +162,17 @@ def site_named(text: str) -> str:
     """A site as the queue knows it: a domain, or an address in brackets."""
     name = text.strip().removeprefix("@").lower()
     return name if name.startswith("[") else domain_name(name)
+
+
+def _mark(after: str) -> tuple[str, int]:
+    """Where a page begins: a wrong mark would hide what waits."""
+    if after and not _MARK.fullmatch(after):
+        raise Refused(
+            "invalid",
+            f"{after[:40]!r} is no place in the queue.",
+            "Write what the page before ended with, or leave it out.",
+        )
+    return split_item(after)
 
 
 def _choice(

@@ -42,6 +42,8 @@ async def show(
     deliverability = ours.deliverability
     await deliverability.write()
     report = await deliverability.deliveries.report(int(now // _DAY) - days + 1, name)
+    if name and not report.providers:
+        await _check_ours(house, name, days)
     await _looked(ours.listings, now)
     providers, accounts = tallies(report.providers), tallies(report.accounts)
     looks = ours.listings.looks
@@ -87,6 +89,16 @@ async def _dns(house: House, actor: Actor, domain: str) -> list[Document]:
         for one in found["checks"]
         if one["what"] in _PROOFS
     ]
+
+
+async def _check_ours(house: House, domain: str, days: int) -> None:
+    """Where nothing was sent; what was hosted before, and sent some, is told of."""
+    if not await _is_hosted(house, domain):
+        raise Refused(
+            "unknown",
+            f"{domain} is not hosted here, and sent nothing in {days} days.",
+            "domain list names what is.",
+        )
 
 
 async def _is_hosted(house: House, domain: str) -> bool:

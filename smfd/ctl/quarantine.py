@@ -10,7 +10,6 @@ from smfd.ctl.client import Client, asking
 from smfd.ctl.excerpt import excerpt
 from smfd.ctl.face import Face, verb
 from smfd.ctl.noun import Noun
-from smfd.ctl.table import table
 
 _HELD = Noun(
     "/v1/quarantine",
@@ -46,9 +45,7 @@ def quarantine() -> None:
 @verb
 def held(face: Face, /, **wanted: Any) -> None:
     """Show held messages, the newest first."""
-    with asking(face) as client:
-        page = client.get(_HELD.path, wanted)
-    face.show(page, _page(page))
+    _HELD.page(face, wanted)
 
 
 @quarantine.command()
@@ -103,12 +100,6 @@ def read(client: Client, id: str, approver: str = "") -> dict[str, Any]:  # noqa
     """Ask for the beginning of a held message."""
     said: dict[str, Any] = client.post(f"{_HELD.one(id)}/text", {"approver": approver})
     return said
-
-
-def _page(page: dict[str, Any]) -> Iterator[str]:
-    rows = [[item.get(name) for name in _HELD.columns] for item in page["items"]]
-    yield from table(_HELD.columns, rows)
-    yield f"{len(rows)} of {page['total']}."
 
 
 def _item(item: dict[str, Any], command: str) -> Iterator[str]:

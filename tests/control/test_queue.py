@@ -110,6 +110,16 @@ class PageTests(QueueTestCase):
             after = page["next"]
         self.assertEqual((9, sorted(set(seen))), (len(seen), seen))
 
+    async def test_mark(self) -> None:
+        """A page that begins nowhere is refused: an empty one would hide what waits."""
+        house = await self.open()
+        sent = await self.send("v@far.example")
+        for after in "zzz", sent.id, f"{sent.id}-", f"{sent.id}-x", f"{sent.id}-1\n":
+            refused = queue.page(house, OPERATOR, after=after)
+            self.assertIn("no place", await self.assert_refused("invalid", refused))
+        page = await queue.page(house, OPERATOR, after=f"{sent.id}-0")
+        self.assertEqual(1, len(page["items"]))
+
     async def test_show(self) -> None:
         """One message, with what keeps each of its recipients."""
         house = await self.open()

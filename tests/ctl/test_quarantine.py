@@ -51,3 +51,13 @@ class TextTests(CtlTestCase):
         self.assertIn(" --text\n", said.out)
         found = await self.done("user", "held", "show", ANN, "--text")
         self.assertEqual(found["sample"], [one["id"] for one in found["text"]])
+
+    async def test_list(self) -> None:
+        """It says that there is nothing, or that there is more, as other lists do."""
+        await self._open()
+        said = await self.run_ctl("quarantine", "list")
+        self.assertRegex(said.out, r"\AID +[^\n]+\nThere are none\.\n\Z")
+        for _ in range(2):
+            await self.receive()
+        said = await self.run_ctl("quarantine", "list", "--limit", "1")
+        self.assertIn("\n1 of 2; --limit and --offset show others.\n", said.out)

@@ -70,11 +70,24 @@ class ReputationTests(CtlTestCase):
         self.house = house
 
     def tried(
-        self, answer: Reply, *, to: str = BOB, host: str = "mx.a.example"
+        self,
+        answer: Reply,
+        *,
+        to: str = BOB,
+        host: str = "mx.a.example",
+        sender: str = ANN,
     ) -> None:
         """One try."""
         c = Consignment(
-            "id", 0.0, ANN, Body(2, b"x\n"), b"", (), Recipient(1, to, REMOTE), 0, ANN
+            "id",
+            0.0,
+            sender,
+            Body(2, b"x\n"),
+            b"",
+            (),
+            Recipient(1, to, REMOTE),
+            0,
+            ANN,
         )
         now = reactor.seconds()
         note = self.ours.deliverability.note
@@ -141,10 +154,22 @@ class ReputationTests(CtlTestCase):
     async def test_empty(self) -> None:
         """Where nothing was sent the page says so; what is no domain is refused."""
         await self.open()
-        said = await self.run_ctl("reputation", "--days", "1", "--domain", "a.example")
+        said = await self.run_ctl(
+            "reputation", "--days", "1", "--domain", "home.example"
+        )
         self.assertIn("Nothing was sent.", said.out)
         said = await self.run_ctl("reputation", "--domain", "..")
         self.assertEqual(1, said.code)
+
+    async def test_not_ours(self) -> None:
+        """A domain that is not ours is refused, unless it sent something lately."""
+        await self.open()
+        said = await self.run_ctl("reputation", "--domain", "nope")
+        self.assertEqual((1, ""), (said.code, said.out))
+        self.assertIn("nope is not hosted here, and sent nothing in 7 days", said.err)
+        self.tried(reply(250, "2.0.0", "ok"), host="mx.google.com", sender="a@b.test")
+        found = await self.done("reputation", "--domain", "b.test")
+        self.assertEqual(1, found["total"]["sent"])
 
     async def test_suppression(self) -> None:
         """Listed with why and until when; removed, written down, and gone."""

@@ -150,7 +150,7 @@ class QuarantineTests(CtlTestCase):
         item = f"{await self.receive()}-1"
         listed = await self.run_ctl("quarantine", "list", "--class", "spam")
         self.assertIn(item, listed.out)
-        self.assertIn("1 of 1.", listed.out)
+        self.assertNotIn("There are none.", listed.out)
         shown = await self.run_ctl("quarantine", "show", item)
         self.assertIn("reason     it is spam", shown.out)
 
