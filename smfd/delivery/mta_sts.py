@@ -174,7 +174,8 @@ class Published(Service):
     async def _fetched(self, domain: str, named: str) -> Known | None:
         """Fetch, or wait for whoever does; None when it fails or just failed."""
         now = self._reactor.seconds()
-        if now - self._failed.get(domain, 0.0) < PAUSE:
+        # A clock that was set back has nobody wait for longer.
+        if 0 <= now - self._failed.get(domain, 0.0) < PAUSE:
             return None
         waiting = self._fetching.get(domain)
         if waiting is not None:

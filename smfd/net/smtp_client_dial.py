@@ -68,7 +68,9 @@ class Absent:
     def why(self, server: object) -> str:
         """What was wrong with it a moment ago, or nothing."""
         until, why = self._until.get(server, (0.0, ""))
-        if why and until <= self.clock.seconds():
+        left = until - self.clock.seconds()
+        # A clock that was set back leaves nobody alone for longer.
+        if why and not 0 < left <= self.seconds:
             del self._until[server]
             return ""
         return why

@@ -159,6 +159,16 @@ class FetchTests(PublishedCase):
             self.clock.advance(PAUSE)
             self.assertEqual(STRICT, await published.policy("site.test"))
 
+    async def test_clock_set_back(self) -> None:
+        """Who failed by a clock that was wrong is asked again by one that is right."""
+        published = self.published(self.listen())
+        self.clock.advance(DAY)
+        whole, self.page = self.page, b"none"
+        self.assertIsNone(await published.policy("site.test"))
+        self.page = whole
+        self.clock.rightNow -= DAY
+        self.assertEqual(STRICT, await published.policy("site.test"))
+
     async def test_ends(self) -> None:
         """A policy counts for as long as it said, and no longer."""
         port = self.listen()

@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.model.hop import NextHop
+from smfd.net.smtp_client_dial import Absent
 from smfd.net.smtp_client_open import Hops
 
 
@@ -44,3 +45,17 @@ class SlotsTests(SynchronousTestCase):
     def test_many(self) -> None:
         """Who could bear more has no more than anybody."""
         self.assertEqual(4, self.taken("a.many.example", "b.many.example"))
+
+
+class AbsentTests(SynchronousTestCase):
+    """Servers that were not there a moment ago."""
+
+    def test_clock(self) -> None:
+        """They are left alone for a moment, and not longer by a clock set back."""
+        for later, why in ((59.0, "gone"), (60.0, ""), (-3600.0, "")):
+            clock: Any = Clock()
+            clock.advance(10_000.0)
+            absent = Absent(clock, 60.0)
+            absent.note("mx.example", "gone")
+            clock.rightNow += later
+            self.assertEqual(why, absent.why("mx.example"))
