@@ -14,6 +14,7 @@ from smfd.model.hop import NextHop
 from smfd.model.origin import Login
 from smfd.model.said import parse_said
 from smfd.net.tls import make_self_signed
+from smfd.policy.mx import NoWay
 from smfd.policy.networks import within
 from smfd.policy.route import Routes, parse_hop
 from tests.delivery.next_hop import Hop
@@ -132,6 +133,20 @@ class SettingsTests(WorldCase):
                 "192.0.2.8": True,
             }.items():
                 self.assertIs(expected, bounds.is_ours(address), (listen, address))
+
+    async def test_literals(self) -> None:
+        """Addresses that users may write to are those that mail is sent to."""
+        text = "[submission]\nliterals = ['10.1.0.0/16', '2001:db8::/32']\n"
+        config = read(text, Path("/x/smfd.toml"))
+        found = where(config, self.resolver, TLSPolicies(self.resolver))
+        for site, address in (
+            ("[10.1.2.3]", "10.1.2.3"),
+            ("[ipv6:2001:db8::1]", "2001:db8::1"),
+        ):
+            (hop,) = (await found.of(site)).hops
+            self.assertEqual((address, address, 25), (hop.host, hop.address, hop.port))
+        with self.assertRaisesRegex(NoWay, "is not where mail is sent"):
+            await found.of("[8.8.8.8]")
 
     def test_trial(self) -> None:
         """Loopback is nobody's MX host, but where a port says that it is a trial."""
