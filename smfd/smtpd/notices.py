@@ -22,6 +22,7 @@ from smfd.model.record import Record
 from smfd.model.transaction import Body, Flow
 from smfd.model.verdict import Disposition, Fate
 from smfd.net.conclusions import Conclusions
+from smfd.policy.forwarded import with_forwards
 from smfd.proto.address import Address
 from smfd.smtpd.custody import Custody
 from smfd.smtpd.recipients import Recipients
@@ -81,12 +82,13 @@ class Notices:
         for end in ends.forwards:
             domain = await self.directory.domain(end.address.domain)
             if domain is not None:
-                await self._keep(str(end.address), domain, subject, text)
+                await self._keep(end, domain, subject, text)
 
     async def _keep(
-        self, recipient: str, domain: Domain, subject: str, text: str
+        self, end: Forward, domain: Domain, subject: str, text: str
     ) -> None:
         name, now = self.ids(), self.clock.seconds()
+        recipient = str(end.address)
         data = letter(
             hostname=self.hostname,
             recipient=recipient,
@@ -116,5 +118,6 @@ class Notices:
         )
         top = delivered("", recipient) if where == "maildir" else b""
         to = Recipient(1, recipient, where, "clean", why, top=top)
-        entry = Entry(name, now, "", Body(len(data), data), b"", (), (to,), record)
+        there = with_forwards((to,), (end,))
+        entry = Entry(name, now, "", Body(len(data), data), b"", (), there, record)
         await self.custody.commit(await self.custody.signed(entry))

@@ -5,7 +5,7 @@ Standards: RFC 5321 §3.9 (aliases and lists), §4.5.1 (postmaster), §6.3 (loop
 RFC 3463 §3.3 and §3.5 (X.2.4, X.4.6).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import TypeGuard
 
@@ -134,15 +134,17 @@ class Recipients:
     async def behind(self, address: Address) -> Sequence[Address]:
         """
         Who gets what we write to an address: it itself where it is not ours,
-        else the mailboxes behind it; nobody when there is none.
+        else the mailboxes behind it, or where their mail goes on to; nobody when
+        there is none.
         """
         meant = reread(await self._name(address))
         if not await self.directory.is_hosted(meant.domain):
             return (meant,)
         try:
-            return [end.address for end in await self._ends(Forward(meant))]
+            ends = await self._ends(Forward(meant))
         except Endless:
             return ()
+        return [to for end in ends for to in _kept_by(end)]
 
     def _at_once(self, forward: Forward) -> Sequence[Forward]:
         """A mailbox that stands for itself, when that is known already."""
@@ -290,6 +292,13 @@ def _end(forward: Forward, name: str, known: Known, direct: bool) -> Forward:
     # RFC 3461 §5.2.7.2: whoever is told what became of it knows this name.
     end = _at(forward, known.address)
     return end if end.orcpt else evolve(end, orcpt=orcpt(str(forward.address)))
+
+
+def _kept_by(end: Forward) -> Iterator[Address]:
+    """Who has its mail in the end: nobody looks where no copy is kept."""
+    if end.keep or not end.beyond:
+        yield end.address
+    yield from map(reread, end.beyond)
 
 
 def _onward(end: Forward, known: Known) -> Forward:

@@ -47,6 +47,14 @@ class PostTests(FrontTestCase):
         name = "zoe@far.home.example"
         self.assertEqual([Way(name, "relay")], await post.ways(name))
 
+    async def test_forwarded(self) -> None:
+        """To where his mail goes on to, and to his mailbox if a copy is kept."""
+        post = await self.post()
+        there = Way("Ann.B@far.example", "remote")
+        for keep, here in ((False, []), (True, [Way(ANN, "maildir")])):
+            await self.directory.put_forward(ANN, ("Ann.B@far.example",), keep, **BY)
+            self.assertEqual([*here, there], await post.ways(ANN))
+
     async def test_rewritten(self) -> None:
         """To the sender behind a sender that we rewrote (SRS)."""
         post = await self.post()

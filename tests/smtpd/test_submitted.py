@@ -429,6 +429,17 @@ class RuleTests(SubmittedTestCase):
         self.assertIn(f"For: {BOB}\r\n".encode(), letter)
         self.assertNotIn(b"postmaster@home.example,", letter)
 
+    async def test_notice_forwarded(self) -> None:
+        """Who reads his mail elsewhere is told there."""
+        await self.open()
+        by: Any = {"actor": "uid:test"}
+        await self.directory.put_forward(ANN, ("ann@far.example",), False, **by)
+        await self.rule("mark", "add-header", add_header="X-House: yes", notify=[ANN])
+        self.assertEqual(250, (await self.hand_in(BOB)).code)
+        await self.until(lambda: self.mailbox(BOB))
+        self.assertEqual(["ann@far.example"], await self.out())
+        self.assertEqual([], self.mailbox(ANN))
+
     async def test_untold(self) -> None:
         """Who cannot be told is not: the message is ours, once, all the same."""
         await self.open()
