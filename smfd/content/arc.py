@@ -41,10 +41,12 @@ AAR = "arc-authentication-results"
 AMS = "arc-message-signature"
 AS = "arc-seal"
 
-#: Octets of an AAR that are read.
-_LONGEST = 4000
+#: Octets of an AAR that are read, and how deep its comments may be.
+_LONGEST, _DEEP = 4000, 10
 
-_WRITTEN = re.compile(rb'"(?>(?:[^"\\]|\\.)*)(?:"|$)|\([^()]*\)', re.DOTALL)
+_WRITTEN = re.compile(
+    rb'"(?>(?:[^"\\]|\\.)*)(?:"|$)|\((?>(?:[^()\\]|\\.)*)\)', re.DOTALL
+)
 _RESULT = re.compile(rb";\s*([a-zA-Z][a-zA-Z-]*)\s*=\s*([a-zA-Z]+)(?![\w-])")
 _RELAXED = b"relaxed/relaxed"
 _INSTANCE = re.compile(rb"\s*i\s*=\s*([0-9]{1,3})\s*;")
@@ -284,7 +286,12 @@ def found(value: bytes) -> list[str]:
 
     What somebody else may have written, in quotes or as a comment, is none.
     """
-    plain = _WRITTEN.sub(b"", value[:_LONGEST])
+    plain = value[:_LONGEST]
+    for _ in range(_DEEP):
+        # RFC 5322 §3.2.2: there are comments in comments.
+        plain = _WRITTEN.sub(b"", plain)
+    if b"(" in plain:
+        return []
     return [f"{_text(a)}={_text(b)}".lower() for a, b in _RESULT.findall(plain)][:20]
 
 

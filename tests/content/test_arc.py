@@ -155,6 +155,9 @@ class ChainTests(SynchronousTestCase):
         for value, wanted in (
             (b" i=1; mx;\r\n\tdmarc=pass (p=none) header.from=a;spf=fail", 2),
             (b"i=1; mx; spf=fail (x; dmarc=pass)", 1),
+            (b"i=1; mx; spf=fail (a (b) ; dmarc=pass (c) d)", 1),
+            (b"i=1; mx; spf=fail (a \\) ; dmarc=pass ; \\( d)", 1),
+            (b"i=1; mx; spf=fail " + b"(" * 20 + b"; dmarc=pass" + b")" * 20, 0),
             (b'i=1; mx; spf=fail smtp.mailfrom="; dmarc=pass"', 1),
             (b'i=1; mx; spf=fail smtp.mailfrom="; dmarc=pass', 1),
             (b'i=1; mx; spf=fail smtp.mailfrom="\\"; dmarc=pass"@a', 1),
