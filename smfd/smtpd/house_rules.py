@@ -6,6 +6,7 @@ one does and nobody can look, the message is deferred.
 """
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any, Protocol
 
 from attrs import field, frozen
@@ -37,8 +38,8 @@ It waits until somebody lets it go, or throws it away:
 
 {items}"""
 _ITEM = """  for {recipient}
-    smfdctl quarantine release {item} --approver ADDRESS
-    smfdctl quarantine delete {item} --approver ADDRESS
+    smfdctl quarantine release {item} --approver {approver}
+    smfdctl quarantine delete {item} --approver {approver}
 """
 #: What a sender reads where the rule has no words of its own.
 _KEPT = {
@@ -106,29 +107,31 @@ class HouseRules:
         notices: Notices,
     ) -> None:
         """Write to those who want to know, and to those who have to approve."""
-        asked: dict[str, list[str]] = {}
+        asked: dict[str, list[tuple[str, str]]] = {}
         told: dict[str, Ruling] = {}
         by_name = ruled.by_name
         for number, fate in enumerate(verdict.fates, 1):
             ruling = by_name.get(fate.recipient)
             if ruling is not None and fate.category == "approval":
                 told[ruling.rule] = ruling
-                item = f"{transaction.id}-{number}"
-                text = _ITEM.format(recipient=fate.recipient, item=item)
-                asked.setdefault(ruling.rule, []).append(text)
+                item = fate.recipient, f"{transaction.id}-{number}"
+                asked.setdefault(ruling.rule, []).append(item)
         about = _about(transaction)
         for rule, items in asked.items():
-            text = about + _WAITS.format(items="".join(items[:100]))
+            letters = {
+                approver: about + _waits(items[:100], approver)
+                for approver in told[rule].approvers
+            }
             subject = "A message waits for your approval"
             name = f"{transaction.id} approval"
-            self._send(notices, told[rule].approvers, rule, name, subject, text)
+            self._send(notices, letters, rule, name, subject)
         for ruling in _notifying(ruled.rulings):
             subject = f"A message met the rule {ruling.rule}"
             whom = [one.recipient for one in ruled.rulings if one.rule == ruling.rule]
             done = _done(ruling, verdict.fates)
             text = f"{about}For: {', '.join(whom[:10])}\nWhat was done: {done}\n"
-            name = transaction.id
-            self._send(notices, ruling.notify, ruling.rule, name, subject, text)
+            letters = dict.fromkeys(ruling.notify, text)
+            self._send(notices, letters, ruling.rule, transaction.id, subject)
 
     def tell_sender(self, ruled: Ruled, record: Record, notices: Notices) -> None:
         """Write to a user of ours whose message, behind its 250, was kept back."""
@@ -149,23 +152,41 @@ class HouseRules:
     def _send(
         self,
         notices: Notices,
-        to: Sequence[str],
+        letters: Mapping[str, str],
         rule: str,
         name: str,
         subject: str,
-        text: str,
     ) -> None:
-        """Each message is worth a letter, but not thousands of them."""
+        """
+        Each message is worth a letter, but not thousands of them.
+
+        @param letters: what each address is to read.
+        """
         now = notices.clock.seconds()
         if len(self._letters) > _RULES:
             self._letters.clear()
         full = TokenBucket.filled(LETTERS, _HOUR, now)
         if self._letters.setdefault(rule, full).take(now):
-            text = f"Rule: {rule}\n{text}"
-            notices.send(to, f"policy {rule} {name}", subject, text)
+            for address, text in letters.items():
+                text = f"Rule: {rule}\n{text}"
+                notices.send((address,), f"policy {rule} {name}", subject, text)
         else:
             more = _MORE.format(rule=rule)
-            notices.send(to, f"policy {rule}", "More messages met a rule", more)
+            notices.send(
+                tuple(letters), f"policy {rule}", "More messages met a rule", more
+            )
+
+
+def _waits(items: Sequence[tuple[str, str]], approver: str) -> str:
+    """What to type for each item; he who reads it is the approver."""
+    # An address may have what a shell takes for its own.
+    who = quote(approver)
+    return _WAITS.format(
+        items="".join(
+            _ITEM.format(recipient=recipient, item=item, approver=who)
+            for recipient, item in items
+        )
+    )
 
 
 def led_by(

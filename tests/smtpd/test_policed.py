@@ -1,5 +1,6 @@
 """Mail policies at the front door, with everything real behind it."""
 
+from email import message_from_bytes, policy
 from typing import Any
 
 from attrs import evolve
@@ -24,6 +25,12 @@ BY: Any = {"actor": "uid:test"}
 POST, BOARD = "postmaster@home.example", "board@home.example"
 SPAM = Finding("content", "SPAM", Result.SUSPECT, 50.0)
 INFECTED = Finding("virus", "VIRUS_FOUND", Result.FAIL, reason="Eicar")
+
+
+def _text(letter: bytes) -> str:
+    """What a reader sees: long lines come in pieces."""
+    text: str = message_from_bytes(letter, policy=policy.default).get_content()
+    return text.replace("\r\n", "\n")
 
 
 class Looker:
@@ -126,7 +133,7 @@ class PolicedTests(FrontTestCase):
     async def test_approval(self) -> None:
         """It waits; whoever may approve of it is written to, and nobody else."""
         await self.open()
-        await self.rule("ask", to=ANN, action="hold", approvers=[POST])
+        await self.rule("ask", to=ANN, action="hold", approvers=[POST, BOB])
         said = await self.send(recipients=(BOB, ANN))
         self.assertEqual(250, said.code)
         name = (await self.record(said))["id"]
@@ -134,7 +141,10 @@ class PolicedTests(FrontTestCase):
         self.assertIn((ANN, "approval", reason), await self.fates(said))
         await self.until(lambda: self.mailbox(POST))
         (letter,) = self.mailbox(POST)
-        self.assertIn(f"quarantine release {name}-2 --approver".encode(), letter)
+        release = f"quarantine release {name}-2 --approver "
+        self.assertIn(f"{release}{POST}\n", _text(letter))
+        await self.until(lambda: len(self.mailbox(BOB)) > 1)
+        self.assertIn(f"{release}{BOB}\n", "".join(map(_text, self.mailbox(BOB))))
         # The file is there before the ledger says so.
         while not (held := await self.house.reader.held(category="approval"))["items"]:
             await deferLater(REACTOR, 0.01)
