@@ -22,6 +22,7 @@ from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE, State
 from smfd.policy.causes import cause, spoken
 from smfd.policy.diagnosis import COMPLAINT, SENT
+from smfd.policy.missing import Missing
 from smfd.policy.paces import Paces
 from smfd.policy.suppression import Suppressed, again, is_hard
 from smfd.proto.answers import words
@@ -73,6 +74,7 @@ class Deliverability(Service):
     terms: Terms = field(factory=Terms)
     bounced: Callable[[str, int], Deferred[Any]] = _nobody
     _nobodies: Counter[str] = field(factory=Counter, init=False)
+    _missing: Missing = field(factory=Missing, init=False)
     _rounds: LoopingCall = field(init=False)
     _round: int = field(default=0, init=False)
 
@@ -147,9 +149,11 @@ class Deliverability(Service):
         self.deliveries.failed(attempt.time, way, why, attempt.host, said)
         self.paces.note(attempt.host, attempt.source, why)
         if c.account and is_hard(why, c.recipient.address):
-            self._nobodies[c.account] += 1
             if attempt.answer is not None:
+                self._nobodies[c.account] += 1
                 self._unknown(way.domain, attempt, said)
+            elif self._missing.is_new(c.account, attempt.site, attempt.time):
+                self._nobodies[c.account] += 1
 
     def complained(self, sender: str, account: str, by: str) -> None:
         """

@@ -118,6 +118,31 @@ class DeliverabilityTests(TestCase):
         self.assertEqual([("ann@home.example", 1)], self.told)
         self.assertEqual("", self.ours.refusal("ann@home.example", "bob@example.net"))
 
+    async def test_one_mistake(self) -> None:
+        """A misspelt domain, or one without mail, is one mistake in a day, not fifty."""
+        gone = "550 5.1.2: the domain exmaple.net does not exist"
+        null = "556 5.1.10: nomail.test takes no mail (null MX)"
+        for n in range(50):
+            for site, why in ("exmaple.net", gone), ("nomail.test", null):
+                to = f"{n}@{site}"
+                self.ours.note(attempt(None, why=why, state=State.FAILED, to=to))
+        await self.ours.write()
+        self.assertEqual([("ann@home.example", 2)], self.told)
+        # Who has bought a list writes to many such domains.
+        for n in range(50):
+            to = f"bob@{n}.test"
+            self.ours.note(attempt(None, why=gone, state=State.FAILED, to=to))
+        # A day later, and by another: it is a mistake again.
+        for more in {"at": NOW + DAY}, {"account": "cid@home.example"}:
+            asked: dict[str, Any] = {"to": "x@exmaple.net", **more}
+            self.ours.note(attempt(None, why=gone, state=State.FAILED, **asked))
+        # What a server says of one recipient counts for each.
+        for _ in range(2):
+            self.ours.note(attempt(UNKNOWN))
+        await self.ours.write()
+        wanted = [("ann@home.example", 53), ("cid@home.example", 1)]
+        self.assertEqual(wanted, sorted(self.told[1:]))
+
     async def test_complaint(self) -> None:
         """A complaint is counted for the account, at the provider it came from."""
         ann = "ann@home.example"
