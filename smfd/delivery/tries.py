@@ -56,8 +56,7 @@ def _said(attempt: Attempt) -> str:
     said = attempt.why
     if attempt.answer is not None and not said:
         said = words(attempt.answer)
-    # A comma would begin what looks like a value of ours.
-    return said.replace(", ", "; ")[:250]
+    return said[:250]
 
 
 def _dsn(attempt: Attempt) -> str:

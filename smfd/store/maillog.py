@@ -2,9 +2,9 @@
 The mail log: one event a line, for eyes, grep, logwatch and fail2ban.
 
 C{TIME ID: key=value, key=value}: the id is the record's, the client's address
-stands where the client cannot move it, and no value can start a new line.
-Lines are gathered and written by a thread, a batch at a time; losing the last
-of them in a crash loses no mail, the ledger has it all.
+stands where the client cannot move it, and no value can start a new line, or
+another value.  Lines are gathered and written by a thread, a batch at a time;
+losing the last of them in a crash loses no mail, the ledger has it all.
 """
 
 import os
@@ -75,7 +75,8 @@ class MailLog(Service):
         """Log one event; empty values are left out."""
         text = ", ".join(
             [
-                f"{key}={str(value)[:LONGEST]}"
+                # A comma would begin what looks like a value of ours.
+                f"{key}={str(value)[:LONGEST].replace(', ', '; ')}"
                 for key, value in values.items()
                 if value != "" and value is not None
             ]

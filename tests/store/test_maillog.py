@@ -33,6 +33,8 @@ class MailLogTests(SynchronousTestCase):
         self.log.stopService()
         self.assertEqual(1, len(self.path.read_text().splitlines()))
         self.assertNotIn("\x1b", shown("\x1b"))
+        self.log.line("2", to='<"x, status=sent"@evil.example>', status="deferred")
+        self.assertEqual(1, self.path.read_text().count(", status="))
 
     def test_full_disk(self) -> None:
         """A log that cannot be written stops nothing."""
