@@ -16,6 +16,7 @@ from smfd.model.directory import Refused
 from smfd.model.dkim import LINGERS, SPARE, DKIMKey, NewKey
 from smfd.net.dns import DNSTrouble
 from smfd.policy.dns_verdict import has_key
+from smfd.policy.dns_zone import quoted
 from smfd.store.directory_rules import domain_name
 
 
@@ -88,7 +89,7 @@ async def _check_published(house: House, spare: Sequence[DKIMKey]) -> None:
     """Everybody finds the keys that are to sign."""
     wrong = [key for key in spare if not await _is_published(house, key)]
     if wrong:
-        records = "\n".join(f'{key.name}. TXT "{key.record}"' for key in wrong)
+        records = "\n".join(f"{key.name}. TXT {quoted(key.record)}" for key in wrong)
         raise Refused(
             "conflict",
             "The spare keys are not in the DNS yet, or not rightly.",

@@ -68,7 +68,9 @@ async def _site(house: House, domain: str) -> Site:
     if house.signer is not None and house.facts.certificate:
         digest = await house.signer.beside(key_digest, house.facts.certificate)
     facts = house.facts
-    return Site(domain, facts.hostname, keys, (), digest, facts.sources)
+    return Site(
+        domain, facts.hostname, keys, (), digest, facts.sources, facts.reports_to
+    )
 
 
 async def _addresses(resolver: Lookup, hostname: str) -> Sequence[str]:

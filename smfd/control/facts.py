@@ -25,6 +25,7 @@ def facts(config: Config, engine: str) -> Facts:
             (source.address, source.hello.rstrip(".").lower())
             for source in config.relay.source
         ),
+        reports_to=config.reputation.reports_to.lower(),
     )
 
 

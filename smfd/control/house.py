@@ -76,6 +76,7 @@ class Facts:
     @ivar certificate: the file of the certificate of STARTTLS, or "".
     @ivar sources: the addresses that mail goes out from, where they are named,
         and what we call ourselves there, or "".
+    @ivar reports_to: the address that others' reports are read at, or "".
     @ivar threshold: the score at which mail is spam, where a domain says none.
     """
 
@@ -87,6 +88,7 @@ class Facts:
     threshold: float = 5.0
     certificate: str = ""
     sources: tuple[tuple[str, str], ...] = ()
+    reports_to: str = ""
 
 
 @frozen

@@ -1,8 +1,8 @@
 """
 What has to be in the DNS for a domain, and why.
 
-Standards: RFC 7208 (SPF), RFC 6376 §3.6 (DKIM), RFC 7489 §6.3 (DMARC), RFC 8461
-§3.1 (MTA-STS), RFC 8460 §3 (TLS reports), RFC 6186 §3.4 and
+Standards: RFC 7208 (SPF), RFC 6376 §3.6 (DKIM), RFC 7489 §6.3 and §7.1
+(DMARC), RFC 8461 §3.1 (MTA-STS), RFC 8460 §3 (TLS reports), RFC 6186 §3.4 and
 RFC 8314 §5.1 (SRV), RFC 7672 §3.1 (TLSA).
 """
 
@@ -56,6 +56,8 @@ class Site:
     @ivar addresses: those of the host, as far as they are known.
     @ivar sources: those that mail goes out from, where they are named, each with
         what we call ourselves there.
+    @ivar reports_to: the address that others' reports are read at; "" for that of
+        the domain's postmaster.
     @ivar digest: SHA-256 of the key of our certificate, in hexadecimal; or "".
     """
 
@@ -65,6 +67,7 @@ class Site:
     addresses: Sequence[str] = ()
     digest: str = ""
     sources: Sequence[tuple[str, str]] = ()
+    reports_to: str = ""
 
     @property
     def policy(self) -> str:
@@ -142,13 +145,16 @@ class Site:
             yield Wanted("dkim", key.name, "TXT", key.record, why, active)
 
     def _reports(self) -> Iterator[Wanted]:
-        domain, to = self.domain, f"mailto:postmaster@{self.domain}"
+        domain = self.domain
+        reader = self.reports_to or f"postmaster@{domain}"
+        to = f"mailto:{reader}"
         why = (
             "DMARC: what others do with mail that only says it is from here. Begin"
             " with p=none if somebody else sends for the domain, too."
         )
         value = f"v=DMARC1; p=quarantine; rua={to}"
         yield Wanted("dmarc", f"_dmarc.{domain}", "TXT", value, why)
+        yield from self._allowed(reader.rpartition("@")[2])
         why = "Others report to this address when TLS with us fails."
         value = f"v=TLSRPTv1; rua={to}"
         yield Wanted("tlsrpt", f"_smtp._tls.{domain}", "TXT", value, why, False)
@@ -160,6 +166,13 @@ class Site:
         value = f"v=STSv1; id={mark}"
         name = f"_mta-sts.{domain}"
         yield Wanted("mta-sts", name, "TXT", value, why, False, plain=False)
+
+    def _allowed(self, there: str) -> Iterator[Wanted]:
+        """Whoever is sent a domain's reports must want them: RFC 7489 §7.1."""
+        if there != self.domain:
+            why = f"DMARC: {there} takes reports on others. It stands in its zone."
+            name = f"{self.domain}._report._dmarc.{there}"
+            yield Wanted("allowed", name, "TXT", "v=DMARC1", why, plain=False)
 
     def served(self) -> Wanted:
         """What a web server has to say where there is a record of MTA-STS."""

@@ -14,6 +14,7 @@ from attrs import field, frozen
 from smfd.format.tags import NotTags, read_tags
 from smfd.model.hop import TLSA
 from smfd.policy.dns_site import Wanted
+from smfd.policy.dns_zone import quoted
 from smfd.policy.mta_sts import STS, read_id
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
@@ -105,7 +106,7 @@ def _missing(wanted: Wanted) -> _Said:
 
 
 def _written(wanted: Wanted) -> str:
-    value = f'"{wanted.value}"' if wanted.type == "TXT" else wanted.value
+    value = quoted(wanted.value) if wanted.type == "TXT" else wanted.value
     return f"{wanted.name}. {wanted.type} {value}"
 
 
@@ -178,6 +179,12 @@ def _dmarc(wanted: Wanted, found: Found) -> _Said:
         return WARN, "p=none stops nobody who forges the domain; p=quarantine does."
     if b"rua" not in tags:
         return WARN, "Nobody is told of forgeries; add rua=mailto: and an address."
+    return _GOOD
+
+
+def _allowed(wanted: Wanted, found: Found) -> _Said:
+    if not any(_begins(one, b"v=dmarc1") for one in found.records):
+        return _missing(wanted)
     return _GOOD
 
 
@@ -270,6 +277,7 @@ _JUDGES: Mapping[str, Callable[[Wanted, Found], _Said]] = {
     "host-spf": _spf,
     "dkim": _dkim,
     "dmarc": _dmarc,
+    "allowed": _allowed,
     "tlsrpt": _tlsrpt,
     "mta-sts": _mta_sts,
     "policy": _policy,

@@ -28,12 +28,16 @@ SITE = Site(
 TOP = "@ SOA mx.home.example. x. 1 1 1 1 1\n@ NS mx.home.example.\n"
 
 
-FAR = evolve(SITE, sources=[("192.0.2.7", "out.home.example"), ("2001:db8::7", "")])
+FAR = evolve(
+    SITE,
+    sources=[("192.0.2.7", "out.home.example"), ("2001:db8::7", "")],
+    reports_to="dmarc@far.example",
+)
 
 
 def wanted(what: str, state: str = ACTIVE) -> Wanted:
     """One record of the site."""
-    site = FAR if what == "source" else SITE
+    site = FAR if what in ("source", "allowed") else SITE
     if what == "policy":
         return site.served()
     every = [one for one in site.wanted() if one.what == what]
@@ -46,6 +50,30 @@ class ZoneTests(SynchronousTestCase):
     def load(self, text: str) -> dns.zone.Zone:
         """As a name server reads it."""
         return dns.zone.from_text(TOP + text, "home.example.", relativize=False)
+
+    def test_reader(self) -> None:
+        """Reports are asked for where they are read; another zone has to agree."""
+        for to, allowed in (
+            ("", 0),
+            ("dmarc@home.example", 0),
+            ("dmarc@far.example", 1),
+        ):
+            site = evolve(SITE, reports_to=to)
+            found = self.load("\n".join(zone(site)))
+            for name in ("_dmarc", "_smtp._tls"):
+                text = str(found.find_rdataset(f"{name}.home.example.", "TXT")[0])
+                self.assertIn(f"rua=mailto:{to or 'postmaster@home.example'}", text)
+            named = [one.name for one in site.wanted() if one.what == "allowed"]
+            self.assertEqual(
+                ["home.example._report._dmarc.far.example"][:allowed], named
+            )
+
+    def test_advised(self) -> None:
+        """What is advised can be put into a zone: no string is too long for it."""
+        one = evolve(wanted("dkim"), value=KEY + "A" * 400)
+        line = judged(one, Found()).fix.partition(": ")[2]
+        (data,) = self.load(line).find_rdataset(f"{one.name}.", "TXT")
+        self.assertEqual(one.value.encode(), b"".join(data.strings))
 
     def test_imported(self) -> None:
         """A name server reads what we print, each record with its value."""
@@ -151,6 +179,8 @@ CASES: tuple[tuple[str, Found, str, str], ...] = (
     ("dmarc", Found(records=[b"v=DMARC1; p=none"]), WARN, "stops nobody"),
     ("dmarc", Found(records=[b"v=DMARC1; p=reject"]), WARN, "rua=mailto:"),
     ("tlsrpt", Found(), WARN, "TLSRPTv1"),
+    ("allowed", Found(), FAIL, "_report._dmarc.far.example. TXT"),
+    ("allowed", Found(records=[b"v=DMARC1;"]), OK, ""),
     ("tlsrpt", Found(records=[b"v=TLSRPTv1;rua=mailto:a@b.c"]), OK, ""),
     ("tlsrpt", Found(records=[b"v=TLSRPTv1;"]), FAIL, "rua="),
     ("mta-sts", Found(), WARN, "STSv1"),
