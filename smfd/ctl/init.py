@@ -106,6 +106,7 @@ def _lines(made: Foundation) -> Iterator[str]:
     yield "Next:"
     yield f"  {Face(made.config).command} check"
     yield f"  {Face(made.config).daemon}"
-    for domain in made.domains[:1]:
-        yield "and, once it runs, for the zone of each domain:"
-        yield f"  {Face(made.config).command} dns {domain}"
+    yield "and, once it runs, for the zone of each domain:"
+    if not made.domains:
+        yield f"  {Face(made.config).command} domain add DOMAIN"
+    yield f"  {Face(made.config).command} dns {next(iter(made.domains), 'DOMAIN')}"

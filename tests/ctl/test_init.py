@@ -187,6 +187,13 @@ class InitTests(SynchronousTestCase):
         self.assertIn("ann@a.example", result.stdout)
         self.assertIn("20025", result.stdout)
         self.assertIn("twistd -n --pidfile= smfd --config", result.stdout)
+        steps = result.stdout.partition("Next:\n")[2]
+        self.assertRegex(steps, r"(?s) check\n.*twistd .* dns a\.example\n\Z")
+
+    def test_no_domain(self) -> None:
+        """Where none is hosted yet, that is a step too, before its zone."""
+        steps = self.init().stdout.partition("Next:\n")[2]
+        self.assertRegex(steps, r"(?s)twistd .* domain add DOMAIN\n.* dns DOMAIN\n\Z")
 
 
 class LetterTests(SynchronousTestCase):
