@@ -159,7 +159,9 @@ class _Release:
             1, address, destination, "released", why, top=top, keeper=keeper
         )
         recipients = with_forwards((recipient,), (forward,))
-        return Entry(self.name, now, sender, body, b"", (), recipients, record)
+        return Entry(
+            self.name, now, sender, body, b"", (), recipients, record, record.account
+        )
 
     def _record(
         self, origin: dict[str, Any] | None, body: Body, finding: Finding

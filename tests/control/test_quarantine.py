@@ -8,6 +8,7 @@ from twisted.internet.defer import DeferredList, fail
 from smfd.control import held, tracking
 from smfd.control.release import release
 from smfd.model.directory import Refused
+from smfd.model.entry import Entry
 from smfd.model.finding import Result
 from tests.control.building import OPERATOR, HouseTestCase, later
 
@@ -92,6 +93,14 @@ class ReleaseTests(HouseTestCase):
         await self.settled()
         new = await tracking.show(house, OPERATOR, id=done["released"])
         self.assertEqual("ann@home.example", new["record"]["account"])
+
+    async def test_account_in_queue(self) -> None:
+        """What comes of it counts for him who sent it, and not for nobody."""
+        taken: list[Entry] = []
+        house = evolve(await self.build(), take=taken.append)
+        name = await self.receive(account="ann@home.example")
+        await release(house, OPERATOR, id=f"{name}-1")
+        self.assertEqual(["ann@home.example"], [entry.account for entry in taken])
 
     async def test_record(self) -> None:
         """Both records tell of it: who, why, and where it went."""
