@@ -298,6 +298,8 @@ def _shown(row: dict[str, Any], hold: Hold | None) -> Document:
 def _untried(row: dict[str, Any]) -> str:
     """Why he was not tried yet: what a server said, it said to others."""
     site, at = row["site"], row["site_next_try"]
+    if row["held"]:
+        return f"{site} is held: queue resume {site} lets it go."
     then = f"It is tried next at {utc(at)}." if at else "It is tried next at once."
     said = f" Last: {row['site_why']}" if row["site_why"] else ""
     if row["site_attempts"]:

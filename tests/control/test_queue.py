@@ -160,6 +160,11 @@ class PageTests(QueueTestCase):
             await self.queue.note(state)
             (item,) = (await queue.page(house, OPERATOR))["items"]
             self.assertEqual(why, item["why"])
+        await queue_sites.hold(house, OPERATOR, site="far.example")
+        (item,) = (await queue.page(house, OPERATOR))["items"]
+        self.assertEqual(
+            "far.example is held: queue resume far.example lets it go.", item["why"]
+        )
 
 
 class ActTests(QueueTestCase):
