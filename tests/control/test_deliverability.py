@@ -119,7 +119,7 @@ class DeliverabilityTests(TestCase):
         self.assertEqual("", self.ours.refusal("ann@home.example", "bob@example.net"))
 
     async def test_one_mistake(self) -> None:
-        """A misspelt domain, or one without mail, is one mistake in a day, not fifty."""
+        """A misspelt domain, or one without mail, is one mistake a day, not fifty."""
         gone = "550 5.1.2: the domain exmaple.net does not exist"
         null = "556 5.1.10: nomail.test takes no mail (null MX)"
         for n in range(50):
