@@ -28,8 +28,9 @@ from smfd.store.history import Row, Shelf
 #: Domains whose policies are remembered.
 MOST = 10_000
 
-#: Fetches at once, and those that may wait for one.
-FETCHES, WAITING = 10, 500
+#: Fetches at once, and those that may wait for one: however many web servers
+#: stall, a domain's first mail waits for two fetches at most.
+FETCHES, WAITING = 50, 50
 
 #: RFC 8461 §3.3: seconds that a fetch may take, and until the next try.
 PATIENCE, PAUSE = 60.0, 300.0
