@@ -185,8 +185,16 @@ def _choice(
     older: str,
 ) -> Choice:
     before = moment(older, house.clock.seconds())
+    name, _, number = entry.strip().partition("-")
+    if number:
+        # To take it for all of the message would do more than was said.
+        raise Refused(
+            "invalid",
+            f"{entry[:40]!r} names one recipient of a message.",
+            f"Say {name[:16]} for all of it, or that and --recipient ADDRESS for one.",
+        )
     return Choice(
-        entry=entry.strip().partition("-")[0],
+        entry=name,
         site=site and site_named(site),
         sender=sender,
         recipient=recipient,

@@ -208,6 +208,15 @@ class ActTests(QueueTestCase):
             assert found is not None
             self.assertEqual([state], [r["state"] for r in found["recipients"]])
 
+    async def test_one_of_many(self) -> None:
+        """What names one recipient is not done to all of the message."""
+        house = await self.open()
+        sent = await self.send("v@far.example", "w@far.example")
+        await self.assert_refused(
+            "invalid", queue.drop(house, OPERATOR, id=f"{sent.id}-2")
+        )
+        self.assertEqual(2, len(await self.states()))
+
     async def test_retry(self) -> None:
         """What is put off is tried now, and so is the server."""
         house = await self.open()

@@ -5,7 +5,7 @@ from typing import Any
 import dns.rdatatype
 import dns.zone
 from attrs import evolve
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -245,6 +245,7 @@ class VerdictTests(SynchronousTestCase):
                 said = judged(one, Found(answered=False))
                 self.assertEqual((WARN, True), (said.verdict, "later" in said.fix))
 
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(RECORDS, max_size=3), st.booleans())
     def test_anything(self, records: list[Any], secure: bool) -> None:
         """Whatever strangers publish is judged, and shown at no length."""
