@@ -11,6 +11,7 @@ from typing import Any
 from attrs import evolve
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from smfd.console import api as api_module
@@ -213,10 +214,16 @@ class HostileTests(APITestCase):
         await self.open()
         counts = self.house.reader.counts
 
+        ended: list[Any] = []
+
+        def end(result: Any) -> Any:
+            ended.append(result)
+            return result
+
         def slow() -> Any:
             d: Deferred[None] = Deferred()
             reactor.callLater(0.1, d.callback, None)
-            return d.addCallback(lambda _: counts())
+            return d.addCallback(lambda _: counts()).addBoth(end)
 
         self.patch(self.house.reader, "counts", slow)
         with socket.socket(socket.AF_UNIX) as connection:
@@ -225,6 +232,9 @@ class HostileTests(APITestCase):
             os.close(folder)
             connection.sendall(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertEqual(200, (await self.ask("GET", "/v1/status"))[0])
+        # Nothing is closed under whoever is still being answered.
+        while len(ended) < 2:
+            await deferLater(reactor, 0.02)
 
     async def test_rubbish(self) -> None:
         """Octets that are no HTTP end the connection and nothing else."""
