@@ -176,7 +176,7 @@ class FaultTests(TestCase):
 
     async def test_full_once(self) -> None:
         """There is no room at the n-th write (R7)."""
-        self.assertGreater(await self.fail_each(WRITES, errno.ENOSPC, False), 15)
+        self.assertGreater(await self.fail_each(WRITES, errno.ENOSPC, False), 10)
 
     async def test_full_for_a_while(self) -> None:
         """There is no room from the n-th write on, until there is (R7)."""
