@@ -133,8 +133,10 @@ class Listings(Service):
         """Those of our hostname that the world could see."""
         found: list[str] = []
         for kind in ("A", "AAAA"):
-            found += await self._records(self.hostname, kind) or ()
-        return tuple(a for a in found if address_of(a).is_global)
+            records = await self._records(self.hostname, kind)
+            # Nobody says: then they are as they were.
+            found += self.looks if records is None else records
+        return tuple(a for a in dict.fromkeys(found) if address_of(a).is_global)
 
     async def _one(self, address: str, hello: str) -> Look:
         asked = [Deferred.fromCoroutine(self._on(address, z)) for z in self.zones]
@@ -150,25 +152,32 @@ class Listings(Service):
         )
 
     async def _on(self, address: str, zone: str) -> Listed | str | None:
-        """The listing, "" for none, None when nobody knows."""
+        """
+        The listing, "" for none, None when nobody knows.
+
+        Where nobody says just now, what was said last stands: an alarm does not
+        end because a resolver does not answer.
+        """
         answers = await self._records(reversed_name(address, zone), "A")
         if answers is None:
-            return None
+            return self._before(address, zone)
         try:
             answer = listing(answers, networks(ANSWERS))
         except ValueError:
             # It does not want to be asked by our resolver, or is gone and
             # somebody answers everything.
-            return None
+            return self._before(address, zone)
         if not answer:
             return ""
-        return Listed(address, zone, answer, self._since(address, zone))
+        before = self._before(address, zone)
+        since = self._now() if before is None else before.since
+        return Listed(address, zone, answer, since)
 
-    def _since(self, address: str, zone: str) -> float:
-        """When it was seen there first."""
+    def _before(self, address: str, zone: str) -> Listed | None:
+        """The listing that was seen last."""
         look = self.looks.get(address)
-        seen = [one.since for one in look.listed if one.zone == zone] if look else []
-        return seen[0] if seen else self._now()
+        listed = look.listed if look else ()
+        return next((one for one in listed if one.zone == zone), None)
 
     async def _named(self, address: str) -> Named | None:
         reverse = address_of(address)

@@ -156,7 +156,15 @@ class _Release:
         why = record.fates[0].reason
         keeper = self.item["domain"]
         recipient = Recipient(
-            1, address, destination, "released", why, top=top, keeper=keeper
+            1,
+            address,
+            destination,
+            "released",
+            why,
+            top=top,
+            keeper=keeper,
+            notify=self.item["notify"],
+            orcpt=self.item["orcpt"],
         )
         recipients = with_forwards((recipient,), (forward,))
         return Entry(

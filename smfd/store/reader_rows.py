@@ -98,9 +98,13 @@ def held(connection: sqlite3.Connection, query: HeldQuery) -> dict[str, Any]:
 
 
 def held_item(connection: sqlite3.Connection, item: str) -> dict[str, Any] | None:
-    """One item, when it is held, with C{top}: what only this recipient gets."""
+    """
+    One item, when it is held, with C{top}: what only this recipient gets, and
+    C{notify} and C{orcpt}: what its sender wants to hear.
+    """
     found = connection.execute(
-        f"{_ITEM}, r.top {_ITEMS} AND r.entry = ? AND r.number = ?", split_item(item)
+        f"{_ITEM}, r.top, r.notify, r.orcpt {_ITEMS} AND r.entry = ? AND r.number = ?",
+        split_item(item),
     ).fetchone()
     return dict(found) if found else None
 

@@ -68,6 +68,19 @@ class ListingsTests(TestCase):
         self.assertEqual([], ours.alarms())
         self.assertEqual(self.time.now, ours.at)
 
+    async def test_silent_meanwhile(self) -> None:
+        """An alarm does not end because nobody answers, and does not begin anew."""
+        self.zone[f"25.2.0.192.{ZEN}"] = {"A": ["127.0.0.4"]}
+        ours = self.look("192.0.2.25")
+        await ours.look()
+        before = ours.alarms()
+        for answer in "servfail", {"A": ["127.255.255.254"]}:
+            self.zone[f"25.2.0.192.{ZEN}"] = answer
+            self.time.now += ROUND
+            ours.resolver = self.resolver()
+            await ours.look()
+            self.assertEqual((before, 1), (ours.alarms(), len(before)))
+
     async def test_unsure(self) -> None:
         """A list that is silent, refuses us, or answers nonsense lists nobody."""
         for answer in (

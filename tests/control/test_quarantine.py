@@ -102,6 +102,22 @@ class ReleaseTests(HouseTestCase):
         await release(house, OPERATOR, id=f"{name}-1")
         self.assertEqual(["ann@home.example"], [entry.account for entry in taken])
 
+    async def test_wishes(self) -> None:
+        """What its sender wants to hear of it is not forgotten meanwhile."""
+        house = await self.build()
+        taken: list[Entry] = []
+        name = await self.receive()
+        await house.ledger.ask(
+            lambda connection, sheet: (
+                connection.execute(
+                    "UPDATE recipients SET notify = 'NEVER', orcpt = 'rfc822;a@b.c'"
+                ).rowcount
+            )
+        )
+        await release(evolve(house, take=taken.append), OPERATOR, id=f"{name}-1")
+        ((to,),) = [entry.recipients for entry in taken]
+        self.assertEqual(("NEVER", "rfc822;a@b.c"), (to.notify, to.orcpt))
+
     async def test_record(self) -> None:
         """Both records tell of it: who, why, and where it went."""
         house = await self.build()
