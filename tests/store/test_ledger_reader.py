@@ -165,6 +165,8 @@ class ReaderTests(TestCase):
                 "size": 10,
                 "path": "q/x",
                 "top": b"",
+                "notify": "",
+                "orcpt": "",
             },
             found,
         )
