@@ -13,7 +13,6 @@ from attrs import define, evolve, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.control.times import utc
@@ -32,6 +31,7 @@ from smfd.store.deliveries import (
     Way,
     redacted,
 )
+from smfd.store.rounds import Rounds
 from smfd.store.suppressions import Suppressions
 
 #: Rounds of writing between two of forgetting.
@@ -75,16 +75,14 @@ class Deliverability(Service):
     bounced: Callable[[str, int], Deferred[Any]] = _nobody
     _nobodies: Counter[str] = field(factory=Counter, init=False)
     _missing: Missing = field(factory=Missing, init=False)
-    _rounds: LoopingCall = field(init=False)
+    _rounds: Rounds = field(init=False)
     _round: int = field(default=0, init=False)
 
     _log = Logger()
 
     @_rounds.default
-    def _calls(self) -> LoopingCall:
-        rounds = LoopingCall(self.write)
-        rounds.clock = self.clock
-        return rounds
+    def _writings(self) -> Rounds:
+        return Rounds(self.write, self.clock, ROUND, "nothing is written")
 
     def startService(self) -> None:
         """Read what is known; until that is done nobody is suppressed."""
@@ -92,13 +90,12 @@ class Deliverability(Service):
         self.suppressions.load().addErrback(self._failed)
         today = self.deliveries.today(self.clock.seconds())
         today.addCallbacks(self._warmed, self._failed)
-        self._rounds.start(ROUND, now=False)
+        self._rounds.start()
 
     def stopService(self) -> Deferred[Any]:
         """Write what is left."""
         super().stopService()
-        if self._rounds.running:
-            self._rounds.stop()
+        self._rounds.stop()
         return self.write()
 
     def write(self) -> Deferred[Any]:

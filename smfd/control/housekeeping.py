@@ -1,12 +1,11 @@
 """What is done now and then: what is old goes (S27, S38)."""
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.delivery.retention import Retention
+from smfd.store.rounds import Rounds
 from smfd.store.search import Search
 
 #: Seconds between two rounds.
@@ -30,28 +29,20 @@ class Housekeeping(Service):
         self._search = search
         self._clock = clock
         self._kept = days * _DAY
-        self._rounds = LoopingCall(self.round)
-        self._rounds.clock = clock
+        self._rounds = Rounds(self.round, clock, ROUND, "housekeeping failed")
 
     def startService(self) -> None:
         """The first round is after an hour: a start has enough to do."""
         super().startService()
-        self._rounds.start(ROUND, now=False)
+        self._rounds.start()
 
     def stopService(self) -> None:
         """No more rounds."""
         super().stopService()
-        if self._rounds.running:
-            self._rounds.stop()
+        self._rounds.stop()
 
-    def round(self) -> Deferred[None]:
-        """Delete what is old; failure is logged, and the next round comes."""
-        d = Deferred.fromCoroutine(self._round())
-        return d.addErrback(
-            lambda failure: self._log.failure("housekeeping failed", failure=failure)
-        )
-
-    async def _round(self) -> None:
+    async def round(self) -> None:
+        """Delete what is old."""
         before = self._clock.seconds() - self._kept
         gone = await self._retention.prune(before)
         await self._search.drop(before)

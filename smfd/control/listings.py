@@ -10,7 +10,6 @@ from attrs import define, field, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.control.times import utc
@@ -18,6 +17,7 @@ from smfd.net.dns_answer import DNSTrouble, Lookup
 from smfd.policy.listed import ANSWERS, Listed, Named, names
 from smfd.policy.networks import address_of, networks
 from smfd.policy.source import listing, reversed_name
+from smfd.store.rounds import Rounds
 
 #: Seconds between two rounds.
 ROUND = 3600.0
@@ -74,32 +74,28 @@ class Listings(Service):
     zones: tuple[str, ...] = ()
     looks: dict[str, Look] = field(factory=dict, init=False)
     at: float = field(default=0.0, init=False)
-    _rounds: LoopingCall = field(init=False)
+    _rounds: Rounds = field(init=False)
 
     _log = Logger()
 
     @_rounds.default
-    def _calls(self) -> LoopingCall:
-        rounds = LoopingCall(self.look)
-        rounds.clock = self.clock
-        return rounds
+    def _hourly(self) -> Rounds:
+        return Rounds(self._look, self.clock, ROUND, "lists are not looked at")
 
     def startService(self) -> None:
         """Begin to look; where there are no lists, names are looked at when asked."""
         super().startService()
         if self.zones:
-            self._rounds.start(ROUND)
+            self._rounds.start(now=True)
 
     def stopService(self) -> None:
         """Look no more."""
         super().stopService()
-        if self._rounds.running:
-            self._rounds.stop()
+        self._rounds.stop()
 
     def look(self) -> Deferred[None]:
         """Look now; never fails."""
-        d = Deferred.fromCoroutine(self._look())
-        return d.addErrback(lambda f: self._log.failure("lists are not looked at", f))
+        return self._rounds.once()
 
     def alarms(self) -> list[str]:
         """What is wrong with lists, a sentence each."""

@@ -10,13 +10,13 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.defer import TimeoutError as NoAnswer
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.model.transaction import Body
 from smfd.scan.pool import Pool
 from smfd.scan.workers import Busy, JobFailed, Overdue, WorkerDied
 from smfd.store.letters import Letters
+from smfd.store.rounds import Rounds
 from smfd.store.threads import Threads
 
 #: Seconds between two looks into the mailbox.
@@ -50,29 +50,26 @@ class ReportMail(Service):
     arguments: dict[str, Any]
     act: Act
     clock: IReactorTime
-    _rounds: LoopingCall = field(init=False)
+    _rounds: Rounds = field(init=False)
     _under_way: Deferred[None] | None = field(default=None, init=False)
     _deaths: tuple[str, int] = field(default=("", 0), init=False)
 
     _log = Logger()
 
     @_rounds.default
-    def _calls(self) -> LoopingCall:
-        rounds = LoopingCall(self.look)
-        rounds.clock = self.clock
-        return rounds
+    def _looks(self) -> Rounds:
+        return Rounds(self.look, self.clock, ROUND, "a mailbox is not looked into")
 
     def startService(self) -> None:
         """Look at once, and then now and then."""
         super().startService()
         self.hands.start()
-        self._rounds.start(ROUND)
+        self._rounds.start(now=True)
 
     def stopService(self) -> Deferred[None]:
         """Finish the letter in hand."""
         super().stopService()
-        if self._rounds.running:
-            self._rounds.stop()
+        self._rounds.stop()
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:

@@ -14,10 +14,7 @@ from typing import Protocol
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
-from twisted.logger import Logger
 
 from smfd.config.schema import Config
 from smfd.delivery.opinion import patience
@@ -25,6 +22,7 @@ from smfd.delivery.runner import Runner
 from smfd.delivery.site import Bounds
 from smfd.model.entry import Consignment, Outcome
 from smfd.store.ids import new_id
+from smfd.store.rounds import Rounds
 
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
@@ -66,8 +64,6 @@ class Far(Protocol):
 class Ageing(Service):
     """Goes through what is old, every few minutes, a slice at a time."""
 
-    _log = Logger()
-
     def __init__(
         self,
         runner: Runner,
@@ -85,29 +81,17 @@ class Ageing(Service):
         self._ages = ages
         self._rounds = 0
         self._warned = self._bounced = ""
-        self._loop = LoopingCall(self._round)
-        self._loop.clock = clock
+        self._loop = Rounds(self._look, clock, _ROUND, "cannot look at what is old")
 
     def startService(self) -> None:
         """The first round is at once: we may have been away for long."""
         super().startService()
-        self._loop.start(_ROUND).addErrback(
-            lambda f: self._log.failure("nothing grows old any more", failure=f)
-        )
+        self._loop.start(now=True)
 
     def stopService(self) -> None:
         """No round any more."""
         super().stopService()
-        if self._loop.running:
-            self._loop.stop()
-
-    def _round(self) -> "Deferred[None]":
-        d = Deferred.fromCoroutine(self._look())
-        return d.addErrback(self._failed)
-
-    def _failed(self, failure: object) -> None:
-        if self.running:
-            self._log.error("cannot look at what is old: {why}", why=failure)
+        self._loop.stop()
 
     async def _look(self) -> None:
         if self._rounds % _AGAIN == 0:

@@ -14,8 +14,6 @@ from typing import Any
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.format.dmarc_feedback import DMARCLetter, Feedback, Row
@@ -23,6 +21,7 @@ from smfd.net.dns import DNSTrouble, Lookup
 from smfd.policy.dmarc_record import Asked, Published, confirming, confirms, record
 from smfd.policy.dmarc_seen import Seen, seen
 from smfd.store.dmarc_tally import Day, DMARCTally
+from smfd.store.rounds import Rounds
 from smfd.store.threads import Threads
 
 #: Seconds between two rounds; records, and domains, that one of them does.
@@ -86,28 +85,22 @@ class DMARCOut(Service):
         self._resolver = resolver
         self._reporter = reporter
         self._send = send
-        self._rounds = LoopingCall(self.round)
-        self._rounds.clock = reactor
+        self._rounds = Rounds(self.round, reactor, ROUND, "DMARC reports wait")
 
     def startService(self) -> None:
         """The first round is after a while."""
         super().startService()
         self._hands.start()
-        self._rounds.start(ROUND, now=False)
+        self._rounds.start()
 
     def stopService(self) -> None:
         """No more rounds."""
         super().stopService()
-        if self._rounds.running:
-            self._rounds.stop()
+        self._rounds.stop()
         self._hands.stop()
 
-    def round(self) -> "Deferred[None]":
-        """Count what is new, and tell what is due; never fails."""
-        d = Deferred.fromCoroutine(self._round())
-        return d.addErrback(lambda f: self._log.failure("DMARC reports", failure=f))
-
-    async def _round(self) -> None:
+    async def round(self) -> None:
+        """Count what is new, and tell what is due."""
         now = int(self._reactor.seconds())
         today = now // _DAY
         await self._count(today - _LATE)

@@ -16,7 +16,6 @@ from typing import Any
 from attrs import frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredSemaphore
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.delivery.tlspolicy import nobody
@@ -24,6 +23,7 @@ from smfd.net.dns import DNSTrouble, Lookup
 from smfd.net.https import HTTPS, NoPage
 from smfd.policy.mta_sts import LARGEST, MODES, STS, read_id, read_policy
 from smfd.store.history import Row, Shelf
+from smfd.store.rounds import Rounds
 
 #: Domains whose policies are remembered.
 MOST = 10_000
@@ -124,19 +124,17 @@ class Published(Service):
         self._slots = DeferredSemaphore(FETCHES)
         self._fetching: dict[str, list[Deferred[Known | None]]] = {}
         self._failed: OrderedDict[str, float] = OrderedDict()
-        self._rounds = LoopingCall(self.round)
-        self._rounds.clock = reactor
+        self._rounds = Rounds(self.round, reactor, ROUND, "policies grow old")
 
     def startService(self) -> None:
         """The first round is after an hour."""
         super().startService()
-        self._rounds.start(ROUND, now=False)
+        self._rounds.start()
 
     def stopService(self) -> None:
         """No more rounds."""
         super().stopService()
-        if self._rounds.running:
-            self._rounds.stop()
+        self._rounds.stop()
 
     async def policy(self, domain: str) -> STS | None:
         """
@@ -226,12 +224,8 @@ class Published(Service):
         )
         self._told(domain, fault, why)
 
-    def round(self) -> "Deferred[None]":
+    async def round(self) -> None:
         """Look again at what is a day old; forget what nobody needs."""
-        d = Deferred.fromCoroutine(self._round())
-        return d.addErrback(lambda f: self._log.failure("MTA-STS round", failure=f))
-
-    async def _round(self) -> None:
         now = self._reactor.seconds()
         old: list[tuple[str, Known]] = []
         for domain, row in list(self._shelf.rows.items()):

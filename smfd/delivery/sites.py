@@ -12,7 +12,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.delivery.alarms import Alarms
@@ -28,6 +27,7 @@ from smfd.model.entry import Consignment, Outcome, State
 from smfd.model.queue import EVERY, Choice, Owed
 from smfd.store.ledger_sites import Share
 from smfd.store.queue import Queue
+from smfd.store.rounds import Rounds
 
 #: Sites read from the ledger at once.
 _PAGE = 500
@@ -84,8 +84,8 @@ class Sites:
         self._begin: IDelayedCall | None = None
         self._serving: set[Deferred[None]] = set()
         self._open = self._closed = False
-        self._looks = LoopingCall(self._look_again)
-        self._looks.clock = clock
+        trouble = "cannot look at all sites yet"
+        self._rounds = Rounds(self._look_again, clock, _CROWDED, trouble)
         self._surveyed = 0.0
         self.elsewhere: Callable[[Sequence[Outcome]], object] = len
 
@@ -100,7 +100,7 @@ class Sites:
 
     def start(self) -> None:
         """Take up what an earlier run left, as soon as it can be read."""
-        self._looks.start(_CROWDED)
+        self._rounds.start(now=True)
 
     async def _begun(self) -> None:
         await self._queue.load()
@@ -116,8 +116,7 @@ class Sites:
         """Begin no batch any more; fires when those under way are done."""
         self._open, self._closed = False, True
         self._alarms.stop()
-        if self._looks.running:
-            self._looks.stop()
+        self._rounds.stop()
         if self._begin is not None and self._begin.active():
             self._begin.cancel()
         return gatherResults([ended(d) for d in self._serving])
@@ -191,7 +190,7 @@ class Sites:
                 await self.survey()
         except Exception:
             self._known.missed = True
-            self._log.failure("cannot look at all sites yet")
+            raise
 
     @property
     def _now(self) -> float:

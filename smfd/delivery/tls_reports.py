@@ -11,8 +11,6 @@ from typing import Any
 
 from attrs import frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.delivery.tls_tally import Day, Tally
@@ -21,6 +19,7 @@ from smfd.format.tlsrpt_letter import TLSLetter
 from smfd.net.dns import DNSTrouble, Lookup
 from smfd.net.https import HTTPS, NoPage
 from smfd.policy.tlsrpt import read_rua
+from smfd.store.rounds import Rounds
 
 #: Seconds between two rounds, and what one of them does.
 ROUND, SOME = 600.0, 200
@@ -71,26 +70,20 @@ class TLSReports(Service):
         self._https = https
         self._submitter = submitter
         self._send = send
-        self._rounds = LoopingCall(self.round)
-        self._rounds.clock = reactor
+        self._rounds = Rounds(self.round, reactor, ROUND, "reports on TLS wait")
 
     def startService(self) -> None:
         """The first round is after a while."""
         super().startService()
-        self._rounds.start(ROUND, now=False)
+        self._rounds.start()
 
     def stopService(self) -> None:
         """No more rounds."""
         super().stopService()
-        if self._rounds.running:
-            self._rounds.stop()
+        self._rounds.stop()
 
-    def round(self) -> "Deferred[None]":
+    async def round(self) -> None:
         """Send what is due; what cannot be sent now is tried again."""
-        d = Deferred.fromCoroutine(self._round())
-        return d.addErrback(lambda f: self._log.failure("TLS reports", failure=f))
-
-    async def _round(self) -> None:
         now = self._reactor.seconds()
         due = [day for day in self._tally.ended(now) if _due(day, now)]
         for day in due[:SOME]:

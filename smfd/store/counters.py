@@ -17,7 +17,6 @@ from attrs import evolve, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -27,6 +26,7 @@ from smfd.policy import quota
 from smfd.policy.quota import METERS, REMEMBERED, Draw, Excess, Kind, Level, Taken
 from smfd.store.database import Database
 from smfd.store.directory_schema import WrongVersion
+from smfd.store.rounds import Rounds
 
 #: The file in the home.
 FILE = "counters.db"
@@ -93,21 +93,20 @@ class Counters(Service):
         self._database = Database(partial(_connect, path), reactor, 1, "counters")
         self._waiting: list[_Job] = []
         self._busy = False
-        self._rounds = LoopingCall(self._round)
-        self._rounds.clock = clock
+        forget = partial(self._do, _forget)
+        self._rounds = Rounds(forget, clock, ROUND, "counters are not cleared")
 
     def startService(self) -> None:
         """Open the file, or raise what is wrong with it."""
         _connect(self._path).close()
         self._database.start()
         super().startService()
-        self._rounds.start(ROUND, now=False)
+        self._rounds.start()
 
     def stopService(self) -> "Deferred[None]":
         """Finish what was asked."""
         super().stopService()
-        if self._rounds.running:
-            self._rounds.stop()
+        self._rounds.stop()
         last = self._do(lambda connection, now: None)
         return last.addBoth(lambda _: self._database.stop())
 
@@ -150,10 +149,6 @@ class Counters(Service):
         for number, job in enumerate(jobs):
             failed = isinstance(results, Failure)
             job.done.callback(results if failed else results[number])
-
-    def _round(self) -> "Deferred[Any]":
-        d = self._do(_forget)
-        return d.addErrback(lambda f: self._log.failure("counters are not cleared", f))
 
 
 def _connect(path: Path) -> sqlite3.Connection:

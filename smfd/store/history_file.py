@@ -14,11 +14,11 @@ from pathlib import Path
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads, IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.store.database import Database
 from smfd.store.history import Row, Shelf
+from smfd.store.rounds import Rounds
 
 #: The file in the home.
 FILE = "sources.db"
@@ -60,8 +60,7 @@ class HistoryFile(Service):
         self._shelves = shelves
         self._clock = clock
         self._database = Database(partial(_connect, path), reactor, 1, name)
-        self._rounds = LoopingCall(self.write)
-        self._rounds.clock = clock
+        self._rounds = Rounds(self.write, clock, ROUND, f"{name} are not written")
 
     def startService(self) -> None:
         """Read; until that is done nobody is known."""
@@ -69,13 +68,12 @@ class HistoryFile(Service):
         self._database.start()
         reading = self._database.run(_read)
         reading.addCallbacks(self._loaded, self._failed)
-        self._rounds.start(ROUND, now=False)
+        self._rounds.start()
 
     def stopService(self) -> "Deferred[None]":
         """Write what is left."""
         super().stopService()
-        if self._rounds.running:
-            self._rounds.stop()
+        self._rounds.stop()
         return self.write().addBoth(lambda _: self._database.stop())
 
     def write(self) -> "Deferred[None]":

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from smfd.model.entry import Consignment, Entry, Outcome, State
@@ -41,6 +40,7 @@ from smfd.store.ledger_notices import waiting
 from smfd.store.ledger_prune import prune_slice
 from smfd.store.ledger_schema import LedgerTrouble, open_writer
 from smfd.store.ledger_writer import Writer, take_waiting
+from smfd.store.rounds import Rounds
 
 __all__ = ["AlreadyDecided", "AlreadyRunning", "Ledger", "LedgerTrouble", "NoSpace"]
 
@@ -98,8 +98,7 @@ class Ledger(Service):
         self._before_end: list[Deferred[Any]] = []
         self._writer: Writer | None = None
         self._lock = -1
-        self._looks = LoopingCall(self._look)
-        self._looks.clock = clock
+        self._rounds = Rounds(self._look, clock, _LOOK, "the ledger is not looked at")
 
     @property
     def suspect(self) -> str:
@@ -131,7 +130,7 @@ class Ledger(Service):
         )
         thread.daemon = True
         thread.start()
-        self._looks.start(_LOOK, now=False)
+        self._rounds.start()
         super().startService()
 
     def stopService(self) -> "Deferred[None]":
@@ -370,7 +369,7 @@ class Ledger(Service):
         return self.ask(lambda connection, sheet: None).addErrback(lambda _: None)
 
     def _end(self, _: object) -> "Deferred[None]":
-        self._looks.stop()
+        self._rounds.stop()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -12,11 +12,11 @@ from typing import Any
 from attrs import evolve, frozen
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smfd.interfaces import IHands
+from smfd.store.rounds import Rounds
 from smfd.store.search_criteria import Criteria, Unsearchable, query
 from smfd.store.search_index import Filled, Index, Records
 from smfd.store.threads import Closed
@@ -70,21 +70,19 @@ class Search(Service):
         self._hands = hands
         self._reactor = reactor
         self._retention = retention * 86_400
-        self._filling = LoopingCall(self._fill_behind)
-        self._filling.clock = reactor
-        self._every = every
+        trouble = "filling the search index"
+        self._rounds = Rounds(self._fill_behind, reactor, every, trouble)
         self._through = 0
 
     def startService(self) -> None:
         """Begin to fill."""
         super().startService()
-        self._filling.start(self._every, now=False)
+        self._rounds.start()
 
     def stopService(self) -> None:
         """Fill no more."""
         super().stopService()
-        if self._filling.running:
-            self._filling.stop()
+        self._rounds.stop()
         self._through = 0
 
     def search(
@@ -132,5 +130,4 @@ class Search(Service):
     def _not_filled(self, failure: Failure) -> None:
         # What the annex's end cut short is filled the next time.
         self._through = 0
-        if not failure.check(Closed):
-            self._log.failure("filling the search index", failure)
+        failure.trap(Closed)

@@ -1,0 +1,61 @@
+"""What a service does again and again."""
+
+from collections.abc import Callable
+from typing import Any
+
+from attrs import define, field
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+
+@define(eq=False)
+class Rounds:
+    """
+    Something that is done now and then, one round at a time.
+
+    @ivar act: one round; it may take time, and may fail: the next one comes.
+    @ivar pause: seconds between the beginnings of two.
+    @ivar trouble: what the log says of a round that failed.
+    """
+
+    act: Callable[[], Any]
+    clock: IReactorTime
+    pause: float
+    trouble: str
+    _loop: LoopingCall = field(init=False)
+    _ended: bool = field(default=False, init=False)
+
+    _log = Logger()
+
+    @_loop.default
+    def _looping(self) -> LoopingCall:
+        loop = LoopingCall(self.once)
+        loop.clock = self.clock
+        return loop
+
+    def start(self, now: bool = False) -> None:
+        """
+        Begin.
+
+        @param now: with a round, not with a pause.
+        """
+        self._ended = False
+        self._loop.start(self.pause, now)
+
+    def stop(self) -> None:
+        """Begin no more; what is under way goes on."""
+        self._ended = True
+        if self._loop.running:
+            self._loop.stop()
+
+    def once(self) -> Deferred[None]:
+        """Do a round; never fails."""
+        return maybeDeferred(self.act).addCallbacks(lambda _: None, self._failed)
+
+    def _failed(self, failure: Failure) -> None:
+        # What the end cut short is found by the next start.
+        if not self._ended:
+            self._log.failure("{trouble}", failure, trouble=self.trouble)
