@@ -3,36 +3,21 @@
 from collections.abc import Collection
 from typing import Any
 
-from smfd.control.house import Actor, Document, House
-from smfd.control.reports import told_of
-from smfd.control.reputation import reputation_of
+from smfd.control.house import Document
+from smfd.control.reports import of_reports
+from smfd.control.reputation_settings import Reputation
 from smfd.control.times import utc
 from smfd.policy.dmarc_answer import Seen, dmarc_answer
 from smfd.store.dmarc_reports import Kept, Source
 
 
-async def show(
-    house: House,
-    actor: Actor,
-    *,
-    name: str,
-    days: int = 30,
-    limit: int = 20,
-    offset: int = 0,
+async def _said(
+    ours: Reputation, domain: str, since: int, limit: int, offset: int
 ) -> Document:
-    """
-    What reports say of a domain: in sentences, by address, and which there are.
-
-    @param days: so many back; a report counts by the end of its time.
-    """
-    domain, since = await told_of(house, name, days)
-    ours = reputation_of(house)
     found = await ours.reports.summary(domain, since, limit, offset)
     addresses = {*ours.listings.looks, *ours.listings.addresses}
     seen = [_seen(one, addresses) for one in found.sources]
     return {
-        "domain": domain,
-        "days": days,
         "answer": dmarc_answer(domain, seen),
         "messages": found.number,
         "passed": found.passed,
@@ -43,6 +28,9 @@ async def show(
         "items": [_kept(one) for one in found.reports],
         "total": found.total,
     }
+
+
+show = of_reports(_said)
 
 
 def _seen(source: Source, ours: Collection[str]) -> Seen:

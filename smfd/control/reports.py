@@ -1,26 +1,63 @@
-"""What others report of a domain of ours: whose it is, and how far back."""
+"""What others report of our domains, as documents."""
 
-from smfd.control.house import House
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from smfd.control.house import Actor, Document, House
+from smfd.control.reputation import reputation_of
+from smfd.control.reputation_settings import Reputation
+from smfd.control.times import check_days
 from smfd.model.directory import Refused
 from smfd.store.directory_rules import domain_name
 
 _DAY = 86_400
 
-#: Days that can be looked back.
-FARTHEST = 400
+
+class OfReports(Protocol):
+    """The use case that shows what reports say of a domain."""
+
+    async def __call__(
+        self,
+        house: House,
+        actor: Actor,
+        *,
+        name: str,
+        days: int = 30,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> Document:
+        """
+        In sentences, in sum, and which reports there are.
+
+        @param days: so many back; a report counts by the end of its time.
+        """
 
 
-async def told_of(house: House, name: str, days: int) -> tuple[str, int]:
+def of_reports(
+    find: Callable[[Reputation, str, int, int, int], Awaitable[Document]],
+) -> OfReports:
     """
-    The domain, and since when: seconds since the epoch.
+    The use case that shows what reports of a kind say of a domain of ours.
 
-    @raise Refused: it is not ours, or that is too far back.
+    @param find: what they say: of which domain, since when (seconds since the
+        epoch), and how many of them to show, after how many.
     """
-    domain = domain_name(name)
-    if not await house.directory.is_hosted(domain):
-        raise Refused("unknown", f"{domain} is not hosted here.")
-    if not 1 <= days <= FARTHEST:
-        raise Refused(
-            "invalid", f"{days} days cannot be shown.", f"Write 1 to {FARTHEST}."
-        )
-    return domain, int(house.clock.seconds()) - days * _DAY
+
+    async def show(
+        house: House,
+        actor: Actor,
+        *,
+        name: str,
+        days: int = 30,
+        limit: int = 20,
+        offset: int = 0,
+    ) -> Document:
+        domain = domain_name(name)
+        if not await house.directory.is_hosted(domain):
+            raise Refused("unknown", f"{domain} is not hosted here.")
+        check_days(days)
+        since = int(house.clock.seconds()) - days * _DAY
+        found = await find(reputation_of(house), domain, since, limit, offset)
+        return {"domain": domain, "days": days, **found}
+
+    return show

@@ -7,7 +7,7 @@ from smfd.control import dns
 from smfd.control.house import Actor, Document, House
 from smfd.control.listings import ROUND, Listings, Look
 from smfd.control.reputation_settings import Reputation
-from smfd.control.times import utc
+from smfd.control.times import check_days, utc
 from smfd.model.directory import Refused
 from smfd.policy.causes import advice
 from smfd.policy.diagnosis import Evidence, Tally, answer, tallies, total
@@ -36,8 +36,7 @@ async def show(
     """
     ours = reputation_of(house)
     name = domain and domain_name(domain)
-    if not 1 <= days <= 400:
-        raise Refused("invalid", f"{days} days cannot be shown.", "Write 1 to 400.")
+    check_days(days)
     now = house.clock.seconds()
     deliverability = ours.deliverability
     await deliverability.write()

@@ -13,11 +13,10 @@ from smfd.config.reputation import Reputation as Settings
 from smfd.config.schema import Config
 from smfd.control.complaints import Complaints
 from smfd.control.deliverability import Deliverability, Terms
-from smfd.control.dmarc_mail import DMARCMail
 from smfd.control.listings import Listings
 from smfd.control.mailboxes import Mailboxes
+from smfd.control.received_reports import ReceivedReports
 from smfd.control.report_mail import Act
-from smfd.control.tls_mail import TLSMail
 from smfd.net.dns import resolver
 from smfd.policy.paces import Paces
 from smfd.policy.providers import PROVIDERS, Provider, Providers
@@ -72,14 +71,8 @@ class Reputation:
         mail, tell = self.mail, self.deliverability.complained
 
         def dmarc(letters: Letters) -> Act:
-            ours = DMARCMail(self.reports, is_hosted, mail.reactor).take
-            theirs = TLSMail(self.tls, is_hosted, mail.reactor).take
-
-            async def take(said: Any) -> None:
-                await theirs(said)
-                await ours(said)
-
-            return take
+            kept = self.reports, self.tls
+            return ReceivedReports(*kept, is_hosted, mail.reactor).take
 
         def complaint(letters: Letters) -> Act:
             return Complaints(record, letters.first, tell, held).take

@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 
 from smfd.model.directory import Refused
 
+#: Days that can be looked back.
+FARTHEST = 400
+
 _SPAN = re.compile(r"(\d{1,6})\s*([smhdw])\Z")
 _UNITS = {
     "s": "seconds",
@@ -26,6 +29,18 @@ def utc(seconds: float) -> str:
     except (OverflowError, ValueError, OSError):
         time = datetime.fromtimestamp(0, UTC)
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def check_days(days: int) -> None:
+    """
+    Check how far back somebody wants to look.
+
+    @raise Refused: not at all, or too far.
+    """
+    if not 1 <= days <= FARTHEST:
+        raise Refused(
+            "invalid", f"{days} days cannot be shown.", f"Write 1 to {FARTHEST}."
+        )
 
 
 def moment(text: str, now: float, *, ahead: bool = False) -> float | None:

@@ -1,4 +1,4 @@
-"""Tests for L{smfd.control.report_mail} and L{smfd.control.dmarc_mail}."""
+"""Tests for L{smfd.control.report_mail} and L{smfd.control.received_reports}."""
 
 import gzip
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
 
-from smfd.control.dmarc_mail import DMARCMail
+from smfd.control.received_reports import ReceivedReports
 from smfd.control.report_mail import ReportMail
 from smfd.format.dmarc_report import ROWS
 from smfd.model.transaction import Body
@@ -14,6 +14,7 @@ from smfd.scan.workers import Busy, JobFailed, WorkerDied, Workers, command
 from smfd.store.dmarc_reports import DMARCReports
 from smfd.store.letters import Letters
 from smfd.store.threads import Threads
+from smfd.store.tls_received import TLSReceived
 from tests.content.test_reports import mail
 from tests.format.test_dmarc_report import report
 from tests.store.test_deliveries import FileTestCase, reactor
@@ -67,13 +68,14 @@ class ReportMailTests(FileTestCase):
 
     def reader(self, workers: Any) -> ReportMail:
         """Who looks into it."""
+        kept = self.reports, TLSReceived(self.file)
         return ReportMail(
             self.letters,
             self.hands,
             workers,
             "dmarc",
             {"hostname": "mx.home.example"},
-            DMARCMail(self.reports, self.is_hosted, reactor).take,
+            ReceivedReports(*kept, self.is_hosted, reactor).take,
             reactor,
         )
 

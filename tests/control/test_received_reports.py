@@ -1,4 +1,4 @@
-"""Tests for L{smfd.control.tls_mail}: reports on TLS that came by mail."""
+"""Tests for L{smfd.control.received_reports}: those on TLS."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,10 @@ from twisted.internet.defer import Deferred, succeed
 
 import smfd
 from smfd.content.reports import read_reports
-from smfd.control.tls_mail import TLSMail
+from smfd.control.received_reports import ReceivedReports
 from smfd.format.tlsrpt import Failure, Outcome, TLSReport
 from smfd.format.tlsrpt_letter import TLSLetter
+from smfd.store.dmarc_reports import DMARCReports
 from smfd.store.tls_received import TLSReceived
 from tests.content.test_reports import OURS, PROVEN, mail
 from tests.store.test_deliveries import FileTestCase, reactor
@@ -32,7 +33,7 @@ def letter() -> bytes:
     return PROVEN + made.written()
 
 
-class TLSMailTests(FileTestCase):
+class ReceivedTests(FileTestCase):
     """From the letter to the page."""
 
     def setUp(self) -> None:
@@ -46,7 +47,8 @@ class TLSMailTests(FileTestCase):
     async def take(self, said: Any) -> None:
         """Take what a worker said; it goes through JSON."""
         words = json.loads(json.dumps(said))
-        await TLSMail(self.received, self.is_hosted, reactor).take(words)
+        kept = DMARCReports(self.file), self.received
+        await ReceivedReports(*kept, self.is_hosted, reactor).take(words)
 
     async def test_letter(self) -> None:
         """A letter of our own making is read, and kept once, and only what is ours."""
@@ -107,8 +109,7 @@ class TLSMailTests(FileTestCase):
     async def test_nonsense(self) -> None:
         """A worker that was taken over has nothing kept that is no report."""
         words: tuple[Any, ...] = (None, [], {"tls": 1}, {"tls": [1, "x" * 300_000]})
-        for said in words:
-            await self.take(said)
-        with self.assertRaises(ValueError):
-            await self.take({"tls": ["nonsense"]})
+        for said in (*words, {"tls": ["nonsense"]}):
+            with self.assertRaises(ValueError):
+                await self.take(said)
         self.assertEqual(0, (await self.received.summary("example.org", 0)).total)
