@@ -75,10 +75,13 @@ def _routes(config: Config) -> Iterator[tuple[Path, str]]:
         seen.add(route.name)
         if bool(route.username) != bool(route.password_file):
             yield (*place, "username"), "Name and password_file belong together."
-        if route.username and route.tls not in ("required", "verify"):
+        if route.username and route.tls not in ("required", "verify", "dane-only"):
             # R45: a password is never said in the clear.
             said = 'Logging in needs TLS: say tls = "verify", or "required".'
             yield (*place, "tls"), said
+        if route.tls == "dane-only" and not route.is_named:
+            said = "Only a name has TLSA records; write it in place of the address."
+            yield (*place, "to"), said
 
 
 def _sources(config: Config) -> Iterator[tuple[Path, str]]:

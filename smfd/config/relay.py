@@ -1,10 +1,13 @@
 """The settings of what leaves for the world."""
 
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
 from attrs import field, frozen
 
 from smfd.config import value
 from smfd.config.setting import setting
-from smfd.model.hop import TLS_POLICIES
+from smfd.model.hop import ROUTE_POLICIES
 
 
 @frozen
@@ -55,9 +58,11 @@ class Route:
     )
     tls: str = setting(
         'How much TLS it must speak: "opportunistic" goes in the clear where TLS '
-        'fails, "required" is encrypted, "verify" is the server that was meant.',
-        "opportunistic",
-        choices=TLS_POLICIES,
+        'fails, "required" is encrypted, "verify" is the server that was meant. '
+        '"dane" is the one that the TLSA records of its name say, and opportunistic '
+        'where it has none; "dane-only" waits until it has some.',
+        "dane",
+        choices=ROUTE_POLICIES,
         example='"verify"',
     )
     username: str = setting(
@@ -73,6 +78,14 @@ class Route:
     def name(self) -> str:
         """The domain as it is looked up."""
         return self.domain.rstrip(".").lower()
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the server has a name, and not only an address."""
+        try:
+            return not ip_address(urlsplit(self.to).hostname or "")
+        except ValueError:
+            return True
 
 
 @frozen

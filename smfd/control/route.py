@@ -39,8 +39,8 @@ def _way(found: Found) -> Document:
     policy = found.way.policy
     sts = policy.sts if policy else None
     return {
-        "by": "route" if policy is None else "MX",
-        "dnssec": found.way.secure,
+        "by": "route" if found.way.routed else "MX",
+        "dnssec": found.way.secure and not found.way.routed,
         "override": policy.override if policy else "",
         "mta_sts": sts.mode if sts else "",
         "servers": [_server(one) for one in found.servers],

@@ -43,7 +43,8 @@ def _policy(found: dict[str, Any]) -> str:
     parts = [
         f"the settings ask for {found['override']}" if found["override"] else "",
         f"MTA-STS {found['mta_sts']}" if found["mta_sts"] else "",
-        "DNSSEC" if found["dnssec"] else "no DNSSEC",
+        "DNSSEC" if found["dnssec"] else "",
+        "no DNSSEC" if found["by"] == "MX" and not found["dnssec"] else "",
     ]
     return ", ".join(part for part in parts if part)
 

@@ -52,7 +52,8 @@ def tls_out(config: Config, resolver: Lookup, reactor: Any) -> TLSOut:
     policies = TLSPolicies(
         resolver,
         {site.name: site.policy for site in settings.site},
-        settings.dane,
+        # Nothing is hidden where nothing is asked.
+        settings.dane and not config.dns.offline,
         told=tally.note if reports else nobody,
     )
     missed = tally.missed if reports else nobody

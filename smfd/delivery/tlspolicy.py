@@ -17,6 +17,7 @@ from smfd.net.dns import DNSTrouble, Lookup
 from smfd.net.smtp_client_tls import NotSafe, Proof
 from smfd.policy.dane import MOST
 from smfd.policy.mta_sts import STS
+from smfd.policy.networks import is_address
 from smfd.policy.tls_site import SitePolicy, Unsafe
 
 __all__ = ["SitePolicy", "TLSPolicies", "nobody"]
@@ -72,7 +73,8 @@ class TLSPolicies:
         """
         A hop as it must be spoken to.
 
-        @param secure: the answer that named the host was checked by DNSSEC.
+        @param secure: the answer that named the host was checked by DNSSEC, or it
+            was a person who did.
         Fails with L{NotSafe}: it must not be spoken to now.
         """
         return Deferred.fromCoroutine(self._hop(hop, policy, secure))
@@ -122,8 +124,10 @@ class TLSPolicies:
 
         @raise DNSTrouble: nobody can say.
         """
+        if is_address(host):
+            return []
         trouble: DNSTrouble | None = None
-        alias = False
+        owners: list[str] = []
         for rdtype in ("A", "AAAA"):
             try:
                 answer = await self.resolver.lookup(host, rdtype)
@@ -132,10 +136,11 @@ class TLSPolicies:
                 continue
             if answer.secure:
                 return list(dict.fromkeys((answer.owner or host, host)))
-            alias = alias or bool(answer.owner)
-        if trouble is not None:
+            owners.append(answer.owner)
+        if trouble is not None and not owners:
+            # One answer is enough: both kinds are in the same zone.
             raise trouble
-        if alias and (await self.resolver.lookup(host, "CNAME")).secure:
+        if any(owners) and (await self.resolver.lookup(host, "CNAME")).secure:
             # Where it leads to is not signed; that it leads there is.
             return [host]
         return []

@@ -6,7 +6,6 @@ Standards: RFC 5321 §5.1.
 
 import random
 from collections.abc import Callable
-from ipaddress import ip_address
 
 from attrs import evolve, field, frozen
 from twisted.internet.defer import Deferred, gatherResults
@@ -26,7 +25,7 @@ from smfd.policy.mx import (
     exchangers,
     servers,
 )
-from smfd.policy.networks import Networks, within
+from smfd.policy.networks import Networks, is_address, within
 from smfd.policy.origins import Origins
 from smfd.policy.route import Routes, parse_hop
 
@@ -38,12 +37,15 @@ class Way:
 
     @ivar hops: in the order in which they are tried; at least one.
     @ivar policy: how safe it must be; None where the hops say all of it.
-    @ivar secure: the answer that named them was checked by DNSSEC.
+    @ivar secure: the answer that named them was checked by DNSSEC, or no answer
+        did.
+    @ivar routed: a person named them, and not the DNS.
     """
 
     hops: tuple[NextHop, ...]
     policy: SitePolicy | None = None
     secure: bool = False
+    routed: bool = False
 
 
 def _unrouted(site: str) -> str:
@@ -82,7 +84,7 @@ class Where:
         """
         route = self._rerouted(site) or self.routes.of(site)
         if route is not None:
-            return Way(await self._routed(route, site, own))
+            return await self._routed(route, site, own, despite_tls)
         if site.startswith("[") or not site:
             return Way(self._there(site, own))
         return await self._found(site, own, despite_tls)
@@ -99,21 +101,29 @@ class Where:
 
     def _rerouted(self, site: str) -> NextHop | None:
         written = self.route_of(site)
+        if not written:
+            return None
         try:
-            return parse_hop(written) if written else None
+            hop = parse_hop(written)
         except ValueError as error:
             raise NoWay(Said("4.4.4", f"its route: {error}"), False) from None
+        return hop if hop.path else evolve(hop, tls="dane")
 
     async def _routed(
-        self, route: NextHop, site: str, own: bool
-    ) -> tuple[NextHop, ...]:
+        self, route: NextHop, site: str, own: bool, despite_tls: bool
+    ) -> Way:
         """A person's next hop, at each of its addresses."""
         if route.path:
-            return (route,)
+            return Way((route,), routed=True)
         host = await self._addresses(Exchanger(route.host))
         found = by_turns(host.addresses)
         # What the DNS does not know, the system may: localhost, /etc/hosts.
-        return tuple(self._hop(route, site, a, own) for a in found) or (route,)
+        hops = tuple(self._hop(route, site, a, own) for a in found) or (route,)
+        # What the server published, and not what a person said of it.
+        ignored = despite_tls and route.tls == "dane"
+        # RFC 7672 §2.2.3: the name is that of the settings, so nobody forged it.
+        policy = SitePolicy(route.host, "opportunistic" if ignored else route.tls)
+        return Way(hops, policy, secure=True, routed=True)
 
     async def _found(self, site: str, own: bool, despite_tls: bool) -> Way:
         try:
@@ -147,7 +157,7 @@ class Where:
 
     async def _addresses(self, host: Exchanger) -> Exchanger:
         """A server with its addresses, as far as they can be had."""
-        if _is_address(host.name):
+        if is_address(host.name):
             return evolve(host, addresses=(host.name,))
         kinds = {"AAAA": self.bounds.ipv6, "A": self.bounds.ipv4}
         asked = [kind for kind, wanted in kinds.items() if wanted]
@@ -166,10 +176,3 @@ def _trouble(failure: Failure) -> DNSTrouble:
     failure.trap(DNSTrouble)
     assert isinstance(failure.value, DNSTrouble)
     return failure.value
-
-
-def _is_address(text: str) -> bool:
-    try:
-        return ip_address(text) is not None
-    except ValueError:
-        return False

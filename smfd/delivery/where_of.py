@@ -89,7 +89,7 @@ def _listening(config: Config) -> Callable[[str], bool]:
 
 
 def _route(config: Config, route: relay.Route) -> NextHop:
-    hop = parse_hop(route.to, route.tls)
+    hop = evolve(parse_hop(route.to), tls=route.tls)
     if not route.username:
         return hop
     path = config.resolve(route.password_file)

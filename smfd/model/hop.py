@@ -9,6 +9,9 @@ from smfd.model.origin import ANYWHERE, Login, Origin
 #: How much TLS a hop must speak, from least to most.
 TLS_POLICIES = ("none", "opportunistic", "required", "verify")
 
+#: How much a server must speak that a person named for mail to the world: also
+#: what it published, where it did or without exception.
+ROUTE_POLICIES = (*TLS_POLICIES, "dane", "dane-only")
 
 #: How a server proves itself where what it published says so, and no person.
 FOUND = ("dane", "sts")

@@ -40,6 +40,14 @@ def address_of(client: str) -> IPAddress:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, and no name."""
+    try:
+        return ip_address(text) is not None
+    except ValueError:
+        return False
+
+
 @lru_cache(4096)
 def network_of(client: str) -> str:
     """

@@ -19,10 +19,10 @@ class Unsafe(Exception):
 @frozen
 class SitePolicy:
     """
-    The policy for a domain.
+    The policy for a domain, or for a server that a person named.
 
     @ivar override: what a person asked for, which counts more than what was
-        published: "none", "opportunistic", "required", "verify", "dane-only"; or "".
+        published: one of L{ROUTE_POLICIES <smfd.model.hop.ROUTE_POLICIES>}; or "".
     @ivar sts: what the domain published, or None.
     """
 
@@ -39,7 +39,7 @@ class SitePolicy:
     @property
     def asks_dane(self) -> bool:
         """Whether TLSA records matter."""
-        return self.override in ("", "dane-only")
+        return self.override in ("", "dane", "dane-only")
 
     def hop(self, hop: NextHop, records: tuple[TLSA, ...], base: str = "") -> NextHop:
         """
@@ -52,7 +52,7 @@ class SitePolicy:
         proven = usable(records)
         if self.override == "dane-only" and not proven:
             raise Unsafe(f"TLS is not safe: {hop.host} has no TLSA record to use")
-        if self.override not in ("", "dane-only"):
+        if not self.asks_dane:
             return evolve(hop, tls=self.override)
         if proven:
             names = self._names(hop.host, base or hop.host, proven)

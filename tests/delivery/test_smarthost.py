@@ -7,7 +7,7 @@ from attrs import evolve
 from twisted.internet.ssl import DefaultOpenSSLContextFactory
 
 from smfd.config.load import read
-from smfd.delivery.tlspolicy import TLSPolicies
+from smfd.delivery.tlspolicy import SitePolicy, TLSPolicies
 from smfd.delivery.where_of import where
 from smfd.model.entry import State
 from smfd.model.hop import NextHop
@@ -103,7 +103,8 @@ class SettingsTests(WorldCase):
         login = Login("us", "open sesame")
         hop = NextHop("smtp", "127.0.0.2", 2526, "", "verify", "127.0.0.2", login=login)
         self.assertEqual((hop,), way.hops)
-        self.assertIsNone(way.policy)
+        self.assertEqual(SitePolicy("127.0.0.2", "verify"), way.policy)
+        self.assertTrue(way.routed)
         (home / "secret").unlink()
         with self.assertRaisesRegex(SystemExit, "secret"):
             where(config, self.resolver, TLSPolicies(self.resolver))
@@ -173,6 +174,7 @@ class SettingsTests(WorldCase):
             (route + named, "relay.route.1.tls"),
             (route + named + 'tls = "none"\n', "relay.route.1.tls"),
             (route + 'username = "us"\ntls = "verify"\n', "relay.route.1.username"),
+            (route + 'tls = "dane-only"\n', "relay.route.1.to"),
             ('[[relay.source]]\naddress = "192.0.2.1"\n' * 2, "relay.source"),
             ('[[relay.source]]\naddress = "mx.test"\n', "relay.source"),
             ('[relay]\nown = ["192.0.2.0/24"]\n', "relay.own"),
@@ -180,6 +182,8 @@ class SettingsTests(WorldCase):
             (fault,) = faults(text)
             self.assertTrue(fault.key.startswith(key), (text, fault))
         self.assertEqual([], faults(route + named + 'tls = "required"\n'))
+        by_name = route.replace("127.0.0.2", "smart.test")
+        self.assertEqual([], faults(by_name + named + 'tls = "dane-only"\n'))
 
 
 class PeerTests(WorldCase):

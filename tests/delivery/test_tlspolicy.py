@@ -2,19 +2,23 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve
-from twisted.internet.defer import maybeDeferred
+from twisted.internet.defer import Deferred, fail, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from smfd.delivery.approach import Approach, Nobody
 from smfd.delivery.tlspolicy import SitePolicy, TLSPolicies
+from smfd.delivery.where import Where
 from smfd.model.hop import TLSA, NextHop
-from smfd.net.dns import DNSTrouble, Resolver
+from smfd.net.dns import Answer, DNSTrouble, Resolver
 from smfd.net.smtp_client import Patience, Trouble
 from smfd.net.smtp_client_open import Hops
 from smfd.net.smtp_client_tls import Proof
 from smfd.policy.mta_sts import STS
+from smfd.policy.mx import Bounds
+from smfd.policy.route import Routes, parse_hop
 from smfd.policy.tls_site import Unsafe
 from tests.authority import authority
 from tests.delivery.next_hop import Hop
@@ -285,6 +289,82 @@ class OverrideTests(ResolverCase):
             policies = self.policies(ENFORCE, overrides={"site.test": word})
             got = await self.tried(policies, host, True, "Site.test.")
             self.assertEqual(expected, got, (word, host))
+
+
+class RouteTests(ResolverCase):
+    """A server that a person named: its own records count (RFC 7672 §2.2.3)."""
+
+    async def by(self, host: str, tls: str, despite_tls: bool = False) -> str:
+        """How the mail for any domain travels there."""
+        self.hop.heard.clear()
+        self.hops.hang_up()
+        policies = self.policies()
+        port = self.where.port
+        route = evolve(parse_hop(f"smtp://{host}:{port}"), tls=tls)
+        bounds = Bounds(ipv6=False)
+        where = Where(self.resolver, policies, bounds, routes=Routes({"*": route}))
+        way = await where.of("far.test", despite_tls=despite_tls)
+        approach = Approach(way, self.hops, policies)
+        try:
+            line = await approach.line()
+        except Nobody:
+            self.assertNotIn(b"MAIL", b"".join(self.hop.heard))
+            return "refused"
+        approach.hang_up()
+        return line.tls
+
+    async def test_dane(self) -> None:
+        """What its name has in signed zones is obeyed, as with the world's servers."""
+        for host, expected in DANE.items():
+            self.assertEqual(expected, await self.by(host, "dane"), host)
+
+    async def test_levels(self) -> None:
+        """What a person demands besides is no less than he said, and no more."""
+        for tls, host, expected in (
+            ("none", "wrong.signed.test", ""),
+            ("opportunistic", "wrong.signed.test", "TLSv1.3 opportunistic"),
+            ("required", "wrong.signed.test", "TLSv1.3 required"),
+            ("verify", "sts.signed.test", "TLSv1.3 verify"),
+            ("verify", "ee.signed.test", "refused"),
+            ("dane-only", "ee.signed.test", "TLSv1.3 dane"),
+            ("dane-only", "ta.signed.test", "TLSv1.3 dane"),
+            ("dane-only", "wrong.signed.test", "refused"),
+            ("dane-only", "none.signed.test", "refused"),
+            ("dane-only", "unusable.signed.test", "refused"),
+            ("dane-only", "ee.unsigned.test", "refused"),
+            ("dane", "127.0.0.1", "TLSv1.3 opportunistic"),
+            ("dane-only", "127.0.0.1", "refused"),
+        ):
+            self.assertEqual(expected, await self.by(host, tls), (tls, host))
+
+    async def test_despite_tls(self) -> None:
+        """A sender may wave what was published, and not what a person demands."""
+        for tls, expected in (
+            ("dane", "TLSv1.3 opportunistic"),
+            ("dane-only", "refused"),
+        ):
+            got = await self.by("wrong.signed.test", tls, despite_tls=True)
+            self.assertEqual(expected, got, tls)
+
+    async def test_half_dark(self) -> None:
+        """An unsigned zone has no records, though half of its answers are lost."""
+
+        class Half:
+            """A resolver that answers to one kind."""
+
+            def __init__(self, whole: Resolver) -> None:
+                self.known, self.whole = whole.known, whole
+
+            def lookup(self, name: str, rdtype: str) -> Deferred[Answer]:
+                """Ask, but for one."""
+                if rdtype == "AAAA":
+                    return fail(DNSTrouble("lost"))
+                return self.whole.lookup(name, rdtype)
+
+        self.resolver = cast(Resolver, Half(self.resolver))
+        got = await self.by("wrong.unsigned.test", "dane")
+        self.assertEqual("TLSv1.3 opportunistic", got)
+        self.assertEqual("refused", await self.by("wrong.signed.test", "dane"))
 
 
 class SitePolicyTests(SynchronousTestCase):
