@@ -23,7 +23,8 @@ from zope.interface import implementer
 
 from smfd.interfaces import ICounters
 from smfd.policy import quota
-from smfd.policy.quota import METERS, REMEMBERED, Draw, Excess, Kind, Level, Taken
+from smfd.policy.quota import METERS, Draw, Excess, Kind, Level, Taken
+from smfd.store.counters_seen import Seen
 from smfd.store.database import Database
 from smfd.store.directory_schema import WrongVersion
 from smfd.store.rounds import Rounds
@@ -36,10 +37,6 @@ ROUND = 3600.0
 
 #: How much is forgotten in one go, and how much is done in one transaction.
 _BATCH = 500
-
-#: A thing that is seen again is written down when less than this share of its
-#: time is left: who writes to the same people again and again costs no write.
-_LATE = 0.97
 
 _log = Logger(namespace="smfd.store.counters.Counters")
 
@@ -93,7 +90,8 @@ class Counters(Service):
         self._database = Database(partial(_connect, path), reactor, 1, "counters")
         self._waiting: list[_Job] = []
         self._busy = False
-        forget = partial(self._do, _forget)
+        self._seen = Seen()
+        forget = partial(self._do, partial(_forget, seen=self._seen))
         self._rounds = Rounds(forget, clock, ROUND, "counters are not cleared")
 
     def startService(self) -> None:
@@ -112,7 +110,7 @@ class Counters(Service):
 
     def spend(self, account: str, draws: Sequence[Draw]) -> Deferred[Taken | Excess]:
         """All of it or nothing."""
-        return self._do(partial(_spend, account=account, draws=draws))
+        return self._do(partial(_spend, seen=self._seen, account=account, draws=draws))
 
     def refund(self, account: str, taken: Taken) -> Deferred[None]:
         """As if it had not been drawn."""
@@ -209,26 +207,30 @@ def _at_once(
 
 
 def _spend(
-    connection: sqlite3.Connection, now: float, account: str, draws: Sequence[Draw]
+    connection: sqlite3.Connection,
+    now: float,
+    seen: Seen,
+    account: str,
+    draws: Sequence[Draw],
 ) -> Taken | Excess:
     states = _states(connection, account)
     taken, levels, fresh, excess = [], [], [], None
     for draw in draws:
-        seen = _seen(connection, account, draw)
-        unseen = tuple(i for i in draw.items if seen.get(i, 0) <= now)
+        known = seen.ends(connection, account, draw)
+        unseen = tuple(i for i in draw.items if known.get(i, 0) <= now)
         count = _count(draw, unseen)
         level = quota.take(draw, states.get(draw.meter.name, ""), count, now)
         if level.wait and (excess is None or level.wait > excess.wait):
             excess = Excess(draw.meter, draw.most, level.wait)
         taken.append(evolve(draw, count=count, items=unseen))
         levels.append((draw, level))
-        fresh.append(_fresh(draw, seen, now))
+        fresh.append(Seen.fresh(draw, known, now))
     if excess is not None:
         _put(connection, account, [one for one in levels if one[1].wait], now)
         return excess
     _put(connection, account, levels, now)
     for draw, items in zip(taken, fresh, strict=True):
-        _see(connection, account, draw, items, now)
+        seen.keep(connection, account, draw.meter, items, now)
     return Taken(tuple(taken), tuple(level.used for _, level in levels))
 
 
@@ -266,8 +268,9 @@ def _reset(connection: sqlite3.Connection, now: float, account: str) -> None:
     )
 
 
-def _forget(connection: sqlite3.Connection, now: float) -> None:
+def _forget(connection: sqlite3.Connection, now: float, seen: Seen) -> None:
     """Forget some of what says nothing any more."""
+    seen.count_again()
     for table in ("meters", "seen"):
         keys = "account, meter" + (", item" if table == "seen" else "")
         connection.execute(
@@ -312,54 +315,8 @@ def _put(
     )
 
 
-def _seen(connection: sqlite3.Connection, account: str, draw: Draw) -> dict[str, float]:
-    """Until when each of its things is known, of those that are."""
-    found: dict[str, float] = {}
-    for item in draw.items:
-        row = connection.execute(
-            "SELECT ends FROM seen WHERE account=? AND meter=? AND item=?",
-            (account, draw.meter.name, item),
-        ).fetchone()
-        if row is not None and isinstance(row[0], int):
-            found[item] = row[0]
-    return found
-
-
 def _count(draw: Draw, unseen: tuple[str, ...]) -> int:
     if not draw.meter.sees:
         return draw.count
     new = len(unseen)
     return new if draw.meter.kind is Kind.NEW else len(draw.items) - new
-
-
-def _fresh(draw: Draw, seen: Mapping[str, float], now: float) -> list[str]:
-    """Things whose end is to be written; it is not for each sight of them."""
-    late = now + draw.meter.kept * _LATE
-    return [item for item in draw.items if seen.get(item, 0) < late]
-
-
-def _see(
-    connection: sqlite3.Connection,
-    account: str,
-    draw: Draw,
-    items: Sequence[str],
-    now: float,
-) -> None:
-    name = draw.meter.name
-    ends = int(now + draw.meter.kept)
-    connection.executemany(
-        "INSERT OR REPLACE INTO seen VALUES (?,?,?,?)",
-        [(account, name, item, ends) for item in items],
-    )
-    if not draw.items:
-        return
-    (many,) = connection.execute(
-        "SELECT count(*) FROM seen WHERE account=? AND meter=?", (account, name)
-    ).fetchone()
-    if many > REMEMBERED:
-        connection.execute(
-            "DELETE FROM seen WHERE account=:account AND meter=:meter AND item IN"
-            " (SELECT item FROM seen WHERE account=:account AND meter=:meter"
-            " ORDER BY ends LIMIT :over)",
-            {"account": account, "meter": name, "over": many - REMEMBERED},
-        )

@@ -131,7 +131,13 @@ class Directory(Service):
     def remembered(self, address: str) -> tuple[Known | None] | None:
         """What L{known} would say, in a tuple; None when it would have to ask."""
         key = address.lower()
-        return self._addresses.get(key) or self._guesses.get(key)
+        found = self._addresses.get(key) or self._guesses.get(key)
+        # Nobody is at a domain that is not ours.
+        return found or self._foreign(key.rpartition("@")[2])
+
+    def _foreign(self, domain: str) -> tuple[None] | None:
+        """The same of a domain: what is known of those not ours."""
+        return (None,) if self._domains.get(domain) == (None,) else None
 
     def account(self, address: str) -> Deferred[Account | None]:
         """The mailbox we hold for an address, or None."""

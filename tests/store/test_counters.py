@@ -12,7 +12,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from smfd.policy.quota import DAY, MESSAGES, NEW_RECIPIENTS, RATE, Draw, Excess, Taken
-from smfd.store import counters as counters_module
+from smfd.store import counters_seen
 from smfd.store.counters import Counters
 from smfd.store.directory_schema import WrongVersion
 from tests.store.counting import ANN, BOB, CountersMixin
@@ -82,13 +82,29 @@ class CountersTests(CountersMixin, TestCase):
 
     async def test_remembered(self) -> None:
         """Of very many recipients the ones longest unused are forgotten."""
-        self.patch(counters_module, "REMEMBERED", 3)
+        self.patch(counters_seen, "REMEMBERED", 3)
         counters = await self.build()
         for name in "abcda":
             self.clock.advance(1)
             taken = await counters.spend(ANN, (Draw(NEW_RECIPIENTS, items=(name,)),))
         assert isinstance(taken, Taken)
         self.assertEqual(("a",), taken.draws[0].items)
+
+    async def test_never_more(self) -> None:
+        """Nobody is known by more things than that, restarted or not."""
+        self.patch(counters_seen, "REMEMBERED", 20)
+        counters = await self.build()
+        many = []
+        for number in range(90):
+            if number % 33 == 32:
+                counters = await self.again()
+            self.clock.advance(1)
+            items = f"{number}a", f"{number}b"
+            await counters.spend(ANN, (Draw(NEW_RECIPIENTS, items=items),))
+            with closing(sqlite3.connect(self.path)) as connection:
+                many += connection.execute("SELECT count(*) FROM seen").fetchone()
+        self.assertEqual(20, max(many))
+        self.assertLessEqual(18, min(many[10:]))
 
     async def test_broken(self) -> None:
         """A file that is not ours is not served."""

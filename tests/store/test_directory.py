@@ -82,6 +82,16 @@ class ReadTests(DirectoryTestCase):
         await directory.domain("home.example")
         self.assertTrue(directory.is_hosted("home.example").called)
 
+    async def test_elsewhere(self) -> None:
+        """Of a domain not ours nobody is asked for, until it is ours."""
+        directory = await self.build()
+        self.assertFalse(directory.known("ann@else.example").called)
+        await directory.domain("else.example")
+        self.assertTrue(directory.known("Bob@Else.example").called)
+        await directory.add_domain("else.example", actor="uid:test")
+        await directory.add_account("bob@else.example", actor="uid:test")
+        self.assertIsNotNone(await directory.known("Bob@Else.example"))
+
     async def test_writes_are_seen(self) -> None:
         """What was remembered is forgotten when it changes."""
         directory = await self.build()
