@@ -207,7 +207,8 @@ class DMARCOut(Service):
 
     async def _mail(self, asked: Asked, report: Feedback, packed: bytes) -> None:
         sender, now = self._reporter.sender, self._reactor.seconds()
-        letter = DMARCLetter(sender, asked.address, report.domain, report, now)
+        names = sender, asked.address, report.submitter, report.domain
+        letter = DMARCLetter(*names, report, now)
         try:
             await self._send(letter, letter.written(packed))
         except Exception as error:

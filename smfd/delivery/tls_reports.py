@@ -135,9 +135,8 @@ class TLSReports(Service):
 
     async def _mail(self, day: Day, report: TLSReport, where: str) -> None:
         submitter, now = self._submitter, self._reactor.seconds()
-        letter = TLSLetter(
-            submitter.domain, submitter.sender, where, day.domain, report, now
-        )
+        names = submitter.sender, where, submitter.domain, day.domain
+        letter = TLSLetter(*names, report, now)
         await self._send(letter, letter.written())
 
 

@@ -6,13 +6,11 @@ Standards: RFC 7489 §7.2.1.1 and appendix C.
 
 import gzip
 from collections.abc import Iterator, Sequence
-from email.message import EmailMessage
-from email.policy import SMTP
 from xml.sax.saxutils import escape
 
 from attrs import frozen
 
-from smfd.format.received import date
+from smfd.format.report_letter import ReportLetter
 
 _TEXT = """\
 This is a DMARC aggregate report, for programs: what {submitter} saw in one day
@@ -86,54 +84,19 @@ class Feedback:
         yield "</feedback>\n"
 
 
-@frozen
-class DMARCLetter:
-    """
-    The letter.
-
-    @ivar sender: an address of ours.
-    @ivar recipient: who wants it.
-    @ivar domain: whom it is about.
-    @ivar at: seconds since the epoch.
-    """
-
-    sender: str
-    recipient: str
-    domain: str
-    report: Feedback
-    at: float
+class DMARCLetter(ReportLetter[Feedback]):
+    """The letter; it may wait as any other does."""
 
     @property
     def file(self) -> str:
         """RFC 7489 §7.2.1.1: the name of the report as a file."""
-        report = self.report
-        unique = report.id.partition("@")[0]
-        span = f"{report.begin}!{report.end}"
-        return f"{report.submitter}!{self.domain}!{span}!{unique}.xml.gz"
-
-    @property
-    def despite_tls(self) -> bool:
-        """It may wait as any other letter."""
-        return False
-
-    @property
-    def subject(self) -> str:
-        """RFC 7489 §7.2.1.1."""
-        names = f"Report Domain: {self.domain} Submitter: {self.report.submitter}"
-        return f"{names} Report-ID: <{self.report.id}>"
+        unique = self.report.id.partition("@")[0]
+        span = f"{self.report.begin}!{self.report.end}"
+        return f"{self.submitter}!{self.domain}!{span}!{unique}.xml.gz"
 
     def written(self, packed: bytes) -> bytes:
         """The whole message, CRLF line ends."""
-        made = EmailMessage(SMTP)
-        made["From"] = f"<{self.sender}>"
-        made["To"] = f"<{self.recipient}>"
-        made["Subject"] = self.subject
-        made["Date"] = date(self.at)
-        made["Message-ID"] = f"<{self.report.id}>"
-        # RFC 3834 §5: nobody answers it.
-        made["Auto-Submitted"] = "auto-generated"
-        names = {"submitter": self.report.submitter, "domain": self.domain}
-        made.set_content(_TEXT.format(**names))
+        made = self.opened(_TEXT)
         made.add_attachment(
             packed, maintype="application", subtype="gzip", filename=self.file
         )

@@ -4,12 +4,7 @@ A letter with a report on TLS.
 Standards: RFC 8460 §5, RFC 6522.
 """
 
-from email.message import EmailMessage
-from email.policy import SMTP
-
-from attrs import frozen
-
-from smfd.format.received import date
+from smfd.format.report_letter import ReportLetter
 from smfd.format.tlsrpt import TLSReport
 
 _TEXT = """\
@@ -19,24 +14,11 @@ It is sent because {domain} asks for it in its DNS (_smtp._tls.{domain}).
 """
 
 
-@frozen
-class TLSLetter:
-    """
-    The letter.
+class TLSLetter(ReportLetter[TLSReport]):
+    """The letter."""
 
-    @ivar submitter: our domain.
-    @ivar sender: an address there.
-    @ivar recipient: who wants it.
-    @ivar domain: whom it is about.
-    @ivar at: seconds since the epoch.
-    """
-
-    submitter: str
-    sender: str
-    recipient: str
-    domain: str
-    report: TLSReport
-    at: float
+    #: RFC 8460 §3: or it waits behind the very fault that it tells of.
+    despite_tls = True
 
     @property
     def file(self) -> str:
@@ -44,30 +26,11 @@ class TLSLetter:
         span = f"{int(self.report.begin)}!{int(self.report.end)}"
         return f"{self.submitter}!{self.domain}!{span}.json.gz"
 
-    @property
-    def despite_tls(self) -> bool:
-        """RFC 8460 §3: it arrives whatever is wrong with TLS there."""
-        return True
-
-    @property
-    def subject(self) -> str:
-        """RFC 8460 §5.3."""
-        names = f"Report Domain: {self.domain} Submitter: {self.submitter}"
-        return f"{names} Report-ID: <{self.report.id}>"
-
     def written(self) -> bytes:
         """The whole message, CRLF line ends."""
-        made = EmailMessage(SMTP)
-        made["From"] = f"<{self.sender}>"
-        made["To"] = f"<{self.recipient}>"
-        made["Subject"] = self.subject
-        made["Date"] = date(self.at)
-        made["Message-ID"] = f"<{self.report.id}>"
+        made = self.opened(_TEXT)
         made["TLS-Report-Domain"] = self.domain
         made["TLS-Report-Submitter"] = self.submitter
-        # RFC 3834 §5: nobody answers it.
-        made["Auto-Submitted"] = "auto-generated"
-        made.set_content(_TEXT.format(submitter=self.submitter, domain=self.domain))
         made.add_attachment(
             self.report.packed(),
             maintype="application",

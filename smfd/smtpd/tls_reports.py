@@ -14,6 +14,7 @@ from smfd.delivery.dmarc_out import DMARCOut, Reporter
 from smfd.delivery.onward import Onward
 from smfd.delivery.tls_reports import Submitter, TLSReports
 from smfd.format.received import delivered
+from smfd.format.report_letter import ReportLetter
 from smfd.model.entry import REMOTE, Asked, Entry, Recipient
 from smfd.model.record import Record
 from smfd.model.transaction import Body, Flow
@@ -23,46 +24,6 @@ from smfd.smtpd.reports import Post, bounces
 from smfd.store.dmarc_tally import DMARCTally
 from smfd.store.ledger import FILE
 from smfd.store.search_index import LedgerRecords
-
-
-class Reported(Protocol):
-    """What a letter is about."""
-
-    @property
-    def id(self) -> str:
-        """No other of ours has it; it is the letter's Message-ID."""
-
-
-class Letter(Protocol):
-    """A letter with a report, for a program."""
-
-    @property
-    def sender(self) -> str:
-        """An address of ours."""
-
-    @property
-    def recipient(self) -> str:
-        """Who wants it."""
-
-    @property
-    def domain(self) -> str:
-        """Whom it is about."""
-
-    @property
-    def at(self) -> float:
-        """When it was written, seconds since the epoch."""
-
-    @property
-    def subject(self) -> str:
-        """Its Subject."""
-
-    @property
-    def report(self) -> Reported:
-        """The report."""
-
-    @property
-    def despite_tls(self) -> bool:
-        """Whether it must arrive whatever is wrong with TLS there."""
 
 
 class Stock(Protocol):
@@ -88,7 +49,7 @@ class Sending:
     post: Post
     ids: Callable[[], str]
 
-    async def send(self, letter: Letter, octets: bytes) -> None:
+    async def send(self, letter: ReportLetter[Any], octets: bytes) -> None:
         """
         Make it ours.
 
@@ -99,7 +60,7 @@ class Sending:
             await self.post.keep(_entry(letter, octets, self.ids(), ways[0]), ())
 
 
-def _entry(letter: Letter, octets: bytes, name: str, way: Way) -> Entry:
+def _entry(letter: ReportLetter[Any], octets: bytes, name: str, way: Way) -> Entry:
     local = way.destination == "maildir"
     recipient = Recipient(
         1,
@@ -119,12 +80,11 @@ def _entry(letter: Letter, octets: bytes, name: str, way: Way) -> Entry:
         (),
         (recipient,),
         _record(letter, len(octets), name, way),
-        # RFC 8460 §3: or it waits behind the very fault that it tells of.
         asked=Asked(despite_tls=letter.despite_tls),
     )
 
 
-def _record(letter: Letter, size: int, name: str, way: Way) -> Record:
+def _record(letter: ReportLetter[Any], size: int, name: str, way: Way) -> Record:
     flow = Flow.OUTBOUND if way.destination == REMOTE else Flow.LOCAL
     fate = Fate(way.address, Disposition.DELIVER, "clean", f"about {letter.domain}")
     return Record(

@@ -28,7 +28,7 @@ REPORT = TLSReport("Them", "x@them.example", "n1", 100.0, 200.0, OUTCOMES)
 def letter() -> bytes:
     """One as we would send it."""
     made = TLSLetter(
-        "them.example", "x@them.example", "r@example.org", "example.org", REPORT, 0.0
+        "x@them.example", "r@example.org", "them.example", "example.org", REPORT, 0.0
     )
     return PROVEN + made.written()
 

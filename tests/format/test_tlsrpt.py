@@ -83,7 +83,7 @@ class WriteTests(SynchronousTestCase):
     def test_letter(self) -> None:
         """The letter is what mail programs know as a report, with the file in it."""
         letter = TLSLetter(
-            "us.test", "tls@us.test", "tls@site.test", "site.test", REPORT, DAY
+            "tls@us.test", "tls@site.test", "us.test", "site.test", REPORT, DAY
         )
         octets = letter.written()
         self.assertEqual(octets.count(b"\n"), octets.count(b"\r\n"))

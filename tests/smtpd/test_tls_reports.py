@@ -29,7 +29,7 @@ class SendingTests(FrontTestCase):
         custody, directory = acceptance.custody, self.directory
         sending = Sending(Post(custody, acceptance.recipients, directory), self.name)
         domain, home = "far.example", "home.example"
-        letter = TLSLetter(home, ANN, recipient, domain, REPORT, DAY)
+        letter = TLSLetter(ANN, recipient, home, domain, REPORT, DAY)
         await sending.send(letter, letter.written())
 
     async def test_far(self) -> None:
