@@ -168,7 +168,16 @@ class _Release:
         )
         recipients = with_forwards((recipient,), (forward,))
         return Entry(
-            self.name, now, sender, body, b"", (), recipients, record, record.account
+            self.name,
+            now,
+            sender,
+            body,
+            b"",
+            (),
+            recipients,
+            record,
+            record.account,
+            self.item["asked"],
         )
 
     def _record(

@@ -110,6 +110,7 @@ def _item(item: dict[str, Any], command: str) -> Iterator[str]:
     yield f"size       {item.get('size')}"
     yield ""
     yield f"Why:        {command} trace show {item['id'].rpartition('-')[0]}"
-    yield f"What:       {command} quarantine show {item['id']} --text"
+    if "text" not in item:
+        yield f"What:       {command} quarantine show {item['id']} --text"
     force = ' --force --reason "..."' if item["class"] in _DANGEROUS else ""
     yield f"Let it in:  {command} quarantine release {item['id']}{force}"

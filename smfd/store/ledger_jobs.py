@@ -43,6 +43,7 @@ class Sheet:
     settled: list[rows.Row] = field(factory=list)
     held_back: list[rows.Row] = field(factory=list)
     notices: list[rows.Row] = field(factory=list)
+    asked: list[rows.Row] = field(factory=list)
     done: dict[str, None] = field(factory=dict)
     loose: list[str] = field(factory=list)
 
@@ -55,6 +56,7 @@ class Sheet:
             (rows.ACTS, self.acts),
             (rows.NOTICES, self.notices),
             (rows.SETTLED, self.settled),
+            (rows.ASKED, self.asked),
             (rows.HELD_BACK, self.held_back),
         ):
             for sql, values in bulk.parts(waiting):
@@ -168,6 +170,8 @@ class Settle(Job):
                 self.noticed = True
                 sheet.notices.append(rows.notice_row(outcome, sheet.now))
             sheet.settled.append(rows.outcome_row(outcome, sheet.now))
+            if outcome.state is State.HELD:
+                sheet.asked.append((outcome.entry_id,))
             if outcome.state is not State.DUE:
                 sheet.done[outcome.entry_id] = None
 

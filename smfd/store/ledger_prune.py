@@ -34,6 +34,7 @@ def prune_slice(
     connection.executemany("DELETE FROM entries WHERE id = ?", old)
     connection.executemany("DELETE FROM recipients WHERE entry = ?", old)
     connection.executemany("DELETE FROM notices WHERE entry = ?", old)
+    connection.executemany("DELETE FROM asked WHERE entry = ?", old)
     connection.executemany("DELETE FROM records WHERE id = ?", old)
     connection.execute(_OLD_ACTS, (SLICE, before))
     more = len(found) == SLICE and found[-1][2] < before

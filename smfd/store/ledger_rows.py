@@ -102,6 +102,15 @@ _IDLE = (
     " AND NOT EXISTS (SELECT 1 FROM notices WHERE entry = id)"
 )
 
+#: Rows: entry.  What came with MAIL is kept for those who are held, for their
+#: release.
+ASKED = Bulk(
+    "INSERT OR IGNORE INTO asked SELECT id, envid, ret, kind FROM entries"
+    " WHERE envid || ret || kind <> '' AND id IN (",
+    1,
+    ")",
+)
+
 #: Rows: entry.  Bodies kept as files that nobody is due any more.
 LEFT_OVER = Bulk(
     "SELECT path FROM entries WHERE id IN (", 1, ") AND path <> ''" + _IDLE

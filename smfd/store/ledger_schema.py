@@ -4,7 +4,7 @@ The ledger's tables, and how its file is opened.
 C{entries} holds only what is still due to somebody, or what its sender has to
 be told of: a row goes when its last recipient is settled and its last notice
 answered, and its body with it.  C{recipients} and C{records} stay
-until their retention ends.
+until their retention ends, and so does C{asked}: of what is held.
 """
 
 import sqlite3
@@ -115,8 +115,21 @@ CREATE TABLE sites (
 ) WITHOUT ROWID;
 """
 
+#: What came with MAIL of what is held: the row of its entry is gone by then.
+_ASKED = """
+CREATE TABLE asked (
+    entry TEXT PRIMARY KEY,
+    envid TEXT NOT NULL,
+    ret TEXT NOT NULL,
+    kind TEXT NOT NULL
+) WITHOUT ROWID;
+INSERT INTO asked SELECT id, envid, ret, kind FROM entries
+    WHERE envid || ret || kind <> ''
+    AND id IN (SELECT entry FROM recipients WHERE state = 'held');
+"""
+
 #: What makes each version from the one before.
-_STEPS = (_TABLES, _CRC, _SITES)
+_STEPS = (_TABLES, _CRC, _SITES, _ASKED)
 
 #: The version of the tables, kept in the file's C{user_version}.
 VERSION = len(_STEPS)

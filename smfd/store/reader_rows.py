@@ -7,7 +7,9 @@ from typing import Any
 
 from attrs import frozen
 
+from smfd.model.entry import NOTHING, Asked
 from smfd.store.ledger_held import split_item
+from smfd.store.ledger_rows import asked_from
 
 #: The most items on a page.
 LONGEST_PAGE = 1000
@@ -99,14 +101,23 @@ def held(connection: sqlite3.Connection, query: HeldQuery) -> dict[str, Any]:
 
 def held_item(connection: sqlite3.Connection, item: str) -> dict[str, Any] | None:
     """
-    One item, when it is held, with C{top}: what only this recipient gets, and
-    C{notify} and C{orcpt}: what its sender wants to hear.
+    One item, when it is held, with C{top}: what only this recipient gets,
+    C{notify} and C{orcpt}: what its sender wants to hear, and C{asked}: an L{Asked
+    <smfd.model.entry.Asked>}, what came with the message.
     """
+    key = split_item(item)
     found = connection.execute(
         f"{_ITEM}, r.top, r.notify, r.orcpt {_ITEMS} AND r.entry = ? AND r.number = ?",
-        split_item(item),
+        key,
     ).fetchone()
-    return dict(found) if found else None
+    return {**found, "asked": _asked(connection, key[0])} if found else None
+
+
+def _asked(connection: sqlite3.Connection, entry: str) -> Asked:
+    row = connection.execute(
+        "SELECT envid, ret, kind FROM asked WHERE entry = ?", (entry,)
+    ).fetchone()
+    return asked_from(*row) if row else NOTHING
 
 
 def record(connection: sqlite3.Connection, record_id: str) -> dict[str, Any] | None:

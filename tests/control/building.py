@@ -23,7 +23,7 @@ from smfd.delivery.retention import Retention
 from smfd.delivery.runner import Runner
 from smfd.interfaces import IStage
 from smfd.model.directory import Refused
-from smfd.model.entry import Entry, Recipient
+from smfd.model.entry import NOTHING, Asked, Entry, Recipient
 from smfd.model.finding import Finding, Result
 from smfd.model.quota import Allowance
 from smfd.model.record import Record
@@ -156,6 +156,7 @@ class HouseTestCase(TestCase):
         *,
         to: Sequence[str] = ("ann@home.example",),
         account: str = "",
+        asked: Asked = NOTHING,
         reason: str = "",
         top: bytes = b"",
         data: bytes = b"From: <x@a.example>\r\nSubject: Pills\r\n\r\nBuy\r\n",
@@ -195,7 +196,18 @@ class HouseTestCase(TestCase):
         )
         body = Body(len(data), data)
         top = b"Received: from test\r\n"
-        entry = Entry(name, now, "x@a.example", body, top, (), recipients, record)
+        entry = Entry(
+            name,
+            now,
+            "x@a.example",
+            body,
+            top,
+            (),
+            recipients,
+            record,
+            account,
+            asked,
+        )
         await self.house.ledger.commit(entry)
         self.house.take(entry)
         await self.settled()

@@ -8,7 +8,7 @@ from twisted.internet.defer import DeferredList, fail
 from smfd.control import held, tracking
 from smfd.control.release import release
 from smfd.model.directory import Refused
-from smfd.model.entry import Entry
+from smfd.model.entry import NOTHING, Asked, Entry
 from smfd.model.finding import Result
 from tests.control.building import OPERATOR, HouseTestCase, later
 
@@ -117,6 +117,16 @@ class ReleaseTests(HouseTestCase):
         await release(evolve(house, take=taken.append), OPERATOR, id=f"{name}-1")
         ((to,),) = [entry.recipients for entry in taken]
         self.assertEqual(("NEVER", "rfc822;a@b.c"), (to.notify, to.orcpt))
+
+    async def test_asked(self) -> None:
+        """It says on its way what it came with: SMTPUTF8, RET, ENVID, BODY."""
+        house = await self.build()
+        taken: list[Entry] = []
+        asked = Asked("HDRS", "QQ1", "8BITMIME", True)
+        names = [await self.receive(asked=one) for one in (asked, NOTHING)]
+        for name in names:
+            await release(evolve(house, take=taken.append), OPERATOR, id=f"{name}-1")
+        self.assertEqual([asked, NOTHING], [entry.asked for entry in taken])
 
     async def test_record(self) -> None:
         """Both records tell of it: who, why, and where it went."""

@@ -38,8 +38,11 @@ class TextTests(CtlTestCase):
         self.assertIn("--- text/html ---\n\\x1b[31mred", said.out)
         found = await self.done("quarantine", "show", f"{name}-1", "--text")
         self.assertEqual(3, found["text"]["link_count"])
+        self.assertNotIn("What:", said.out)
         found = await self.done("quarantine", "show", f"{name}-1")
         self.assertNotIn("text", found)
+        said = await self.run_ctl("quarantine", "show", f"{name}-1")
+        self.assertIn(f"quarantine show {name}-1 --text\n", said.out)
 
     async def test_sample(self) -> None:
         """Of a held user one message is read, whatever he sent (D5)."""

@@ -4,11 +4,12 @@ import os
 import sqlite3
 from pathlib import Path
 
+from attrs import evolve
 from twisted.internet.defer import gatherResults
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
-from smfd.model.entry import Entry, Outcome, State
+from smfd.model.entry import Asked, Entry, Outcome, State
 from smfd.store.ledger import (
     AlreadyDecided,
     AlreadyRunning,
@@ -28,8 +29,10 @@ from tests.store.making import (
 )
 
 #: What brings a file back to the version that knew no sites.
+BEFORE_ASKED = "DROP TABLE asked;"
+
 BEFORE_SITES = (
-    "DROP INDEX put_off; DROP INDEX far; DROP INDEX suspended;"
+    f"{BEFORE_ASKED} DROP INDEX put_off; DROP INDEX far; DROP INDEX suspended;"
     "DROP TABLE notices; DROP TABLE sites;"
     "CREATE INDEX put_off ON recipients (next_try)"
     " WHERE state = 'due' AND next_try > 0;"
@@ -342,6 +345,7 @@ class KeepingTests(LedgerCase):
         old = REACTOR.seconds() - 1000
         due, done = make_entry(when=old), make_entry(when=old)
         quarantined = make_entry(when=old, recipients=[held(1)])
+        quarantined = evolve(quarantined, asked=Asked("FULL"))
         young = make_entry(recipients=())
         for entry in (due, done, quarantined, young):
             await self.ledger.commit(entry)
@@ -359,6 +363,10 @@ class KeepingTests(LedgerCase):
         self.assertEqual(1201, await self.ledger.prune(REACTOR.seconds() - 500))
         self.assertEqual([(4,)], self.rows("SELECT count(*) FROM records"))
         self.assertEqual([(2,)], self.rows("SELECT count(*) FROM recipients"))
+        self.assertEqual([(1,)], self.rows("SELECT count(*) FROM asked"))
+        await self.ledger.decide_held(f"{quarantined.id}-1", State.DELETED, "anna")
+        self.assertEqual(1, await self.ledger.prune(REACTOR.seconds() - 500))
+        self.assertEqual([], self.rows("SELECT * FROM asked"))
 
     async def test_closed(self) -> None:
         """After the end nothing is acknowledged."""
@@ -462,6 +470,22 @@ class OpeningTests(LedgerCase):
             [("far.example",), ("",)],
             self.rows("SELECT site FROM recipients ORDER BY number"),
         )
+
+    async def test_before_asked(self) -> None:
+        """What somebody waits for still tells what came with what is held of it."""
+        asked = Asked("HDRS", "QQ1")
+        entry = evolve(make_entry(recipients=[held(1), mailbox(2)]), asked=asked)
+        for one in entry, evolve(make_entry(), asked=asked):
+            await self.ledger.commit(one)
+        await self.ledger.settle([Outcome(entry.id, 1, State.HELD, "q")])
+        await self.ledger.stopService()
+        connection = sqlite3.connect(self.home / "ledger.db")
+        connection.executescript(f"{BEFORE_ASKED} PRAGMA user_version = 3;")
+        connection.close()
+        self.ledger = self.make()
+        self.ledger.startService()
+        wanted = [(entry.id, "QQ1", "HDRS", "")]
+        self.assertEqual(wanted, self.rows("SELECT * FROM asked"))
 
     async def test_damaged(self) -> None:
         """A damaged file stops the start with a sentence (R13)."""

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from attrs import evolve
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from smfd.model.entry import Entry, Outcome, Recipient, State
+from smfd.model.entry import NOTHING, Asked, Entry, Outcome, Recipient, State
 from smfd.store.ledger import Ledger
 from smfd.store.ledger_due import Window, due_page, next_try
 from smfd.store.ledger_schema import open_writer
@@ -167,12 +168,30 @@ class ReaderTests(TestCase):
                 "top": b"",
                 "notify": "",
                 "orcpt": "",
+                "asked": NOTHING,
             },
             found,
         )
         await self.ledger.decide_held(item, State.DELETED, "anna")
         self.assertIsNone(await self.reader.held_item(item))
         self.assertIsNone(await self.reader.held_item("nonsense"))
+
+    async def test_asked(self) -> None:
+        """What came with MAIL is known of what is held, and of nothing else."""
+        asked = Asked("HDRS", "QQ1", "8BITMIME", True)
+        entry = evolve(make_entry(recipients=[held(1), mailbox(2)]), asked=asked)
+        await self.ledger.commit(entry)
+        await self.ledger.settle(
+            [
+                Outcome(entry.id, 1, State.HELD, "q/x"),
+                Outcome(entry.id, 2, State.DELIVERED),
+            ]
+        )
+        plain = await self.hold("Invoice", "u@d.example")
+        for name, wanted in (entry.id, asked), (plain.id, NOTHING):
+            found = await self.reader.held_item(f"{name}-1")
+            assert found is not None
+            self.assertEqual(wanted, found["asked"])
 
     async def test_counts(self) -> None:
         """How the house is doing, in four numbers."""
