@@ -21,9 +21,11 @@ from twisted.python.failure import Failure
 
 from smfd.delivery.bounce_letter import Letter, Way
 from smfd.delivery.bounce_pace import Pace
+from smfd.interfaces import IHands
 from smfd.model.entry import Entry
 from smfd.model.notice import Notice, NoticeKey
 from smfd.store.ledger import Ledger, LedgerTrouble, NoSpace
+from smfd.store.threads import Closed
 
 #: Messages that are read from the ledger at once: each brings its header.
 _PAGE = 20
@@ -74,17 +76,20 @@ class Bounces(Service):
         ledger: Ledger,
         ways: Ways,
         keep: Keep,
+        hands: IHands,
         hostname: str,
         ids: Callable[[], str],
         clock: IReactorTime,
         terms: Terms = Terms(),
     ) -> None:
         """
+        @param hands: write letters; one that names a thousand takes a while.
         @param ids: makes the ids of messages.
         """
         self._ledger = ledger
         self._ways = ways
         self._keep = keep
+        self._hands = hands
         self._hostname = hostname
         self._ids = ids
         self._clock = clock
@@ -161,6 +166,8 @@ class Bounces(Service):
             await self._say(notice, unheard)
         except (LedgerTrouble, NoSpace):
             raise
+        except Closed:
+            return self.again
         except Exception:
             self._log.failure("{id}: no report", id=notice.entry_id)
             return self.again
@@ -188,7 +195,8 @@ class Bounces(Service):
         letter = Letter(
             notice, ways, self._hostname, self._ids(), now, self._terms.lifetime
         )
-        await self._keep(letter.entry(last=left == 1), notice.keys)
+        entry = await self._hands.run(letter.entry, left == 1)
+        await self._keep(entry, notice.keys)
 
     async def _addressed(self, notice: Notice) -> Sequence[Way]:
         """The sender's mailboxes, and who gets copies."""

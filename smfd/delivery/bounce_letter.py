@@ -88,6 +88,7 @@ class Letter:
             ),
             reports=self._reports,
             remark=_MORE if last else "",
+            cause=_cause,
         )
         return Entry(
             self.name,
@@ -152,7 +153,6 @@ class Letter:
             said.host,
             self._until if told.kind == "delayed" else 0.0,
             named,
-            _cause(said),
         )
 
     def _record(self, data: bytes) -> Record:
@@ -205,11 +205,11 @@ def _said(told: Told) -> Said:
     return said if said.status else evolve(said, status=_STATUS[told.kind])
 
 
-def _cause(said: Said) -> str:
+def _cause(report: Report) -> str:
     """What the words of a refusal tell; "" where nobody replied."""
-    if not said.code:
+    if not report.code:
         return ""
-    return cause(Reply(said.code, said.status, (said.text,))).kind.value
+    return cause(Reply(report.code, report.status, (report.text,))).kind.value
 
 
 def _envid(envid: str) -> str:

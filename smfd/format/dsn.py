@@ -8,8 +8,7 @@ or a part.
 Standards: RFC 3461 §6, RFC 3464, RFC 6522, RFC 6533, RFC 3834 §5.
 """
 
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from email.header import Header as Words
 
 from attrs import frozen
@@ -80,7 +79,6 @@ class Report:
     @ivar until: when delayed, how long it is tried; else 0.
     @ivar original: the recipient as the sender wrote him, address type and
         address, decoded (RFC 3461 §4.2); or None.
-    @ivar cause: see L{meaning <smfd.format.dsn_words.meaning>}.
     """
 
     address: str
@@ -92,7 +90,14 @@ class Report:
     host: str = ""
     until: float = 0.0
     original: tuple[str, str] | None = None
-    cause: str = ""
+
+
+#: What brought a report about; see L{meaning <smfd.format.dsn_words.meaning>}.
+Cause = Callable[[Report], str]
+
+
+def _unknown(report: Report) -> str:
+    return ""
 
 
 def dsn(
@@ -104,6 +109,7 @@ def dsn(
     original: Original,
     reports: Sequence[Report],
     remark: str = "",
+    cause: Cause = _unknown,
 ) -> bytes:
     """
     The whole message, CRLF line ends; its envelope has the null sender.
@@ -115,16 +121,19 @@ def dsn(
     @param at: seconds since the epoch.
     @param reports: at least one.
     @param remark: what else people should know.
+    @param cause: asked of those who are named to people.
     """
     utf8 = not original.sender.isascii()
+    about = read_header(original.header, RETURNED)
+    subject = decode_words(about.first("subject"), 500)[:200]
+    hello = f"This is the mail system at {hostname}."
+    told = (*_named(reports, cause), *_about(original, subject, remark))
     parts = [
-        _people(hostname, original, reports, remark),
+        _people((hello, "", *told)),
         _programs(hostname, original, reports, utf8),
         _returned(original),
     ]
     boundary = _boundary(id, parts)
-    about = read_header(original.header, RETURNED)
-    subject = decode_words(about.first("subject"), 500)[:200]
     head = [
         f"From: Mail Delivery System <{_line(postmaster)}>",
         f"To: <{_line(original.sender, 400)}>",
@@ -148,25 +157,7 @@ def _first(reports: Sequence[Report]) -> str:
     return next(action for action in _SUBJECTS if action in actions)
 
 
-def _people(
-    hostname: str, original: Original, reports: Sequence[Report], remark: str
-) -> bytes:
-    lines = [f"This is the mail system at {hostname}.", ""]
-    for action in _SUBJECTS:
-        of_it = [report for report in reports if report.action == action]
-        if of_it:
-            lines += _told(action, of_it)
-    about = read_header(original.header, RETURNED)
-    subject = decode_words(about.first("subject"), 500)[:200] or "(none)"
-    lines += [
-        "The message it is about:",
-        "",
-        *_wrapped(f"Subject:  {subject}", "    "),
-        f"    Received: {date(original.received)}",
-        f"    Number:   {original.id}",
-    ]
-    if remark:
-        lines += ["", *_wrapped(remark, "")]
+def _people(lines: Sequence[str]) -> bytes:
     text = "\r\n".join(lines)
     charset = "us-ascii" if text.isascii() else "utf-8"
     head = (
@@ -177,7 +168,26 @@ def _people(
     return head.encode() + text.encode() + b"\r\n"
 
 
-def _told(action: str, reports: Sequence[Report]) -> Iterator[str]:
+def _about(original: Original, subject: str, remark: str) -> Iterator[str]:
+    yield "The message it is about:"
+    yield ""
+    yield from _wrapped(f"Subject:  {subject or '(none)'}", "    ")
+    yield f"    Received: {date(original.received)}"
+    yield f"    Number:   {original.id}"
+    if remark:
+        yield ""
+        yield from _wrapped(remark, "")
+
+
+def _named(reports: Sequence[Report], cause: Cause) -> Iterator[str]:
+    """The gravest first."""
+    for action in _SUBJECTS:
+        of_it = [report for report in reports if report.action == action]
+        if of_it:
+            yield from _told(action, of_it, cause)
+
+
+def _told(action: str, reports: Sequence[Report], cause: Cause) -> Iterator[str]:
     whom = "one recipient" if len(reports) == 1 else f"{len(reports)} recipients"
     yield from _wrapped(_OPENINGS[action].format(whom=whom), "")
     yield ""
@@ -185,16 +195,16 @@ def _told(action: str, reports: Sequence[Report]) -> Iterator[str]:
         yield f"<{_line(report.address, 400)}>"
         if report.original is not None and report.original[1] != report.address:
             yield f"    (you wrote to {_line(report.original[1])})"
-        yield from _explained(report)
+        yield from _explained(report, cause)
         yield ""
     if len(reports) > _NAMED:
         yield f"... and {len(reports) - _NAMED} more; the next part names them all."
         yield ""
 
 
-def _explained(report: Report) -> Iterator[str]:
+def _explained(report: Report, cause: Cause) -> Iterator[str]:
     if report.action in ("failed", "delayed"):
-        said = meaning(report.status, report.cause)
+        said = meaning(report.status, cause(report))
         words = said.what if report.action == "delayed" else f"{said.what} {said.next}"
         yield from _wrapped(words, "    ")
     if report.until:
@@ -339,20 +349,39 @@ def _words(text: str, name: str) -> str:
     return Words(whole, "utf-8", 70, name).encode(linesep="\r\n")
 
 
-def _lines(text: str) -> list[str]:
-    wrapped = textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False)
-    return wrapped or [""]
+def _lines(text: str, width: int = 76) -> list[str]:
+    """Lines of so many characters, broken at spaces; a longer word stays whole."""
+    lines = []
+    text = text.strip()
+    while len(text) > width:
+        end = text.rfind(" ", 0, width + 1)
+        if end < 0:
+            end = text.find(" ", width)
+        if end < 0:
+            break
+        lines.append(text[:end].rstrip())
+        text = text[end:].lstrip()
+    lines.append(text)
+    return lines
 
 
 def _wrapped(text: str, indent: str) -> list[str]:
     """Lines for people; none is longer than a line may be."""
-    return textwrap.wrap(
-        _line(text, 2000), 76, initial_indent=indent, subsequent_indent=indent
-    )
+    width = 76 - len(indent)
+    return [
+        indent + line[start : start + width]
+        for line in _lines(_line(text, 2000), width)
+        for start in range(0, len(line), width)
+    ]
 
 
 def _line(text: str, most: int = 900) -> str:
     """One line without controls and half characters, of so many octets at most."""
-    octets = text[:most].encode("utf-8", "replace")[:most]
+    text = text[:most]
+    if text.isascii() and text.isprintable():
+        return text
+    octets = text.encode("utf-8", "replace")[:most]
     whole = clean(octets.decode("utf-8", "ignore"))
+    if whole.isprintable():
+        return whole
     return "".join(c if c.isprintable() else "?" for c in whole)

@@ -8,6 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from smfd.config.schema import Config
 from smfd.delivery.bounce import Bounces, Terms
 from smfd.delivery.bounce_letter import Way
+from smfd.interfaces import IHands
 from smfd.model.entry import DESTINATIONS, REMOTE, Entry
 from smfd.model.notice import NoticeKey
 from smfd.proto.address import Address, reread
@@ -40,11 +41,16 @@ class Post:
 
 
 def bounces(
-    config: Config, acceptance: Acceptance, ids: Callable[[], str], clock: IReactorTime
+    config: Config,
+    acceptance: Acceptance,
+    hands: IHands,
+    ids: Callable[[], str],
+    clock: IReactorTime,
 ) -> Bounces:
     """
     Who writes reports.
 
+    @param hands: see L{Bounces}.
     @param ids: makes the ids of messages.
     """
     custody, settings = acceptance.custody, config.bounce
@@ -55,6 +61,5 @@ def bounces(
         config.queue.lifetime_days * 86400.0,
         settings.copies,
     )
-    return Bounces(
-        custody.ledger, post.ways, post.keep, config.hostname, ids, clock, terms
-    )
+    ledger, name = custody.ledger, config.hostname
+    return Bounces(ledger, post.ways, post.keep, hands, name, ids, clock, terms)

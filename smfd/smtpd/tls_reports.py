@@ -21,13 +21,18 @@ from smfd.model.transaction import Body, Flow
 from smfd.model.verdict import Disposition, Fate
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.reports import Post, bounces
+from smfd.store.annex import Annex
 from smfd.store.dmarc_tally import DMARCTally
 from smfd.store.ledger import FILE
 from smfd.store.search_index import LedgerRecords
 
 
 class Stock(Protocol):
-    """What counts that which is reported."""
+    """What counts that which is reported, and where it is written."""
+
+    @property
+    def annex(self) -> Annex:
+        """A process beside ours."""
 
     @property
     def onward(self) -> Onward:
@@ -119,7 +124,8 @@ def reports(
     addresses for it.
     """
     tls, file = stock.onward.tls, stock.reputation.file
-    yield bounces(config, acceptance, ids, reactor)
+    desk = stock.annex.desk("reports")
+    yield bounces(config, acceptance, desk, ids, reactor)
     custody = acceptance.custody
     post = Post(custody, acceptance.recipients, acceptance.directory)
     send = Sending(post, ids).send

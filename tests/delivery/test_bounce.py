@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -18,8 +19,10 @@ from smfd.delivery.bounce_letter import Way
 from smfd.delivery.bounce_pace import Pace
 from smfd.model.entry import NOTHING, Asked, Entry, Outcome, Recipient, State
 from smfd.model.notice import NoticeKey
+from smfd.store.annex import Annex
 from smfd.store.ids import new_id
 from smfd.store.ledger import LedgerTrouble
+from smfd.store.threads import Closed
 from tests.store.making import REACTOR, SmallHouse, mailbox, make_entry
 
 ANN = "ann@d.example"
@@ -72,6 +75,7 @@ class BounceTestCase(TestCase):
         self.addCleanup(lambda: Deferred.fromCoroutine(self.house.stop()))
         self.hosted = {ANN: [Way(ANN, "maildir")]}
         self.made: list[Entry] = []
+        self.hands: Any = self.house.hands
         self.open()
 
     def open(self, clock: Any = REACTOR) -> None:
@@ -80,6 +84,7 @@ class BounceTestCase(TestCase):
             self.house.ledger,
             self.ways,
             self.keep,
+            self.hands,
             "mx.d.example",
             lambda: new_id(REACTOR.seconds()),
             clock,
@@ -116,7 +121,9 @@ class BounceTestCase(TestCase):
     async def told(self) -> list[bytes]:
         """The reports in mailboxes, once nothing is left to be said."""
         for _ in range(2000):
-            if not await self.house.ledger.notices(1):
+            left = await self.house.ledger.notices(1)
+            # What is committed may not be on its way yet.
+            if not left and self.bounces._round is None:
                 break
             await deferLater(REACTOR, 0.01)
         for _ in range(500):
@@ -396,6 +403,33 @@ class OnceTests(BounceTestCase):
         (left,) = await self.house.ledger.notices()
         self.assertEqual("odd@d.example", left.sender)
         self.assertTrue(self.flushLoggedErrors(ValueError))
+
+    async def test_nobody_writes(self) -> None:
+        """While nobody can write it, a report waits, and is written then."""
+        await self.build()
+        write, asked = self.hands.run, list[object]()
+
+        def run(*job: object) -> Deferred[Any]:
+            asked.append(job)
+            return fail(Closed("away")) if len(asked) == 1 else write(*job)
+
+        self.patch(Bounces, "again", 0.05)
+        self.patch(self.bounces, "_hands", SimpleNamespace(run=run))
+        await self.end(letter(), State.FAILED)
+        self.assertEqual(1, len(await self.told()))
+        self.assertEqual(2, len(asked))
+
+    async def test_annex(self) -> None:
+        """A report that names a thousand is written in a process of its own."""
+        await self.build()
+        annex = Annex(REACTOR, self.home / "annex.lock")
+        annex.startService()
+        self.addCleanup(annex.stopService)
+        self.bounces._hands = annex.desk("reports")
+        entry = letter(*(far(n) for n in range(1, 1001)))
+        await self.end(entry, *[State.FAILED] * 1000)
+        (report,) = await self.told()
+        self.assertEqual(1000, len(named(report)))
 
     async def test_stopped(self) -> None:
         """A report in hand is finished, the others wait in the ledger."""

@@ -75,9 +75,9 @@ class PostTests(FrontTestCase):
     async def test_whole(self) -> None:
         """A message that fails brings its sender a letter, and a line in the log."""
         post = await self.post()
-        ledger = self.house.ledger
+        ledger, hands, terms = self.house.ledger, self.house.hands, Terms(gather=0.02)
         bounces = Bounces(
-            ledger, post.ways, post.keep, NAME, self.name, REACTOR, Terms(gather=0.02)
+            ledger, post.ways, post.keep, hands, NAME, self.name, REACTOR, terms
         )
         bounces.startService()
         self.addCleanup(bounces.stopService)
