@@ -295,6 +295,18 @@ def found(value: bytes) -> list[str]:
     return [f"{_text(a)}={_text(b)}".lower() for a, b in _RESULT.findall(plain)][:20]
 
 
+def may_add(chain: bool, results: str) -> bool:
+    """
+    Whether another set may be added: to nothing, or to what was found good.
+
+    RFC 8617 §5.1: a chain that failed ends.
+
+    @param chain: there are sets of others.
+    @param results: what we found, as Authentication-Results has it.
+    """
+    return not chain or "arc=pass" in found(results.encode())
+
+
 def _text(word: bytes) -> str:
     return word.decode("ascii", "replace")
 

@@ -17,6 +17,7 @@ from twisted.logger import Logger
 from smfd.control.approvals import acting
 from smfd.control.held import decided, existing
 from smfd.control.house import Actor, Document, House
+from smfd.delivery.renewal import Renewal
 from smfd.format.header import Header, read_header
 from smfd.format.received import date, delivered
 from smfd.model.directory import Refused
@@ -37,6 +38,9 @@ _DANGEROUS = frozenset({"virus", "unscanned"})
 _LONGEST_REASON = 500
 #: Beginnings of fields that the doors put on top for one recipient.
 _OURS = ("return-path", "delivered-to", "x-spam-", "x-smfd-")
+#: What a header has at most that any setting lets in, and what we put above it.
+_LARGEST_HEADER, _MOST_FIELDS = 5_242_880, 21_000
+
 #: Seconds for the fresh look.
 _PATIENCE = 60.0
 
@@ -77,6 +81,7 @@ class _Release:
             record = self._record(origin, body, finding)
             forward = await self._forward(destination)
             entry = self._entry(body, destination, record, forward)
+            entry = await self._proven(entry)
             await house.spool.sync(body)
         except BaseException:
             house.spool.discard(body)
@@ -148,9 +153,11 @@ class _Release:
     ) -> Entry:
         address, sender = self.item["recipient"], self.item["sender"]
         now = self.house.clock.seconds()
-        mark = f"X-Smfd-Released: {self.item['id']}; {date(now)}\r\n"
-        top = mark.encode()
-        top += _ruled(self.item["top"])
+        top = _ruled(self.item["top"])
+        if destination != REMOTE:
+            # What strangers get is as if it had never been held.
+            mark = f"X-Smfd-Released: {self.item['id']}; {date(now)}\r\n"
+            top = mark.encode() + top
         if destination == "maildir":
             top = delivered(sender, address) + top
         why = record.fates[0].reason
@@ -179,6 +186,15 @@ class _Release:
             record.account,
             self.item["asked"],
         )
+
+    async def _proven(self, entry: Entry) -> Entry:
+        """With a signature, or a seal, of today, if it leaves."""
+        signer = self.house.signer
+        if signer is None:
+            return entry
+        head = await self.house.spool.head(entry.body, _LARGEST_HEADER)
+        header = read_header(head, _LARGEST_HEADER, _MOST_FIELDS)
+        return await Renewal(signer, header).of(entry)
 
     def _record(
         self, origin: dict[str, Any] | None, body: Body, finding: Finding

@@ -1,8 +1,9 @@
 """
 Puts DKIM signatures on what leaves the house, once, when it is accepted.
 
-Nothing is changed afterwards: a retry, a copy and a letter held for a day have
-the signature they were given.  The arithmetic is done in a thread; whoever
+Nothing is changed afterwards: a retry and a copy have the signature they were
+given.  Only what was held is signed anew when it is let go: see L{Renewal
+<smfd.delivery.renewal.Renewal>}.  The arithmetic is done in a thread; whoever
 comes while it is busy is served with all others who wait, at one go.
 
 Standards: RFC 6376 §5, RFC 7489 §3.1 (d= is the domain of From).
@@ -128,10 +129,11 @@ class Signer(Service):
         """
         The same with a seal on top of it, for those to whom it is forwarded.
 
-        @param results: what we found, as Authentication-Results has it.
+        @param results: what we found, as Authentication-Results has it; "" when
+            we have nothing to say.
         """
         domain = _forwards(entry)
-        if not (self.signs and domain):
+        if not (self.signs and domain and results):
             return entry
         keys = [key for key in await self._keys.signing(domain) if key.is_rsa]
         if not keys:

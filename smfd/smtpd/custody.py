@@ -147,9 +147,9 @@ class Custody:
         """
         The same with our word for what we found, if it is forwarded.
 
-        @param results: see L{Signer.sealed}; "" when we have nothing to say.
+        @param results: see L{Signer.sealed}.
         """
-        if self.signer is None or not results:
+        if self.signer is None:
             return entry
         return await self.signer.sealed(entry, header, results)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
+from smfd.content.arc import AS, may_add
 from smfd.format.authres import authentication_results, results
 from smfd.format.header import Header, cuts
 from smfd.format.received import delivered, protocol, received, spam_status
@@ -80,15 +81,9 @@ class Tracer:
         )
 
     def vouched(self, transaction: Transaction) -> str:
-        """
-        What we found, for a seal; "" where ours would be no good.
-
-        Who passed it on before us must have been found good: RFC 8617 §5.1.
-        """
-        findings, header = transaction.findings, transaction.header
-        if header.all("arc-seal") and "ARC_PASS" not in {f.symbol for f in findings}:
-            return ""
-        return results(self.hostname, findings)
+        """What we found, for a seal; "" where ours would be no good."""
+        found = results(self.hostname, transaction.findings)
+        return found if may_add(bool(transaction.header.all(AS)), found) else ""
 
     def _top(self, transaction: Transaction, recipients: Sequence[str]) -> bytes:
         session, envelope = transaction.session, transaction.envelope

@@ -156,9 +156,11 @@ class HouseTestCase(TestCase):
         *,
         to: Sequence[str] = ("ann@home.example",),
         account: str = "",
+        keeper: str = "home.example",
         asked: Asked = NOTHING,
         reason: str = "",
         top: bytes = b"",
+        head: bytes = b"Received: from test\r\n",
         data: bytes = b"From: <x@a.example>\r\nSubject: Pills\r\n\r\nBuy\r\n",
         **fields: Any,
     ) -> str:
@@ -191,17 +193,18 @@ class HouseTestCase(TestCase):
             fates=tuple(Fate(a, disposition, category, reason, 7.5, 5.0) for a in to),
         )
         recipients = tuple(
-            Recipient(n, a, destination, category, reason, 7.5, top or _TOP)
+            Recipient(
+                n, a, destination, category, reason, 7.5, top or _TOP, keeper=keeper
+            )
             for n, a in enumerate(to, 1)
         )
         body = Body(len(data), data)
-        top = b"Received: from test\r\n"
         entry = Entry(
             name,
             now,
             "x@a.example",
             body,
-            top,
+            head,
             (),
             recipients,
             record,

@@ -6,11 +6,15 @@ from attrs import evolve
 from twisted.internet.defer import DeferredList, fail
 
 from smfd.control import held, tracking
+from smfd.control.house import House
 from smfd.control.release import release
+from smfd.delivery.relay_body import Pages
+from smfd.delivery.signer import Signer
 from smfd.model.directory import Refused
-from smfd.model.entry import NOTHING, Asked, Entry
+from smfd.model.entry import NOTHING, REMOTE, Asked, Entry
 from smfd.model.finding import Result
-from tests.control.building import OPERATOR, HouseTestCase, later
+from tests.control.building import OPERATOR, HouseTestCase, later, reactor
+from tests.store.test_directory_dkim import PAIRS
 
 
 class ReleaseTests(HouseTestCase):
@@ -53,6 +57,55 @@ class ReleaseTests(HouseTestCase):
             rows = found["recipients"]
             wanted = ["zoe@far.example"] + ["ann@home.example"] * keep
             self.assertEqual(sorted(wanted), sorted(row["address"] for row in rows))
+
+    async def leaving(self, house: House, **held: Any) -> bytes:
+        """What a stranger gets of a message that was held, and is released."""
+        signer = Signer(house.dkim, reactor)
+        signer.startService()
+        self.addCleanup(signer.stopService)
+        await house.dkim.add("home.example", PAIRS[:2], actor="uid:test")
+        taken: list[Entry] = []
+        house = evolve(house, signer=signer, take=taken.append)
+        await release(house, OPERATOR, id=f"{await self.receive(**held)}-1")
+        (entry,) = taken
+        (recipient,) = entry.recipients
+        self.assertEqual(REMOTE, recipient.destination)
+        pages = Pages(recipient.top + entry.top, entry.body, entry.cuts)
+        hands: Any = house.spool
+        read, pieces = pages.reader(hands), list[bytes]()
+        while piece := await read():
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def test_sent(self) -> None:
+        """What a user sent leaves signed, and says nothing of having been held."""
+        house = await self.build()
+        data = b"From: <ann@home.example>\r\nSubject: Hi\r\n\r\n"
+        data += b"A large letter.\r\n" * 20_000
+        found = await self.leaving(
+            house,
+            to=("zoe@far.example",),
+            account="ann@home.example",
+            top=b"X-Internal: yes\r\nX-Smfd-Released: before\r\n",
+            data=data,
+        )
+        self.assertRegex(found, rb"\AX-Internal: yes\r\nDKIM-Signature: ")
+        self.assertEqual(2, found.count(b"DKIM-Signature:"))
+        self.assertTrue(found.endswith(b"\r\nReceived: from test\r\n" + data))
+        self.assertNotIn(b"x-smfd", found.lower())
+
+    async def test_forward_sealed(self) -> None:
+        """What is forwarded is sealed with what was found, and says no more."""
+        house = await self.build()
+        await house.directory.put_forward(
+            "ann@home.example", ("zoe@far.example",), False, actor="uid:test"
+        )
+        head = b"Authentication-Results: mx; spf=pass\r\nReceived: by us\r\n"
+        found = await self.leaving(house, head=head)
+        self.assertRegex(found, rb"\ADelivered-To: ann@home.example\r\nARC-Seal: i=1; ")
+        self.assertIn(b"\r\nARC-Authentication-Results: i=1; mx; spf=pass\r\n", found)
+        for name in b"x-smfd", b"dkim-signature", b"x-spam":
+            self.assertNotIn(name, found.lower())
 
     async def test_no_mailbox(self) -> None:
         """What was held for an alias is not put where nobody looks."""
