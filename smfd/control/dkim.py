@@ -5,17 +5,17 @@ Standards: RFC 6376 §3.6 (where keys are found), §6.1.2 (what others do withou
 """
 
 from collections.abc import Sequence
+from functools import partial
 
-from twisted.internet.defer import gatherResults
+from twisted.internet.defer import Deferred, gatherResults
 
 from smfd.control.house import Actor, Document, House
 from smfd.control.listing import listed
+from smfd.control.rotation import published
 from smfd.control.times import utc
 from smfd.delivery.signer import Signer
 from smfd.model.directory import Refused
 from smfd.model.dkim import LINGERS, SPARE, DKIMKey, NewKey
-from smfd.net.dns import DNSTrouble
-from smfd.policy.dns_verdict import has_key
 from smfd.policy.dns_zone import quoted
 from smfd.store.directory_rules import domain_name
 
@@ -31,7 +31,8 @@ async def page(
 ) -> Document:
     """Some of the keys, of a domain or of all."""
     name = domain and domain_name(domain)
-    return listed(await house.dkim.page(name, search, limit, offset), shown)
+    found = await house.dkim.page(name, search, limit, offset)
+    return listed(found, partial(_shown, house))
 
 
 async def show(house: House, actor: Actor, *, name: str) -> Document:
@@ -56,16 +57,16 @@ async def rotate(
     """
     spare = [key for key in await house.dkim.keys(name) if key.state == SPARE]
     if not force:
-        await _check_published(house, spare)
+        await _check_published(house, spare, "The spare keys are")
     made = await _signer(house).make()
-    found = await house.dkim.rotate(name, made, actor=actor.name)
+    found = await house.dkim.rotate(name, spare, made, actor=actor.name)
     return _document(house, name, found)
 
 
 async def retire(house: House, actor: Actor, *, name: str, selector: str) -> Document:
     """A key signs no more, and can not again: it may be known to others."""
     found = await house.dkim.retire(name, selector, actor=actor.name)
-    return shown(found)
+    return _shown(house, found)
 
 
 async def give(house: House, actor: Actor, name: str) -> None:
@@ -85,27 +86,21 @@ def _signer(house: House) -> Signer:
     return house.signer
 
 
-async def _check_published(house: House, spare: Sequence[DKIMKey]) -> None:
+async def _check_published(house: House, keys: Sequence[DKIMKey], what: str) -> None:
     """Everybody finds the keys that are to sign."""
-    wrong = [key for key in spare if not await _is_published(house, key)]
+    wrong = keys
+    if house.resolver is not None:
+        look = partial(published, house.resolver)
+        asked = [Deferred.fromCoroutine(look(key)) for key in keys]
+        found: Sequence[bool | None] = await gatherResults(asked)
+        wrong = [key for key, good in zip(keys, found, strict=True) if not good]
     if wrong:
         records = "\n".join(f"{key.name}. TXT {quoted(key.record)}" for key in wrong)
         raise Refused(
             "conflict",
-            "The spare keys are not in the DNS yet, or not rightly.",
+            f"{what} not in the DNS yet, or not rightly.",
             f"Publish these and try again in a while, or use --force:\n{records}",
         )
-
-
-async def _is_published(house: House, key: DKIMKey) -> bool:
-    """Whether the record that others see has this key."""
-    if house.resolver is None:
-        return False
-    try:
-        answer = await house.resolver.lookup(key.name, "TXT")
-    except DNSTrouble:
-        return False
-    return len(answer.records) == 1 and has_key(answer.records[0], key.record)
 
 
 def _document(house: House, name: str, keys: Sequence[DKIMKey]) -> Document:
@@ -113,13 +108,14 @@ def _document(house: House, name: str, keys: Sequence[DKIMKey]) -> Document:
     return {
         "domain": domain_name(name),
         "signs": house.signer is not None and house.signer.signs,
-        "keys": [shown(key) for key in keys if key.is_wanted(now)],
+        "keys": [_shown(house, key) for key in keys if key.is_wanted(now)],
     }
 
 
-def shown(key: DKIMKey) -> dict[str, object]:
+def _shown(house: House, key: DKIMKey) -> dict[str, object]:
     """A key, without its private half."""
-    gone = key.retired
+    gone, turn = key.retired, house.rotation
+    due = key.due(house.facts.keys.age)
     return {
         "domain": key.domain,
         "selector": key.selector,
@@ -131,4 +127,7 @@ def shown(key: DKIMKey) -> dict[str, object]:
         "activated": utc(key.activated) if key.activated else None,
         "retired": utc(gone) if gone else None,
         "record_until": utc(gone + LINGERS) if gone else None,
+        "due": utc(due) if due else None,
+        "late": turn is not None and turn.is_late(key),
+        "published": turn.seen(key) if turn else None,
     }

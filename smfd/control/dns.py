@@ -67,9 +67,16 @@ async def _site(house: House, domain: str) -> Site:
     digest = ""
     if house.signer is not None and house.facts.certificate:
         digest = await house.signer.beside(key_digest, house.facts.certificate)
-    facts = house.facts
+    facts, turn = house.facts, house.rotation
     return Site(
-        domain, facts.hostname, keys, (), digest, facts.sources, facts.reports_to
+        domain,
+        facts.hostname,
+        keys,
+        (),
+        digest,
+        facts.sources,
+        facts.reports_to,
+        [key.name for key in keys if turn is not None and turn.is_late(key)],
     )
 
 

@@ -5,6 +5,7 @@ import time
 import smfd
 from smfd.config.schema import Config
 from smfd.control.house import Facts
+from smfd.control.rotation import Terms
 
 
 def facts(config: Config, engine: str) -> Facts:
@@ -26,6 +27,7 @@ def facts(config: Config, engine: str) -> Facts:
             for source in config.relay.source
         ),
         reports_to=config.reputation.reports_to.lower(),
+        keys=Terms(config.dkim.key_days * 86_400.0, config.dkim.rotate),
     )
 
 

@@ -11,6 +11,7 @@ from smfd.control.passwords import Passwords
 from smfd.control.pulse import Pulse
 from smfd.control.quota import Quota
 from smfd.control.reputation_settings import Reputation
+from smfd.control.rotation import Rotation, Terms
 from smfd.control.selftest import SelfTest
 from smfd.delivery.rehearsal import Rehearsal
 from smfd.delivery.signer import Signer
@@ -78,6 +79,7 @@ class Facts:
         and what we call ourselves there, or "".
     @ivar reports_to: the address that others' reports are read at, or "".
     @ivar threshold: the score at which mail is spam, where a domain says none.
+    @ivar keys: how old the keys become that mail is signed with.
     """
 
     hostname: str
@@ -89,6 +91,7 @@ class Facts:
     certificate: str = ""
     sources: tuple[tuple[str, str], ...] = ()
     reports_to: str = ""
+    keys: Terms = Terms()
 
 
 @frozen
@@ -111,6 +114,7 @@ class House:
     @ivar queue: of mail that waits, as operators touch it.
     @ivar keys: what people log in with.
     @ivar dkim: the keys that mail is signed with.
+    @ivar rotation: looks after them; None where nothing is signed or looked up.
     @ivar log_out: ends the sessions of an account; how many there were.
     @ivar home: the folder that paths in the ledger are relative to.
     """
@@ -144,6 +148,7 @@ class House:
     policies: Policies = field(init=False)
     keys: Keys = field(init=False)
     dkim: DKIMKeys = field(init=False)
+    rotation: Rotation | None = field(init=False)
 
     @groups.default
     def _its_groups(self) -> Groups:
@@ -161,6 +166,13 @@ class House:
     def _its_signatures(self) -> DKIMKeys:
         return DKIMKeys(self.directory)
 
+    @rotation.default
+    def _their_turn(self) -> Rotation | None:
+        if self.signer is None or self.resolver is None:
+            return None
+        terms = self.facts.keys
+        return Rotation(self.dkim, self.signer, self.resolver, self.clock, terms)
+
     def services(self) -> Iterator[IService]:
         """Those that only the use cases need, not started."""
         yield self.passwords
@@ -168,6 +180,8 @@ class House:
             yield self.pulse
         if self.self_test is not None:
             yield self.self_test
+        if self.rotation is not None:
+            yield self.rotation
         if self.reputation and self.workers and self.quota:
             yield from self.reputation.readers(
                 self.workers,

@@ -24,8 +24,9 @@ from smfd.policy.networks import network_of
 from smfd.policy.quota import FOREVER, Draw, Excess, Taken
 from smfd.policy.suspicion import many_unknown, suspicious
 from smfd.store.directory_cache import Cache
-from smfd.store.directory_holds import SMFD, Holds
+from smfd.store.directory_holds import Holds
 from smfd.store.directory_limits import Allowances
+from smfd.store.directory_rows import SMFD
 from smfd.store.queue import Queue
 
 #: Seconds within which too much is too much once.

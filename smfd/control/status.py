@@ -38,8 +38,9 @@ async def status(house: House, actor: Actor) -> Document:
     counts = await _counts(house)
     oldest = counts.get("oldest_due")
     unread = Deferred.fromCoroutine(_unread(house))
-    asked = [_risks(house), _held(house), _unprotected(house), _unsigned(house), unread]
-    found = await gatherResults(asked, consumeErrors=True)
+    old = Deferred.fromCoroutine(_rotation(house))
+    asked = [_risks(house), _held(house), _unprotected(house), _unsigned(house)]
+    found = await gatherResults([*asked, unread, old], consumeErrors=True)
     return {
         "hostname": facts.hostname,
         "version": facts.version,
@@ -201,6 +202,11 @@ def _unsigned(house: House) -> Deferred[list[str]]:
     if house.signer is None or not house.signer.signs:
         return succeed([])
     return house.dkim.lacking().addCallback(said)
+
+
+async def _rotation(house: House) -> list[str]:
+    """Keys that are too old, or that nobody finds."""
+    return [] if house.rotation is None else await house.rotation.alarms()
 
 
 def _virus(engine: str) -> list[str]:

@@ -15,8 +15,21 @@ def dkim() -> None:
     """The keys that mail is signed with."""
 
 
-_COLUMNS = ("domain", "selector", "state", "created", "activated", "retired")
-_KEYS = Noun("/v1/dkim", _COLUMNS)
+_COLUMNS = ("domain", "selector", "state", "in_dns", "created", "activated", "due")
+
+
+def _listed(key: dict[str, Any]) -> dict[str, Any]:
+    """A key as a list has it: days, and no times of day."""
+    late = ", LATE" if key["late"] else ""
+    days = {name: (key[name] or "")[:10] for name in ("created", "activated", "due")}
+    return {**key, **days, "due": days["due"] + late, "in_dns": _found(key)}
+
+
+def _found(key: dict[str, Any]) -> str:
+    return {True: "yes", False: "no", None: ""}[key["published"]]
+
+
+_KEYS = Noun("/v1/dkim", _COLUMNS, _listed)
 
 
 @dkim.command("list")
@@ -103,9 +116,18 @@ def _records(found: dict[str, Any]) -> Iterator[str]:
             sentence += f" {max(key['record_until'] for key in keys)}:"
         yield sentence
         for key in keys:
-            yield f"  {key['name']}. TXT {quoted(key['record'])}"
+            yield from _record(key)
     if not found["signs"]:
         yield "Nothing is signed: [dkim] sign is false."
+
+
+def _record(key: dict[str, Any]) -> Iterator[str]:
+    yield f"  {key['name']}. TXT {quoted(key['record'])}"
+    if key["published"] is False:
+        yield "  ^ NOT FOUND in the DNS when it was looked for last."
+    if key["late"]:
+        since = key["activated"][:10]
+        yield f"  ^ LATE: it signs since {since}; dkim rotate {key['domain']}."
 
 
 def quoted(text: str) -> str:

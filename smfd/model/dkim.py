@@ -56,6 +56,15 @@ class DKIMKey:
         """Where its record is (RFC 6376 §3.6.2.1)."""
         return f"{self.selector}._domainkey.{self.domain}"
 
+    def due(self, age: float) -> float | None:
+        """
+        When another is to sign in its place, seconds since the epoch; or None.
+
+        @param age: seconds for which a key signs; 0: for ever.
+        """
+        signs = self.state == ACTIVE and self.activated is not None and age > 0
+        return self.activated + age if signs and self.activated else None
+
     def is_wanted(self, now: float) -> bool:
         """Whether its record has to be in the DNS."""
         return self.retired is None or now < self.retired + LINGERS

@@ -7,7 +7,7 @@ RFC 8314 §5.1 (SRV), RFC 7672 §3.1 (TLSA).
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from ipaddress import ip_address
 
 from attrs import frozen
@@ -35,6 +35,7 @@ class Wanted:
     @ivar why: what it is for, a sentence.
     @ivar needed: mail suffers without it.
     @ivar plain: it can be published as it is; else somebody has to think first.
+    @ivar late: what is to be done though it is right, a sentence; or "".
     """
 
     what: str
@@ -44,6 +45,7 @@ class Wanted:
     why: str
     needed: bool = True
     plain: bool = True
+    late: str = ""
 
 
 @frozen
@@ -59,6 +61,7 @@ class Site:
     @ivar reports_to: the address that others' reports are read at; "" for that of
         the domain's postmaster.
     @ivar digest: SHA-256 of the key of our certificate, in hexadecimal; or "".
+    @ivar late: the names of keys that are too old.
     """
 
     domain: str
@@ -68,6 +71,7 @@ class Site:
     digest: str = ""
     sources: Sequence[tuple[str, str]] = ()
     reports_to: str = ""
+    late: Collection[str] = ()
 
     @property
     def policy(self) -> str:
@@ -142,7 +146,16 @@ class Site:
         for key in self.keys:
             why = f"DKIM: {_STATES[key.state]}."
             active = key.state == ACTIVE
-            yield Wanted("dkim", key.name, "TXT", key.record, why, active)
+            late = f"It signs for long; dkim rotate {domain}."
+            yield Wanted(
+                "dkim",
+                key.name,
+                "TXT",
+                key.record,
+                why,
+                active,
+                late=late if key.name in self.late else "",
+            )
 
     def _reports(self) -> Iterator[Wanted]:
         domain = self.domain

@@ -73,6 +73,8 @@ def judged(wanted: Wanted, found: Found) -> Advice:
         fix = "It could not be looked up; try again later."
         return Advice(wanted, WARN, (), fix)
     verdict, fix = _JUDGES[wanted.what](wanted, found)
+    if verdict == OK and wanted.late:
+        verdict, fix = WARN, wanted.late
     return Advice(wanted, verdict, shown, fix)
 
 

@@ -24,10 +24,11 @@ def zone(site: Site) -> Iterator[str]:
     yield f"$TTL {_TTL}"
     before = ""
     for one in site.wanted():
-        if one.why != before:
+        why = " ".join(filter(None, (one.why, one.late)))
+        if why != before:
             yield ""
-            yield from _comment(one.why)
-            before = one.why
+            yield from _comment(why)
+            before = why
         yield _record(one)
     yield ""
     yield from _comment(f"The MTA-STS policy for {site.policy_url}:")

@@ -2,7 +2,7 @@
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from twisted.internet.defer import Deferred
 
@@ -54,6 +54,14 @@ class DKIMKeys:
         """Domains whose mail is not signed."""
         return self._directory.ask(_lacking, limit)
 
+    def old(self, before: float, limit: int = 10) -> Deferred[Page[tuple[str, float]]]:
+        """Domains with keys that sign since before a time, and since when."""
+        return self._directory.ask(_old, before, limit)
+
+    def domains(self, after: str, limit: int) -> Deferred[tuple[str, ...]]:
+        """The next domains behind a name that have keys which sign, by name."""
+        return self._directory.ask(_domains, after, limit)
+
     def add(
         self, domain: str, pairs: Sequence[Sequence[NewKey]], *, actor: str
     ) -> Deferred[tuple[DKIMKey, ...]]:
@@ -61,10 +69,25 @@ class DKIMKeys:
         return self._directory.act(actor, add, domain, pairs)
 
     def rotate(
-        self, domain: str, spare: Sequence[NewKey], *, actor: str
+        self,
+        domain: str,
+        seen: Sequence[DKIMKey],
+        spare: Sequence[NewKey],
+        *,
+        actor: str,
     ) -> Deferred[tuple[DKIMKey, ...]]:
-        """The spare keys sign from now on, and C{spare} are the spare ones."""
-        return self._directory.act(actor, rotate, domain, spare)
+        """
+        The spare keys sign from now on, and C{spare} are the spare ones.
+
+        @param seen: those that are to sign: with others nothing is done.
+        """
+        return self._directory.act(actor, rotate, domain, seen, spare)
+
+    def take(
+        self, domain: str, selector: str, key: NewKey, *, actor: str
+    ) -> Deferred[tuple[DKIMKey, ...]]:
+        """A key from elsewhere signs from now on, in place of those of its kind."""
+        return self._directory.act(actor, take, domain, selector, key)
 
     def retire(self, domain: str, selector: str, *, actor: str) -> Deferred[DKIMKey]:
         """A key signs no more, and can not again."""
@@ -94,28 +117,32 @@ def add(
         )
     with transaction(connection, doing, "dkim add", name, " ".join(wanted)):
         for state, pair in zip(wanted, pairs, strict=False):
-            _insert(connection, doing, name, state, pair)
+            named = _named(connection, doing, name, pair)
+            _insert(connection, doing, name, state, named)
     return _keys(connection, name)
 
 
 def rotate(
-    connection: sqlite3.Connection, doing: Doing, domain: str, spare: Sequence[NewKey]
+    connection: sqlite3.Connection,
+    doing: Doing,
+    domain: str,
+    seen: Sequence[DKIMKey],
+    spare: Sequence[NewKey],
 ) -> tuple[DKIMKey, ...]:
     """See L{DKIMKeys.rotate}."""
     name = hosted(connection, rules.domain_name(domain)).name
-    waiting = [key for key in _keys(connection, name) if key.state == SPARE]
+    had = _keys(connection, name)
+    waiting = [key for key in had if key.state == SPARE]
     if not waiting:
         raise Refused(
             "conflict", f"{name} has no spare keys.", f"Say: dkim add {name}."
         )
+    if {key.selector for key in waiting} != {key.selector for key in seen}:
+        raise Refused("conflict", f"The spare keys of {name} are others by now.")
     said = " ".join(key.selector for key in waiting)
     with transaction(connection, doing, "dkim rotate", name, f"to {said}"):
-        # What is no longer needed cannot be stolen.
-        connection.execute(
-            "UPDATE dkim_keys SET state=?, retired=?, private=''"
-            " WHERE domain=? AND state=?",
-            (RETIRED, doing.now, name, ACTIVE),
-        )
+        signed = [key for key in had if key.state == ACTIVE]
+        _retire(connection, doing, name, signed)
         connection.execute(
             "UPDATE dkim_keys SET state=?, activated=? WHERE domain=? AND state=?",
             (ACTIVE, doing.now, name, SPARE),
@@ -124,7 +151,7 @@ def rotate(
             "DELETE FROM dkim_keys WHERE domain=? AND retired<?",
             (name, doing.now - FORGOTTEN),
         )
-        _insert(connection, doing, name, SPARE, spare)
+        _insert(connection, doing, name, SPARE, _named(connection, doing, name, spare))
     return _keys(connection, name)
 
 
@@ -143,12 +170,44 @@ def retire(
     if found.state == RETIRED:
         raise Refused("conflict", f"{found.name} is retired already.")
     with transaction(connection, doing, "dkim retire", name, selector):
-        connection.execute(
-            "UPDATE dkim_keys SET state=?, retired=?, private=''"
-            " WHERE domain=? AND selector=?",
-            (RETIRED, doing.now, name, selector),
-        )
+        _retire(connection, doing, name, [found])
     return {key.selector: key for key in _keys(connection, name)}[selector]
+
+
+def take(
+    connection: sqlite3.Connection,
+    doing: Doing,
+    domain: str,
+    selector: str,
+    key: NewKey,
+) -> tuple[DKIMKey, ...]:
+    """See L{DKIMKeys.take}."""
+    name = hosted(connection, rules.domain_name(domain)).name
+    had = _keys(connection, name)
+    if selector in {key.selector for key in had}:
+        raise Refused(
+            "conflict",
+            f"{name} has, or had, a key {selector!r}.",
+            f"dkim show {name} tells what became of it.",
+        )
+    replaced = [
+        one for one in had if (one.state, one.algorithm) == (ACTIVE, key.algorithm)
+    ]
+    with transaction(connection, doing, "dkim import", name, selector):
+        _retire(connection, doing, name, replaced)
+        _insert(connection, doing, name, ACTIVE, {selector: key})
+    return _keys(connection, name)
+
+
+def _retire(
+    connection: sqlite3.Connection, doing: Doing, domain: str, keys: Sequence[DKIMKey]
+) -> None:
+    # What is no longer needed cannot be stolen.
+    connection.executemany(
+        "UPDATE dkim_keys SET state=?, retired=?, private=''"
+        " WHERE domain=? AND selector=?",
+        [(RETIRED, doing.now, domain, key.selector) for key in keys],
+    )
 
 
 def _insert(
@@ -156,16 +215,15 @@ def _insert(
     doing: Doing,
     domain: str,
     state: str,
-    pair: Sequence[NewKey],
+    keys: Mapping[str, NewKey],
 ) -> None:
-    """A pair under a selector that the domain has not had."""
-    begin = _free(connection, doing, domain)
+    """Keys by their selectors."""
     connection.executemany(
         "INSERT INTO dkim_keys VALUES (?,?,?,?,?,?,?,?,NULL)",
         [
             (
                 domain,
-                f"{begin}-{key.algorithm}",
+                selector,
                 key.algorithm,
                 key.private,
                 key.record,
@@ -173,9 +231,17 @@ def _insert(
                 doing.now,
                 doing.now if state == ACTIVE else None,
             )
-            for key in pair
+            for selector, key in keys.items()
         ],
     )
+
+
+def _named(
+    connection: sqlite3.Connection, doing: Doing, domain: str, keys: Sequence[NewKey]
+) -> dict[str, NewKey]:
+    """By selectors that the domain has not had."""
+    begin = _free(connection, doing, domain)
+    return {f"{begin}-{key.algorithm}": key for key in keys}
 
 
 def _free(connection: sqlite3.Connection, doing: Doing, domain: str) -> str:
@@ -220,6 +286,25 @@ def _page(
     order = "domain, created DESC, selector DESC"
     rows, total = where.page(connection, "dkim_keys", _KEY, order, limit, offset)
     return Page(tuple(DKIMKey(*row) for row in rows), total)
+
+
+def _old(
+    connection: sqlite3.Connection, before: float, limit: int
+) -> Page[tuple[str, float]]:
+    begun = "SELECT domain, min(activated) AS since FROM dkim_keys WHERE state='active'"
+    where, table = Where().below("since", before), f"({begun} GROUP BY domain)"
+    order = "since, domain"
+    rows, total = where.page(connection, table, "domain, since", order, limit, 0)
+    return Page(tuple(rows), total)
+
+
+def _domains(connection: sqlite3.Connection, after: str, limit: int) -> tuple[str, ...]:
+    rows = connection.execute(
+        "SELECT DISTINCT domain FROM dkim_keys WHERE state=? AND domain>?"
+        " ORDER BY domain LIMIT ?",
+        (ACTIVE, after, limit),
+    )
+    return tuple(name for (name,) in rows)
 
 
 def _lacking(connection: sqlite3.Connection, limit: int) -> Page[str]:

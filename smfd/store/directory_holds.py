@@ -16,10 +16,7 @@ from smfd.model.quota import Hold
 from smfd.store.directory import Directory
 from smfd.store.directory_cache import Cache
 from smfd.store.directory_pages import LONGEST, Page
-from smfd.store.directory_rows import Doing, mailbox, transaction
-
-#: The actor, when nobody but the limits did it.
-SMFD = "smfd"
+from smfd.store.directory_rows import SMFD, Doing, mailbox, transaction
 
 _LONGEST_REASON = 500
 

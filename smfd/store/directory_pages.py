@@ -53,6 +53,12 @@ class Where:
             self.values.append(words.lower())
         return self
 
+    def below(self, column: str, value: float) -> "Where":
+        """And this column is less than that."""
+        self.terms.append(f"{column}<?")
+        self.values.append(value)
+        return self
+
     def page(
         self,
         connection: sqlite3.Connection,

@@ -29,13 +29,16 @@ DOMAIN = (
     " scan_outbound"
 )
 
+#: The actor when nobody asked for it: the server itself.
+SMFD = "smfd"
+
 
 @frozen
 class Doing:
     """
     Who writes, and when.
 
-    @ivar actor: C{uid:NAME} or an address.
+    @ivar actor: C{uid:NAME}, an address, or L{SMFD}.
     @ivar now: seconds since the epoch.
     """
 

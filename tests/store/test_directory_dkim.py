@@ -8,6 +8,7 @@ from smfd.model.directory import Refused
 from smfd.model.dkim import ACTIVE, LINGERS, RETIRED, SPARE, DKIMKey, NewKey
 from smfd.store import directory_schema
 from smfd.store.directory_dkim import DKIMKeys, _free, add, rotate
+from smfd.store.directory_dkim import keys as listed
 from smfd.store.directory_rows import Doing
 from tests.store.test_directory import DirectoryTestCase
 
@@ -53,7 +54,8 @@ class KeysTests(DirectoryTestCase):
         keys = await self.start()
         await keys.add(HOME, PAIRS[:2], **BY)
         old = {key.selector for key in await keys.signing(HOME)}
-        found = await keys.rotate(HOME, PAIRS[2], **BY)
+        spare = [key for key in await keys.keys(HOME) if key.state == SPARE]
+        found = await keys.rotate(HOME, spare, PAIRS[2], **BY)
         new = {key.selector for key in await keys.signing(HOME)}
         self.assertFalse(old & new)
         gone = [key for key in found if key.state == RETIRED]
@@ -98,7 +100,17 @@ class KeysTests(DirectoryTestCase):
     async def test_no_spare(self) -> None:
         """Without spare keys nothing can take the place of the others."""
         keys = await self.start()
-        await self.assert_refused("conflict", keys.rotate(HOME, PAIRS[0], **BY))
+        await self.assert_refused("conflict", keys.rotate(HOME, (), PAIRS[0], **BY))
+
+    async def test_changed_meanwhile(self) -> None:
+        """Keys that nobody has looked at do not sign."""
+        keys = await self.start()
+        made = await keys.add(HOME, PAIRS[:2], **BY)
+        spare = [key for key in made if key.state == SPARE]
+        await keys.rotate(HOME, spare, PAIRS[2], **BY)
+        before = await keys.keys(HOME)
+        await self.assert_refused("conflict", keys.rotate(HOME, spare, PAIRS[2], **BY))
+        self.assertEqual(before, await keys.keys(HOME))
 
     async def test_many_a_day(self) -> None:
         """No selector is used twice; after 26 pairs a day there is none left."""
@@ -108,13 +120,18 @@ class KeysTests(DirectoryTestCase):
         doing = Doing("uid:test", 1_795_000_000.0)
         key = NewKey("rsa", "x", "v=DKIM1")
         add(connection, doing, HOME, ((key,), (key,)))
+
+        def turn(doing: Doing) -> tuple[DKIMKey, ...]:
+            spare = [k for k in listed(connection, HOME) if k.state == SPARE]
+            return rotate(connection, doing, HOME, spare, (key,))
+
         for _ in range(24):
-            rotate(connection, doing, HOME, (key,))
-        self.assertRaises(Refused, rotate, connection, doing, HOME, (key,))
+            turn(doing)
+        self.assertRaises(Refused, turn, doing)
         later = Doing("uid:test", doing.now + 86400 * 100)
         self.assertEqual("20270226a", _free(connection, later, HOME))
         # Then those of long ago are no longer shown.
-        self.assertEqual(3, len(rotate(connection, later, HOME, (key,))))
+        self.assertEqual(3, len(turn(later)))
 
     async def test_gone_with_its_domain(self) -> None:
         """Who hosts the domain again does not sign with keys of before."""
