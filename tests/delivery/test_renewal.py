@@ -8,7 +8,7 @@ from smfd.content import arc, signatures
 from smfd.delivery.renewal import Renewal
 from smfd.delivery.signer import Signer
 from smfd.format.header import read_header
-from smfd.model.dkim import ACTIVE
+from smfd.model.dkim import ACTIVE, SPARE
 from smfd.model.entry import Entry, Recipient
 from smfd.model.transaction import Body
 from smfd.store.directory_dkim import DKIMKeys
@@ -42,7 +42,8 @@ class RenewalTestCase(DirectoryTestCase):
 
     async def rotate(self) -> None:
         """Other keys sign from now on."""
-        await self.keys.rotate(HOME, PAIRS[2], **BY)
+        spare = [key for key in await self.keys.keys(HOME) if key.state == SPARE]
+        await self.keys.rotate(HOME, spare, PAIRS[2], **BY)
 
     def kept(self, made: Entry) -> bytes:
         """It as it lies in the quarantine."""
