@@ -61,7 +61,6 @@ from smfd.smtpd.users import submission
 from smfd.store.annex import Annex
 from smfd.store.directory import Directory
 from smfd.store.directory_dkim import DKIMKeys
-from smfd.store.directory_schema import WrongVersion
 from smfd.store.history import Shelf
 from smfd.store.history_file import FILE as SOURCES
 from smfd.store.history_file import HistoryFile
@@ -71,6 +70,7 @@ from smfd.store.ledger import FILE, AlreadyRunning, Ledger, LedgerTrouble
 from smfd.store.maillog import MailLog
 from smfd.store.queue import Queue
 from smfd.store.reader import Reader
+from smfd.store.schema import WrongVersion
 from smfd.store.search import Search
 from smfd.store.search_index import LedgerRecords
 from smfd.store.spool import Spool

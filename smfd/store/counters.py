@@ -26,8 +26,8 @@ from smfd.policy import quota
 from smfd.policy.quota import METERS, Draw, Excess, Kind, Level, Taken
 from smfd.store.counters_seen import Seen
 from smfd.store.database import Database
-from smfd.store.directory_schema import WrongVersion
 from smfd.store.rounds import Rounds
+from smfd.store.schema import Schema
 
 #: The file in the home.
 FILE = "counters.db"
@@ -40,8 +40,7 @@ _BATCH = 500
 
 _log = Logger(namespace="smfd.store.counters.Counters")
 
-_VERSION = 1
-_TABLES = """
+_SCHEMA = Schema("""
 CREATE TABLE meters (
     account TEXT NOT NULL,
     meter TEXT NOT NULL,
@@ -58,7 +57,7 @@ CREATE TABLE seen (
     PRIMARY KEY (account, meter, item)
 ) WITHOUT ROWID;
 CREATE INDEX seen_end ON seen(ends);
-"""
+""")
 
 _Act = Callable[[sqlite3.Connection, float], Any]
 
@@ -154,13 +153,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if not version:
-            connection.executescript(
-                f"BEGIN; {_TABLES} PRAGMA user_version={_VERSION}; COMMIT;"
-            )
-        elif version != _VERSION:
-            raise WrongVersion(f"{path} has version {version}, we read {_VERSION}")
+        _SCHEMA.prepare(connection, path)
         path.chmod(0o600)
     except BaseException:
         connection.close()

@@ -3,8 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-#: What C{PRAGMA user_version} says of a file that we can read.
-VERSION = 5
+from smfd.store.schema import Schema, WrongVersion
 
 _DOMAINS = """
 CREATE TABLE {name} (
@@ -15,8 +14,6 @@ CREATE TABLE {name} (
 ) WITHOUT ROWID;
 """
 
-#: A new file begins as this version, and goes the way of all others.
-_FIRST = 2
 _TABLES = f"""
 {_DOMAINS.format(name="domains")}
 CREATE TABLE accounts (
@@ -165,8 +162,8 @@ CREATE TABLE dkim_keys (
 }
 
 
-class WrongVersion(Exception):
-    """The file was made by another smfd, or is not a directory."""
+_SCHEMA = Schema(_TABLES, _STEPS, first=2)
+VERSION = _SCHEMA.version
 
 
 def writer(path: Path) -> sqlite3.Connection:
@@ -182,7 +179,7 @@ def writer(path: Path) -> sqlite3.Connection:
         # A key that is retired is not to be found in the file either.
         connection.execute("PRAGMA secure_delete=ON")
         # Before foreign keys count: a table that is made anew is gone for a moment.
-        _prepare(connection, path)
+        _SCHEMA.prepare(connection, path)
         connection.execute("PRAGMA foreign_keys=ON")
     except sqlite3.DatabaseError as error:
         connection.close()
@@ -204,31 +201,3 @@ def reader(path: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA query_only=ON")
     return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if not version and not tables:
-        _become(connection, _TABLES, _FIRST)
-        version = _FIRST
-    while version in _STEPS:
-        try:
-            _become(connection, _STEPS[version], version + 1)
-        except sqlite3.OperationalError as error:
-            raise WrongVersion(f"{path} cannot be taken over: {error}") from None
-        version += 1
-    if version != VERSION:
-        raise WrongVersion(f"{path} has version {version}, this smfd reads {VERSION}")
-
-
-def _become(connection: sqlite3.Connection, script: str, version: int) -> None:
-    """Another version, wholly or not at all."""
-    try:
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {script} PRAGMA user_version={version}; COMMIT;"
-        )
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise

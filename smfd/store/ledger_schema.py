@@ -11,6 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from smfd.model.entry import site_of
+from smfd.store.schema import Schema, WrongVersion
 
 _TABLES = """
 CREATE TABLE entries (
@@ -128,11 +129,8 @@ INSERT INTO asked SELECT id, envid, ret, kind FROM entries
     AND id IN (SELECT entry FROM recipients WHERE state = 'held');
 """
 
-#: What makes each version from the one before.
-_STEPS = (_TABLES, _CRC, _SITES, _ASKED)
-
-#: The version of the tables, kept in the file's C{user_version}.
-VERSION = len(_STEPS)
+_SCHEMA = Schema(_TABLES, {1: _CRC, 2: _SITES, 3: _ASKED})
+VERSION = _SCHEMA.version
 
 #: What was damaged may have been mended: each start tries it once more.
 _ONCE_MORE = "UPDATE recipients SET state = 'due', next_try = 0 WHERE state = 'corrupt'"
@@ -152,13 +150,13 @@ def open_writer(path: Path) -> sqlite3.Connection:
         path, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     try:
-        _prepare(connection)
+        _prepare(connection, path)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise LedgerTrouble(f"{path}: {error}") from error
-    except LedgerTrouble:
+    except WrongVersion as error:
         connection.close()
-        raise
+        raise LedgerTrouble(str(error)) from error
     return connection
 
 
@@ -175,7 +173,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _prepare(connection: sqlite3.Connection) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
     for pragma in (
         "page_size = 16384",
         "journal_mode = WAL",
@@ -190,16 +188,6 @@ def _prepare(connection: sqlite3.Connection) -> None:
         "busy_timeout = 5000",
     ):
         connection.execute(f"PRAGMA {pragma}").fetchall()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > VERSION:
-        raise LedgerTrouble(
-            f"the ledger has version {version}, this smfd knows {VERSION}: "
-            "it was written by a newer one"
-        )
-    if version < VERSION:
-        steps = "".join(_STEPS[version:])
-        connection.create_function("site_of", 1, site_of, deterministic=True)
-        connection.executescript(
-            f"BEGIN;{steps}PRAGMA user_version = {VERSION};COMMIT;"
-        )
+    connection.create_function("site_of", 1, site_of, deterministic=True)
+    _SCHEMA.prepare(connection, path)
     connection.execute(_ONCE_MORE)

@@ -14,7 +14,7 @@ from twisted.trial.unittest import TestCase
 from smfd.policy.quota import DAY, MESSAGES, NEW_RECIPIENTS, RATE, Draw, Excess, Taken
 from smfd.store import counters_seen
 from smfd.store.counters import Counters
-from smfd.store.directory_schema import WrongVersion
+from smfd.store.schema import WrongVersion
 from tests.store.counting import ANN, BOB, CountersMixin
 
 reactor: Any = installed

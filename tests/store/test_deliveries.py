@@ -1,6 +1,5 @@
 """Tests for L{smfd.store.deliveries} and the file it is kept in."""
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -133,27 +132,6 @@ class DeliveriesTests(FileTestCase):
         await self.deliveries.write(NOW)
         report = await self.deliveries.report(TODAY)
         self.assertEqual((40, 2), (len(report.providers), len(report.samples)))
-
-    async def test_broken(self) -> None:
-        """A file that cannot be read is put aside, and mail goes on."""
-        self.file.stopService()
-        self.path.write_bytes(b"no database at all" * 100)
-        self.open()
-        self.deliveries.count(NOW, WAY, SENT)
-        await self.deliveries.write(NOW)
-        self.assertTrue(self.path.with_name(FILE + ".broken").exists())
-        self.assertEqual(1, len((await self.deliveries.report(TODAY)).providers))
-
-    async def test_newer(self) -> None:
-        """A file of a later version is put aside and not written to."""
-        self.file.stopService()
-        with sqlite3.connect(self.path) as connection:
-            connection.execute("PRAGMA user_version=99")
-        connection.close()
-        self.open()
-        aside = sqlite3.connect(self.path.with_name(FILE + ".broken"))
-        self.addCleanup(aside.close)
-        self.assertEqual((99,), aside.execute("PRAGMA user_version").fetchone())
 
 
 class RedactedTests(TestCase):

@@ -12,7 +12,7 @@ from smfd.model.directory import Domain, ListEntry, Refused
 from smfd.store import directory_rules as rules
 from smfd.store.directory import Directory
 from smfd.store.directory_cache import Cache
-from smfd.store.directory_schema import WrongVersion
+from smfd.store.schema import WrongVersion
 
 
 class DirectoryTestCase(TestCase):
