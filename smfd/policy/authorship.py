@@ -9,7 +9,7 @@ Standards: RFC 5322 §2.2, §3.2.2, §3.6.2, §3.6.6 and §4.5.8.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
 
@@ -74,10 +74,16 @@ def authorship(
     @param identities: the addresses he may write as, lower case, his own too.
     @return: None when all is well.
     """
-    found = dict(_faults(header, sender, identities))
-    if not found:
-        return None
-    return Mismatch(f"You are {account}, but {'; '.join(found.values())}", tuple(found))
+    faults = dict(_unnamed(header, identities))
+    faults.update(_unsent(sender, identities))
+    return _mismatch(account, faults)
+
+
+def sendership(
+    sender: Address | None, account: str, identities: frozenset[str]
+) -> Mismatch | None:
+    """Compare who sends with who is logged in, as soon as MAIL says it."""
+    return _mismatch(account, dict(_unsent(sender, identities)))
 
 
 def is_own(address: str, identities: frozenset[str]) -> bool:
@@ -93,15 +99,26 @@ def is_own(address: str, identities: frozenset[str]) -> bool:
     return tagged is not None and f"{tagged[1]}@{domain}" in identities
 
 
-def _faults(
-    header: Header, sender: Address | None, identities: frozenset[str]
-) -> Iterator[tuple[str, str]]:
-    """What is not his, with a sentence for each."""
+def _mismatch(account: str, faults: Mapping[str, str]) -> Mismatch | None:
+    if not faults:
+        return None
+    text = f"You are {account}, but {'; '.join(faults.values())}"
+    return Mismatch(text, tuple(faults))
+
+
+def _unnamed(header: Header, identities: frozenset[str]) -> Iterator[tuple[str, str]]:
+    """What of the header is not his, with a sentence for each."""
     why = _unreadable(header)
     if why:
         yield "header", f"the header {why}"
     else:
         yield from _named(header, identities)
+
+
+def _unsent(
+    sender: Address | None, identities: frozenset[str]
+) -> Iterator[tuple[str, str]]:
+    """Why the reverse-path is not his."""
     if sender is None:
         yield "envelope", "the envelope's sender is empty"
     elif not is_own(f"{sender.local}@{sender.domain}", identities):
@@ -118,7 +135,7 @@ def _unreadable(header: Header) -> str:
         # RFC 5322 §4.5.8: space before the colon; or a line end that is none.
         marks = found.end - found.start - len(found.name) - len(found.value)
         if found.start != at or marks != len(":\r\n") or _TORN.search(found.value):
-            return f"has a broken line: {found.name}"
+            return f"has a broken line, or a space before the colon, at {found.name}"
         at = found.end
     # Nothing but the empty line is left; without it there is no body.
     return "has a broken line" if header.size - at not in (0, len("\r\n")) else ""

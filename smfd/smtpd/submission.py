@@ -17,16 +17,13 @@ from smfd.control.quota import Exceeded, Quota
 from smfd.interfaces import Believed, IDoor, Said
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.session import Session
-from smfd.policy.authorship import is_own
+from smfd.policy.authorship import sendership
 from smfd.policy.networks import Networks, within
 from smfd.proto.reply import Reply, reply
 from smfd.proto.sasl import Login
 from smfd.smtpd.mx import MX, OK_MAIL, OK_RCPT
 from smfd.smtpd.recipients import Standing
 
-#: C15.
-NO_SENDER = reply(550, "5.7.1", "What a user sends has a sender")
-WRONG_SENDER = reply(550, "5.7.1", "That sender is none of your addresses")
 LITERAL = reply(
     550, "5.7.1", "Mail is not sent to IP addresses from here, write to a domain"
 )
@@ -105,10 +102,9 @@ class Submission(MX):
         return self.refused(session, envelope, refusal)
 
     async def _named(self, account: str, envelope: Envelope) -> Reply | None:
-        if envelope.sender is None:
-            return NO_SENDER
         own = await self.identities(account)
-        return None if is_own(str(envelope.sender), own) else WRONG_SENDER
+        wrong = sendership(envelope.sender, account, own)
+        return reply(wrong.code, wrong.status, wrong.text) if wrong else None
 
     def rcpt(self, session: Session, envelope: Envelope, forward: Forward) -> Said:
         """Mailboxes that are here, and all the world."""

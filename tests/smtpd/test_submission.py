@@ -239,8 +239,15 @@ class SubmissionTests(FrontTestCase):
             self.assertEqual(550, await self.mail(ann, sender), sender)
         # Who tried is what a postmaster looks for.
         self.assertIn(f"sasl_username={ANN}, from=<{BOB}>, status=", self.logged())
-        said = await come(self.users.mail(ann, Envelope(self.name(), None)))
-        self.assertIn("has a sender", said.lines[0])
+
+    async def test_whose_name(self) -> None:
+        """Who sends as another reads who he is, and that it is the envelope."""
+        await self.open()
+        ann = await self.ann()
+        for sender, words in ((Address("bob", "home.example"), BOB), (None, "empty")):
+            said = await come(self.users.mail(ann, Envelope(self.name(), sender)))
+            wanted = f"You are {ANN}, but the envelope's sender is {words}"
+            self.assertIn(wanted, said.lines[0])
 
     async def test_gone(self) -> None:
         """Whose mailbox is removed while he is here sends nothing more."""
