@@ -241,7 +241,10 @@ def test(face: Face, /, size: str | None, **said: Any) -> None:
 
 def _decisions(found: Mapping[str, Any]) -> Iterator[str]:
     for one in found["items"]:
-        words = (one["text"], one["redirect"], *one["approvers"])
+        text = one["text"]
+        if text and one["action"] == "allow":
+            text = f"({text})"
+        words = (text, one["redirect"], *one["approvers"])
         how = " ".join(filter(None, words))
         more = f", with {one['add_header']!r} on top" if one["add_header"] else ""
         if one["notify"]:

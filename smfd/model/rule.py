@@ -16,6 +16,14 @@ ACTIONS = (
 #: Those that let a message through to whom it is addressed.
 PERMITTING = frozenset({"allow", "add-header", "notify"})
 
+#: What files are besides what they are declared to be: by their first octets,
+#: then by what there is to say of them.
+FILE_TYPES = frozenset(
+    ["program", "zip", "rar", "7z", "ole", "pdf", "lnk", "rtf", "gzip", "cab"]
+    + ["container", "encrypted", "macro", "active", "program-inside"]
+    + ["hidden-program", "double", "broken", "long-list"]
+)
+
 #: The name of what holds where no rule matches.
 LAST = "last"
 
@@ -117,8 +125,8 @@ class Mail:
     @ivar client: an IP address, or "".
     @ivar header: fields as (name in lower case, value for people).
     @ivar files: names of what is attached, and of what attached archives list.
-    @ivar types: of what is attached: as declared, C{application/zip}, as its
-        first octets say, C{zip}, and what there is to say of it, C{encrypted}.
+    @ivar types: of what is attached: as declared, C{application/zip}, and of
+        L{FILE_TYPES} those that it is.
     @ivar verdict: what was thought of it before, one of
         L{CATEGORIES <smfd.model.verdict.CATEGORIES>}, by recipient.
     """
@@ -145,7 +153,8 @@ class Ruling:
 
     @ivar action: "allow", "reject", "quarantine", "hold" or "redirect".
     @ivar rule: the name of the rule that decided.
-    @ivar text: for the sender, when it is rejected.
+    @ivar text: for the sender, when it is rejected; for people, why it is let
+        through by a rule that keeps others back.
     @ivar redirect: who gets it instead.
     @ivar approvers: who may let it through, when it is held.
     @ivar header: a line to put on top, without its CRLF, or "".

@@ -13,7 +13,16 @@ from collections.abc import Iterable, Iterator
 from attrs import field, frozen
 
 from smfd.model.rule import LAST, Condition, Mail, Rule, Ruling
-from smfd.policy.rule_fields import FIELDS, GROUP, INSIDE, Case, Groups, Sender, Test
+from smfd.policy.rule_fields import (
+    FIELDS,
+    GROUP,
+    INSIDE,
+    WHO,
+    Case,
+    Groups,
+    Sender,
+    Test,
+)
 
 #: What holds where no rule says anything.
 OTHERWISE = Rule(LAST, (), "allow")
@@ -111,11 +120,15 @@ def group_names(rules: Iterable[Rule]) -> frozenset[str]:
 
 
 def protected(rules: Iterable[Rule]) -> frozenset[str]:
-    """The groups that some rule keeps at least somebody from writing to (S54)."""
+    """
+    The groups that some rule keeps at least somebody from writing to (S54),
+    whatever he writes and whenever.
+    """
     return frozenset(
         value.removeprefix(GROUP)
         for rule in rules
         if rule.enabled and not rule.permits
+        if all(condition.about in WHO for condition in rule.conditions)
         for condition in rule.conditions
         if condition.about == "to" and not condition.negated
         for value in condition.values
@@ -127,8 +140,8 @@ def _ruled(case: Case, rule: Rule) -> Ruling:
     address, action = case.to.address, rule.action
     if rule.permits:
         action = "allow"
-    elif _is_exempt(case, rule):
-        return Ruling(address, "allow", rule.name)
+    elif why := _exempt(case, rule):
+        return Ruling(address, "allow", rule.name, why)
     return Ruling(
         address,
         action,
@@ -141,13 +154,16 @@ def _ruled(case: Case, rule: Rule) -> Ruling:
     )
 
 
-def _is_exempt(case: Case, rule: Rule) -> bool:
-    """Whether a rule that keeps mail back lets this through all the same."""
+def _exempt(case: Case, rule: Rule) -> str:
+    """Why a rule that keeps mail back lets this through all the same, or ""."""
     # RFC 5321 §4.5.1.
     local = case.to.address.rpartition("@")[0].lower()
     if local == _POSTMASTER and case.to.direction != "outbound":
-        return rule.action in ("reject", "redirect")
-    if case.to.address.lower() == rule.redirect:
-        return True
+        if rule.action in ("reject", "redirect"):
+            return "postmaster is always reached"
+    elif case.to.address.lower() == rule.redirect:
+        return "it goes there anyway"
     # Who may approve of it need not be asked.
-    return not frozenset(rule.approvers).isdisjoint(case.mail.proven)
+    if frozenset(rule.approvers).isdisjoint(case.mail.proven):
+        return ""
+    return "its approver sent it"

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from smfd.model.rule import Condition, Rule
+from smfd.model.rule import FILE_TYPES, Condition, Rule
 from smfd.policy.lists import keys
-from smfd.policy.rule_fields import FIELDS, GROUP, Groups, Words
+from smfd.policy.rule_fields import FIELDS, GROUP, Groups, Words, is_file_type
 
 
 @frozen
@@ -91,9 +91,10 @@ def _within(small: Condition, large: Condition) -> bool:
 
 def _contradictory(rules: Sequence[Rule]) -> Iterator[Fault]:
     for rule in rules:
-        why = _never(rule)
+        never = _never(rule)
+        why = f"never matches: {never}" if never else _idle(rule)
         if why:
-            sentence = f"The rule {rule.name!r} never matches: {why}."
+            sentence = f"The rule {rule.name!r} {why}."
             yield Fault(rule.name, "contradictory", sentence)
 
 
@@ -107,6 +108,20 @@ def _never(rule: Rule) -> str:
         if given is not None and not forged and _within(given, excluded):
             return f"{excluded.key} leaves nothing of {given.key}"
     return _out_of_place(wanted)
+
+
+def _idle(rule: Rule) -> str:
+    """Why a rule that matches does not what is meant, or ""."""
+    for condition in rule.conditions:
+        if condition.key == "to" and condition.values == (rule.redirect,):
+            return f"does nothing: mail for {rule.redirect} goes there anyway"
+        for value in condition.values:
+            if condition.about == "attachment_type" and not is_file_type(value):
+                return (
+                    f"looks for files of the type {value!r}, and none are: write"
+                    f" application/pdf, or one of {', '.join(sorted(FILE_TYPES))}"
+                )
+    return ""
 
 
 def _out_of_place(wanted: Mapping[str, Condition]) -> str:

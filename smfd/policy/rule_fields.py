@@ -14,7 +14,7 @@ from typing import Protocol
 
 from attrs import define, frozen
 
-from smfd.model.rule import DIRECTIONS, Addressee, Mail
+from smfd.model.rule import DIRECTIONS, FILE_TYPES, Addressee, Mail
 from smfd.model.verdict import CATEGORIES
 from smfd.policy.lists import keys, parse_pattern
 from smfd.policy.networks import networks, within
@@ -299,6 +299,11 @@ class Over:
         return int(wide) <= int(narrow)
 
 
+def is_file_type(value: str) -> bool:
+    """Whether there may be files of such a type: misspelt, it matches none."""
+    return value in FILE_TYPES or "/" in value or bool(_WILD.search(value))
+
+
 def _globs(patterns: tuple[str, ...], whole: bool) -> Callable[[str], bool]:
     """What matches one of them: all of a text, or, without wildcards, some."""
     plain = frozenset(p for p in patterns if not _WILD.search(p))
@@ -344,6 +349,10 @@ FIELDS: Mapping[str, Field] = {
     "attachment": Glob(lambda case: case.mail.files, whole=True),
     "attachment_type": Glob(lambda case: case.mail.types, whole=True),
 }
+
+#: Those that look at who sends to whom, and from where; the others look at
+#: the message and the hour.
+WHO = frozenset({"direction", "from", "to", "network", "authenticated"})
 
 #: Those for which somebody has to look into the message.
 INSIDE = frozenset({"attachment", "attachment_type"})

@@ -124,12 +124,12 @@ class Ruled:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """One for each rule that decided something."""
-        decided: dict[str, list[Ruling]] = {}
+        """One for each rule that decided something, and for what it decided."""
+        decided: dict[tuple[str, str], list[Ruling]] = {}
         for ruling in self.rulings:
             if ruling.rule != LAST:
-                decided.setdefault(ruling.rule, []).append(ruling)
-        return tuple(_finding(name, one) for name, one in decided.items())
+                decided.setdefault((ruling.rule, ruling.action), []).append(ruling)
+        return tuple(map(_finding, decided.values()))
 
     @property
     def tops(self) -> Mapping[str, bytes]:
@@ -220,15 +220,17 @@ def _stricter(fate: Fate, ruled: Fate | None) -> Fate:
     return ruled
 
 
-def _finding(rule: str, rulings: Sequence[Ruling]) -> Finding:
-    action = rulings[0].action
+def _finding(rulings: Sequence[Ruling]) -> Finding:
+    """What one rule says of all these."""
+    rule, action, text = rulings[0].rule, rulings[0].action, rulings[0].text
+    why = f" ({text})" if action == "allow" and text else ""
     names = [ruling.recipient for ruling in rulings]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return Finding(
         "policy",
         f"POLICY_{action.upper()}",
         Result.PASS if action == "allow" else Result.SUSPECT,
-        reason=f"the policy {rule} says: {action}",
+        reason=f"the policy {rule} says: {action}{why}",
         evidence=f"for {' '.join(names[:_SHOWN])}{more}"[:1000],
     )
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.content.inside import look_inside
+from smfd.model.rule import FILE_TYPES
 
 
 def archive(*names: str, octets_each: int = 1) -> bytes:
@@ -63,9 +64,20 @@ class InsideTests(SynchronousTestCase):
             ("a.zip", archive(*map(str, range(1001))), "long-list"),
             ("a.txt", b"MZ\x90", "hidden-program"),
             ("a.pdf.exe", b"x", "double"),
+            ("a.x", b"\x7fELF", "program"),
+            ("a.x", b"Rar!\x1a\x07", "rar"),
+            ("a.x", b"7z\xbc\xaf'\x1c", "7z"),
+            ("a.x", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 _VBA_PROJECT", "macro"),
+            ("a.x", b"%PDF-1.4 /JavaScript", "active"),
+            ("a.x", b"L\0\0\0\x01\x14\x02\0", "lnk"),
+            ("a.x", b"{\\rtf", "rtf"),
+            ("a.x", b"\x1f\x8b", "gzip"),
+            ("a.x", b"MSCF", "cab"),
         ):
             said = look_inside(letter((name, "a/b", octets)), {})
             self.assertIn(word, said["types"], name)
+            # A rule may name each of them.
+            self.assertLessEqual(set(said["types"]), {"a/b", *FILE_TYPES})
 
     def test_named_text(self) -> None:
         """Text with a file's name is a file."""

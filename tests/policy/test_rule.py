@@ -105,6 +105,8 @@ class ManagementTests(SynchronousTestCase):
             rules = book({**action, "to": "home.example"})
             message = mail("a@far.example", "Postmaster@home.example", BOSS)
             self.assertEqual(["allow 0", f"{action['action']} 0"], said(rules, message))
+            why = [ruling.text for ruling in rules.judge(message)]
+            self.assertEqual(["postmaster is always reached", ""], why)
         held = book({"to": "home.example", "action": "quarantine"})
         self.assertEqual(
             ["quarantine 0"], said(held, mail("", "postmaster@home.example"))
@@ -300,6 +302,19 @@ class ConditionTests(SynchronousTestCase):
         )
         self.assertEqual({BOARD, DESK}, group_names(rules.rules))
         self.assertEqual({BOARD}, protected(rules.rules))
+
+    def test_open(self) -> None:
+        """S54: a rule about what is written, or when, keeps nobody out."""
+        shut = {"to": f"group:{BOARD}", "action": "reject"}
+        for more in (
+            {"size_over": "10M"},
+            {"subject": "*x*"},
+            {"not_time": "08:00-18:00"},
+            {"attachment": "*.exe"},
+        ):
+            self.assertEqual(set(), protected(book({**shut, **more}).rules), more)
+        for who in {"direction": "inbound"}, {"authenticated": "no"}, {"from": BOB}:
+            self.assertEqual({BOARD}, protected(book({**shut, **who}).rules), who)
 
 
 class TextTests(SynchronousTestCase):

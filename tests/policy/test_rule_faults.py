@@ -81,6 +81,18 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual([], self.kinds({"from": HELP, "not_from": HELP}))
         self.assertEqual([], self.kinds({"size_over": "5M", "not_size_over": "10M"}))
 
+    def test_idle(self) -> None:
+        """What is misspelt, and a redirection to whom it is for, do nothing."""
+        for word in "encripted", "docx":
+            fault = found({"attachment_type": ["zip", word]})[0]
+            self.assertIn(f"the type {word!r}, and none are: write", fault.sentence)
+        for word in "encrypted", "application/msword", "*word*", "image/?if":
+            self.assertEqual([], self.kinds({"attachment_type": word}), word)
+        away = {"action": "redirect", "redirect": BOB}
+        self.assertEqual(["a contradictory"], self.kinds({**away, "to": BOB}))
+        self.assertEqual([], self.kinds({**away, "to": [BOB, BOSS]}))
+        self.assertEqual([], self.kinds({**away, "not_to": BOB, "from": HELP}))
+
     def test_lock_out(self) -> None:
         """Nobody can keep everybody's mail back."""
         for rule in (

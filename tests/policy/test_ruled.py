@@ -153,7 +153,10 @@ class AppliedTests(SynchronousTestCase):
         )
 
     def test_said(self) -> None:
-        """One finding for each rule; the words for the sender are the rule's."""
+        """
+        One finding for each rule and what it does; the words for the sender are
+        the rule's.
+        """
         ruled = Ruled(
             (
                 ruling(ANN, "reject", text="No"),
@@ -164,6 +167,12 @@ class AppliedTests(SynchronousTestCase):
         (finding,) = ruled.findings
         self.assertEqual("POLICY_REJECT", finding.symbol)
         self.assertEqual(f"for {ANN} {BOB}", finding.evidence)
+        spared = ruling(CID, "allow", text="its approver sent it")
+        found = Ruled((spared, *ruled.rulings)).findings
+        self.assertEqual(["POLICY_ALLOW", "POLICY_REJECT"], [f.symbol for f in found])
+        self.assertEqual(
+            "the policy r says: allow (its approver sent it)", found[0].reason
+        )
         self.assertEqual("No", ruled.text)
         self.assertEqual(REFUSED, Ruled((ruling(ANN, "reject"),)).text)
         self.assertEqual("", Ruled((ruling(ANN, "hold"),)).text)
