@@ -17,7 +17,6 @@ from twisted.logger import Logger
 from smfd.control.times import utc
 from smfd.interfaces import ICounters
 from smfd.model.directory import Refused
-from smfd.model.queue import Choice
 from smfd.model.quota import Allowance, Hold
 from smfd.policy import quota
 from smfd.policy.networks import network_of
@@ -203,13 +202,14 @@ class Quota:
         """
         Hold what an account sends from now on, and what has not left yet (D5).
 
-        Nobody waits for the latter: there may be much of it.
+        What is accepted after it has fired does not leave.  For what waits
+        already nobody waits: there may be much of it.
         """
         return self.holds.hold(account, reason, actor).addCallback(self._stop, actor)
 
     def _stop(self, made: Hold, actor: str) -> Hold:
         if self.queue is not None:
-            stopped = self.queue.suspend(Choice(account=made.account), actor)
+            stopped = self.queue.stop(made.account, actor)
             stopped.addErrback(
                 lambda f: self._log.failure("mail of a held account goes on", f)
             )

@@ -142,8 +142,8 @@ class Runner(Service):
         return d
 
     def take(self, entry: Entry) -> None:
-        """Deliver an entry that was committed just now."""
-        if not self.running:
+        """Deliver an entry that was committed just now, if it is not stopped."""
+        if not self.running or self._ledger.stops.holds(entry):
             return
         for consignment in entry.consignments():
             if consignment.recipient.destination in self._sites:

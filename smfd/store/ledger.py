@@ -41,6 +41,7 @@ from smfd.store.ledger_prune import prune_slice
 from smfd.store.ledger_schema import LedgerTrouble, open_writer
 from smfd.store.ledger_writer import Writer, take_waiting
 from smfd.store.rounds import Rounds
+from smfd.store.stops import Stops
 
 __all__ = ["AlreadyDecided", "AlreadyRunning", "Ledger", "LedgerTrouble", "NoSpace"]
 
@@ -64,6 +65,7 @@ class Ledger(Service):
         more; whoever owns them may remove them.
     @ivar noticed: called when there are new notices.
     @ivar dropped: how many notes were not kept because too many waited.
+    @ivar stops: accounts whose entries are suspended as they come.
     """
 
     _log = Logger()
@@ -86,6 +88,7 @@ class Ledger(Service):
         self.freed: Callable[[Sequence[str]], object] = len
         self.noticed: Callable[[], object] = bool
         self.dropped = 0
+        self.stops = Stops(clock.seconds)
         self._reactor = reactor
         self._clock = clock
         self._disk = disk or Disk()
@@ -168,7 +171,8 @@ class Ledger(Service):
         @param answers: the notices that it says; they are forgotten with it.
         """
         answer: Deferred[None] = Deferred()
-        self._now(Commit(entry, release, actor, answers, answer=answer))
+        state = State.SUSPENDED if self.stops.holds(entry) else State.DUE
+        self._now(Commit(entry, release, actor, answers, state, answer=answer))
         return answer
 
     def note(self, record: Record) -> None:

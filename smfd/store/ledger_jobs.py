@@ -114,12 +114,14 @@ class Commit(Job):
     Make an entry ours; with C{release}, instead of that held item.
 
     @ivar answers: the notices that it says.
+    @ivar state: that of its recipients.
     """
 
     entry: Entry
     release: str = ""
     actor: str = ""
     answers: Sequence[NoticeKey] = ()
+    state: State = State.DUE
 
     def fill(self, connection: sqlite3.Connection, sheet: Sheet) -> None:
         """The entry, its recipients and its record."""
@@ -130,7 +132,7 @@ class Commit(Job):
             return
         if entry.recipients:
             sheet.entries.append(rows.entry_row(entry, sheet.home))
-            sheet.recipients += rows.recipient_rows(entry)
+            sheet.recipients += rows.recipient_rows(entry, self.state)
         sheet.records.append(rows.record_row(entry.record))
         if self.answers:
             _forget(connection, sheet, self.answers)

@@ -173,9 +173,8 @@ def cuts_from(text: str) -> tuple[tuple[int, int], ...]:
     return tuple((int(start), int(end)) for start, _, end in pairs)
 
 
-def recipient_rows(entry: Entry) -> list[Row]:
-    """One row for each recipient, all of them due."""
-    due = State.DUE.value
+def recipient_rows(entry: Entry, state: State) -> list[Row]:
+    """One row for each recipient, where all of them stand."""
     return [
         (
             entry.id,
@@ -187,7 +186,7 @@ def recipient_rows(entry: Entry) -> list[Row]:
             _text(r.reason),
             r.score,
             r.top,
-            due,
+            state.value,
             _text(r.site),
             r.notify,
             _text(r.orcpt),

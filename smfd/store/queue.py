@@ -168,12 +168,23 @@ class Queue:
         )
         return d.addCallback(done)
 
+    def stop(self, account: str, actor: str) -> "Deferred[Changed]":
+        """
+        Suspend what an account sent until now.
+
+        What of it is still being taken in was judged before anybody knew: it is
+        suspended as it comes, unless the account is resumed before.
+        """
+        self._ledger.stops.stop(account)
+        return self.suspend(Choice(account=account), actor)
+
     def suspend(self, choice: Choice, actor: str) -> "Deferred[Changed]":
         """They are not tried until they are resumed, and do not grow too old."""
         return self._change(choice, acts.SUSPEND, actor)
 
     def resume(self, choice: Choice, actor: str) -> "Deferred[Changed]":
-        """What was suspended is tried at once."""
+        """What was suspended is tried at once; if it is an account's, see L{stop}."""
+        self._ledger.stops.free(choice.account)
         return self._change(choice, acts.RESUME, actor)
 
     def retry(self, choice: Choice, actor: str) -> "Deferred[Changed]":

@@ -13,6 +13,7 @@ from smfd.interfaces import IStage
 from smfd.model.entry import Asked, Entry
 from smfd.model.envelope import Envelope, Forward
 from smfd.model.finding import Finding, Result
+from smfd.model.queue import Choice
 from smfd.model.quota import Allowance
 from smfd.model.transaction import Flow, Transaction
 from smfd.net.conclusions import Conclusions
@@ -67,7 +68,8 @@ class SubmittedTestCase(FrontTestCase):
         self.addCleanup(self.counters.stopService)
         self.holds = Holds.of(self.directory)
         allowances = Allowances.of(self.directory, Allowance(**limits))
-        self.quota = Quota.of(self.counters, allowances, self.holds, REACTOR)
+        queue = self.house.runner.queue
+        self.quota = Quota.of(self.counters, allowances, self.holds, REACTOR, queue)
         acceptance = self.door.acceptance
         self.seen: list[Transaction] = []
         self.own = frozenset({ANN})
@@ -266,6 +268,87 @@ class VirusTests(SubmittedTestCase):
         await self.open(Finding("virus", "VIRUS_ERROR", Result.ERROR))
         said = await self.hand_in(BOB, FAR)
         self.assertEqual((451, []), (said.code, await self.out()))
+
+
+@implementer(IStage)
+@define(eq=False)
+class Gate:
+    """Finds nothing, when it is told to."""
+
+    name = "virus"
+    began: Deferred[None]
+    may_end: Deferred[Sequence[Finding]]
+
+    def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
+        """In a while."""
+        self.began.callback(None)
+        return self.may_end
+
+
+class MomentTests(SubmittedTestCase):
+    """What is on its way in when its account is held (D5)."""
+
+    async def suspended(self) -> int:
+        """How many recipients wait until somebody has looked."""
+        choice = Choice(account=ANN, states=("suspended",))
+        return await self.house.reader.queue_count(choice, 100)
+
+    async def stands(self) -> tuple[list[str], int]:
+        """Who is to get it, and how many do not until somebody has looked."""
+        # The first answer comes behind all that was asked of the ledger before.
+        return await self.out(), await self.suspended()
+
+    async def resume(self) -> None:
+        """Somebody has looked."""
+        await self.house.runner.queue.resume(Choice(account=ANN), "uid:test")
+
+    async def scanned(self, let_go: bool = False) -> Reply:
+        """
+        Ann is held while a message of hers is scanned; the reply to that.
+
+        @param let_go: and let go again.
+        """
+        await self.open()
+        gate = Gate(Deferred(), Deferred())
+        chain = Chain({"virus": gate}, 30.0, REACTOR)
+        self.submitted = evolve(self.submitted, chain=chain)
+        reply = Deferred.fromCoroutine(self.hand_in(FAR, BOB))
+        await gate.began
+        await self.quota.hold(ANN, "a thief")
+        # Behind this all is suspended that waited then.
+        await self.house.ledger.next_try()
+        if let_go:
+            await self.resume()
+        gate.may_end.callback([CLEAN])
+        return await reply
+
+    async def test_scanned(self) -> None:
+        """It is accepted and does not leave; let go, it goes where it was going."""
+        self.assertEqual(250, (await self.scanned()).code)
+        self.assertEqual(([], 2), await self.stands())
+        self.assertEqual(0, self.house.runner.backlog)
+        await self.resume()
+        await self.until(lambda: self.mailbox(BOB))
+        self.assertEqual(([FAR], 0), await self.stands())
+
+    async def test_let_go(self) -> None:
+        """Whoever is let go before it is accepted is not stopped by what is over."""
+        self.assertEqual(250, (await self.scanned(let_go=True)).code)
+        self.assertEqual(([FAR], 0), await self.stands())
+
+    async def test_committed(self) -> None:
+        """No more does what the disk has, and the runner has not heard of yet."""
+        await self.open()
+        commit = self.house.ledger.commit
+
+        async def held(entry: Entry, **others: Any) -> None:
+            await commit(entry, **others)
+            await self.quota.hold(ANN, "a thief")
+
+        self.patch(self.house.ledger, "commit", held)
+        self.assertEqual(250, (await self.hand_in(FAR, BOB)).code)
+        self.assertEqual(0, self.house.runner.backlog)
+        self.assertEqual(([], 2), await self.stands())
 
 
 class NameTests(SubmittedTestCase):
