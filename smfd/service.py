@@ -261,7 +261,9 @@ def _house(
     reactor: Any,
     doors: Doors,
     passwords: Passwords,
+    acceptance: Acceptance,
 ) -> House:
+    assert acceptance.policed is not None
     virus = scan.stages.get("virus")
     return House(
         home=str(config.home),
@@ -280,6 +282,7 @@ def _house(
         self_test=SelfTest(virus, reactor) if isinstance(virus, VirusStage) else None,
         load=doors.front.stress,
         log_out=doors.users.connections.log_out,
+        write=acceptance.policed.notices.send,
         sources=scan.sources,
         quota=stock.quota,
         workers=scan.workers,
@@ -357,7 +360,7 @@ def make_service(config: Config, reactor: Any) -> IService:
         front.ids,
         reactor,
     )
-    house = _house(config, stock, scan, reactor, doors, passwords)
+    house = _house(config, stock, scan, reactor, doors, passwords, acceptance)
     reception = doors.reception(config)
     shelves = {**scan.sources.shelves, "homes": homes.shelf}
     services = (

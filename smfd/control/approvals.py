@@ -7,6 +7,12 @@ from smfd.model.directory import Refused
 from smfd.policy.ruled import waits_for
 from smfd.store.directory_rules import address
 
+_DECLINED = """Your message to {recipient} was not approved of, and is thrown away.
+
+Subject: {subject}
+Number: {message}
+"""
+
 
 async def acting(
     house: House, actor: Actor, item: dict[str, Any], approver: str
@@ -35,3 +41,18 @@ async def acting(
             f"{', '.join(approvers)} may." if approvers else "The operator decides.",
         )
     return Actor(f"{name} ({actor.name})", "approver")
+
+
+async def declined(house: House, item: dict[str, Any]) -> None:
+    """Tell a user of ours who was told to wait that he waits in vain."""
+    if item["class"] != "approval":
+        return
+    message = item["id"].rpartition("-")[0]
+    found = await house.reader.record(message)
+    account = found["record"].get("account") if found else ""
+    if account:
+        text = _DECLINED.format(
+            recipient=item["recipient"], subject=item["subject"], message=message
+        )
+        subject = "Your message was not approved"
+        house.write((account,), f"declined {item['id']}", subject, text)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from smfd.control.approvals import acting
+from smfd.control.approvals import acting, declined
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import utc
 from smfd.control.words import one_of
@@ -72,6 +72,7 @@ async def delete(
     if not await house.ledger.decide_held(id, State.DELETED, actor.name):
         raise decided(id)
     await house.ledger.audit(actor.name, "delete", id, "")
+    await declined(house, item)
     return {"id": id, "deleted": True, "recipient": item["recipient"]}
 
 

@@ -1,6 +1,6 @@
 """What the use cases work with."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from attrs import field, frozen
@@ -31,6 +31,9 @@ from smfd.store.queue import Queue
 from smfd.store.reader import Reader
 from smfd.store.search import Search
 from smfd.store.spool import Spool
+
+#: Writes to addresses: about what, in a word and a name; subject; text.
+Letters = Callable[[Sequence[str], str, str, str], object]
 
 
 @frozen
@@ -116,6 +119,8 @@ class House:
     @ivar dkim: the keys that mail is signed with.
     @ivar rotation: looks after them; None where nothing is signed or looked up.
     @ivar log_out: ends the sessions of an account; how many there were.
+    @ivar write: writes to people of ours; see
+        L{Notices.send <smfd.smtpd.notices.Notices.send>}.
     @ivar home: the folder that paths in the ledger are relative to.
     """
 
@@ -135,6 +140,7 @@ class House:
     self_test: SelfTest | None = None
     load: Load | None = None
     log_out: Callable[[str], int] = lambda account: 0
+    write: Letters = lambda to, matter, subject, text: None
     sources: Sources | None = None
     quota: Quota | None = None
     reputation: Reputation | None = None

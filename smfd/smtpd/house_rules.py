@@ -41,6 +41,16 @@ _ITEM = """  for {recipient}
     smfdctl quarantine release {item} --approver {approver}
     smfdctl quarantine delete {item} --approver {approver}
 """
+_NOT_YET = """These recipients have not got your message:
+
+{kept}
+
+Subject: {subject}
+Number: {id}
+"""
+_NO_NEED = """
+What waits need not be sent again. You hear of it if it is not approved of.
+"""
 #: What a sender reads where the rule has no words of its own.
 _KEPT = {
     "reject": "the rules of the house do not allow it",
@@ -144,9 +154,14 @@ class HouseRules:
             and fate.category in ("policy", "approval")
         ]
         if kept:
-            text = f"Subject: {record.subject}\nNumber: {record.id}\n\n"
+            lines = "\n".join(kept[:100])
+            text = _NOT_YET.format(kept=lines, subject=record.subject, id=record.id)
+            waits = any(fate.category == "approval" for fate in record.fates)
             subject = "Your message did not reach everybody"
-            text += "\n".join(kept[:100]) + "\n"
+            if waits:
+                text += _NO_NEED
+            if all(fate.category == "approval" for fate in record.fates):
+                subject = "Your message waits for approval"
             notices.send((record.account,), f"kept {record.id}", subject, text)
 
     def _send(

@@ -78,6 +78,7 @@ class HouseTestCase(TestCase):
     A house with one domain, two users, and a scanner that finds nothing.
 
     @ivar house: the house.
+    @ivar written: the letters to people of ours.
     """
 
     async def build(self) -> House:
@@ -85,6 +86,7 @@ class HouseTestCase(TestCase):
         self.home = Path(self.mktemp()).absolute()
         self.home.mkdir()
         self.scanner = Scanner()
+        self.written: list[tuple[Sequence[str], str, str, str]] = []
         spool = Spool(self.home / "spool", reactor, reactor, minimum_free=0)
         ledger = Ledger(self.home, reactor, reactor)
         reader = Reader(self.home, reactor)
@@ -117,6 +119,7 @@ class HouseTestCase(TestCase):
             virus=self.scanner,
             clock=reactor,
             ids=lambda: new_id(reactor.seconds()),
+            write=lambda *letter: self.written.append(letter),
             quota=Quota.of(
                 counters,
                 Allowances.of(directory, Allowance(messages=100)),

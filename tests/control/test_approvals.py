@@ -14,11 +14,11 @@ REASON = "waits for approval, says the policy ask"
 class ApprovalTests(HouseTestCase):
     """Bob approves of what Ann gets."""
 
-    async def waiting(self) -> tuple[House, str]:
-        """A message that waits for Bob."""
+    async def waiting(self, account: str = "") -> tuple[House, str]:
+        """A message that waits for Bob; C{account}: the user who sent it."""
         house = await self.build()
         await policies.add(house, OPERATOR, rule=RULE)
-        name = await self.receive(category="approval", reason=REASON)
+        name = await self.receive(category="approval", reason=REASON, account=account)
         return house, f"{name}-1"
 
     async def test_released(self) -> None:
@@ -38,12 +38,26 @@ class ApprovalTests(HouseTestCase):
         )
 
     async def test_thrown_away(self) -> None:
-        """Or he throws it away."""
+        """Or he throws it away; who is a stranger hears nothing of it."""
         house, item = await self.waiting()
         await held.delete(house, OPERATOR, id=item, approver=BOB)
+        self.assertEqual([], self.written)
         self.assertEqual(
             ([], 0), (self.inbox(), (await held.page(house, OPERATOR))["total"])
         )
+
+    async def test_told(self) -> None:
+        """A user of ours, who was told to wait, is told that he waits in vain."""
+        house, item = await self.waiting(account=BOB)
+        await held.delete(house, OPERATOR, id=item)
+        ((to, matter, subject, text),) = self.written
+        self.assertEqual(((BOB,), f"declined {item}"), (to, matter))
+        self.assertEqual("Your message was not approved", subject)
+        self.assertIn(f"Your message to {ANN} was not approved of", text)
+        self.assertIn("Subject: Pills\n", text)
+        spam = await self.receive(account=BOB)
+        await held.delete(house, OPERATOR, id=f"{spam}-1")
+        self.assertEqual(1, len(self.written))
 
     async def test_others(self) -> None:
         """Nobody else approves; nor he of other messages, nor by force."""

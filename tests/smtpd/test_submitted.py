@@ -461,7 +461,9 @@ class RuleTests(SubmittedTestCase):
         # He was told 250: so he has to hear of it otherwise.
         await self.until(lambda: self.mailbox(ANN))
         (letter,) = self.mailbox(ANN)
+        self.assertIn(b"Subject: Your message did not reach everybody", letter)
         self.assertIn(f"{BOB}: Only the assistants write to him".encode(), letter)
+        self.assertNotIn(b"need not be sent again", letter)
 
     async def test_hold(self) -> None:
         """Held until it is approved of; who may do that is told how."""
@@ -476,7 +478,10 @@ class RuleTests(SubmittedTestCase):
         self.assertEqual("approval", record["verdict"])
         await self.until(self.held)
         await self.until(lambda: self.mailbox(ANN))
-        self.assertIn(b"it waits until somebody approves", self.mailbox(ANN)[0])
+        (letter,) = self.mailbox(ANN)
+        self.assertIn(b"Subject: Your message waits for approval", letter)
+        self.assertIn(b"it waits until somebody approves", letter)
+        self.assertIn(b"need not be sent again", letter)
 
     async def test_redirect(self) -> None:
         """Another gets it in his place, and he does not."""
