@@ -149,7 +149,7 @@ class Round:
     async def _fit(self, line: Line | None) -> Line:
         """A connection that can be used once more."""
         if line is not None:
-            if line.client.usable and line.used < self.approach.hops.messages:
+            if self.approach.hops.again(line):
                 return line
             self.approach.give_back()
         return await self.approach.line()

@@ -161,6 +161,10 @@ class Hops:
                 return kept
         return await self._open(hop, note or _unnoted)
 
+    def again(self, line: Line) -> bool:
+        """Whether one more message may go over it."""
+        return self._serving and line.client.usable and line.used < self.messages
+
     def keep(self, hop: NextHop, line: Line) -> None:
         """Give one back; the next message may come soon."""
         if not line.client.usable or not self._serving:

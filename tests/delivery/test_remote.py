@@ -21,6 +21,7 @@ from smfd.policy.mta_sts import STS
 from smfd.policy.networks import networks
 from smfd.policy.origins import Origins
 from smfd.policy.route import Routes, parse_hop
+from tests.delivery.next_hop import Hop
 from tests.delivery.world import US, WorldCase, letter
 from tests.dns_stub import FAULTS
 from tests.store.making import REACTOR
@@ -608,6 +609,26 @@ class ConnectionTests(WorldCase):
         self.assertEqual((DUE, False), (told.state, told.of_site))
         self.assertIn("we are stopping", told.detail)
         self.assertTrue(0 < told.next_try < REACTOR.seconds() + 2)
+
+    async def test_stopping_between(self) -> None:
+        """Who stops finishes the message under way, and begins no other."""
+        server = self.server(2)
+        self.zone["a.mx"] = {"A": ["127.0.0.2"]}
+        self.mx("far.test", "10 a.mx")
+        said = Hop.reply
+
+        def reply(hop: Hop, line: bytes) -> bytes:
+            if line == b".":
+                self.hops.close(grace=1.0)
+            return said(hop, line)
+
+        self.patch(Hop, "reply", reply)
+        self.addCleanup(deferLater, REACTOR, 1.0)
+        first, second = await self.send(letter("u@far.test") + letter("v@far.test"))
+        self.assertEqual((DONE, DUE), (first.state, second.state))
+        self.assertIn("we are stopping", second.detail)
+        self.assertTrue(0 < second.next_try < REACTOR.seconds() + 2)
+        self.assertEqual(1, len(server.messages))
 
 
 class PolicyTests(WorldCase):
