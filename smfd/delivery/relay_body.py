@@ -45,13 +45,13 @@ class Pages:
             for at in range(start, end, PIECE)
         ]
         waiting = iter(spans)
-        first = [self.top] if self.top else []
+        first = [self.top]
 
         async def piece() -> bytes:
-            if first:
-                return first.pop()
+            # Together, so that a small message leaves in one go.
+            front = first.pop() if first else b""
             span = next(waiting, None)
-            return b"" if span is None else await self._read(hands, *span)
+            return front if span is None else front + await self._read(hands, *span)
 
         return piece
 

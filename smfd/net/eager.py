@@ -10,10 +10,13 @@ import resource
 import socket
 from typing import Any
 
+from twisted.internet._newtls import startTLS
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionDone
-from twisted.internet.tcp import Port, Server
+from twisted.internet.tcp import Connection, Port, Server
 from twisted.logger import Logger
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from smfd.net.descriptors import PatientSocket
@@ -27,8 +30,61 @@ REST = 1.0
 _DONE = Failure(ConnectionDone())
 
 
-class EagerServer(Server):
-    """A server's connection; what the kernel does not take now, waits."""
+class Eager(Connection):
+    """What the kernel does not take now, waits; with TLS and without."""
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep in order behind what waits already."""
+        if not self.TLS:
+            _send(self, data)
+        elif self.connected:
+            # Its own gathers until the next turn.
+            tls: Any = self.protocol
+            TLSMemoryBIOProtocol.write(tls, data)
+
+    def startTLS(self, ctx: Any, normal: bool = True) -> None:
+        """Begin TLS; it is sent at once, too."""
+        begin: Any = startTLS
+        begin(self, ctx, normal, _Below)
+
+    def loseConnection(self) -> None:
+        """Close when all is sent; if it is, without waiting until we may write."""
+        if not self.TLS and _is_idle(self):
+            self.disconnecting = True
+            self.stopReading()
+            clock: Any = self.reactor
+            clock.callLater(0, self.connectionLost, _DONE)
+        else:
+            super().loseConnection()
+
+
+class _Below(FileDescriptor):
+    """The connection that TLS writes to."""
+
+    def write(self, data: bytes) -> None:
+        """Send, or keep in order behind what waits already."""
+        _send(self, data)
+
+
+def _send(to: Any, data: bytes) -> None:
+    try:
+        sent = to.socket.send(data) if data and _is_idle(to) else 0
+    except OSError:
+        # Full; or lost, which is noticed by the reactor, not here.
+        sent = 0
+    if sent < len(data):
+        FileDescriptor.write(to, data[sent:])
+
+
+def _is_idle(connection: Any) -> bool:
+    """Whether nothing waits to be sent."""
+    return connection.connected and not (
+        connection.disconnecting or connection._tempDataLen or connection.dataBuffer
+    )
+
+
+class EagerServer(Eager, Server):
+    """A server's connection."""
 
     _client: IPv4Address | IPv6Address | None = None
 
@@ -40,31 +96,12 @@ class EagerServer(Server):
         """The client, however he was brought here."""
         return self._client or super().getPeer()
 
-    def write(self, data: bytes) -> None:
-        """Send, or keep in order behind what waits already."""
-        try:
-            sent = self.socket.send(data) if data and self._idle() else 0
-        except OSError:
-            # Full; or lost, which is noticed by the reactor, not here.
-            sent = 0
-        if sent < len(data):
-            super().write(data[sent:])
 
-    def loseConnection(self) -> None:
-        """Close when all is sent; if it is, without waiting until we may write."""
-        if self._idle():
-            self.disconnecting = True
-            self.stopReading()
-            clock: Any = self.reactor
-            clock.callLater(0, self.connectionLost, _DONE)
-        else:
-            super().loseConnection()
+class EagerTLSFactory(TLSMemoryBIOFactory):
+    """TLS from the first octet on, over an eager connection."""
 
-    def _idle(self) -> bool:
-        """Whether nothing waits to be sent, and the connection is in the clear."""
-        return bool(self.connected) and not (
-            self.TLS or self.disconnecting or self._tempDataLen or self.dataBuffer
-        )
+    #: Twisted's other one gathers until the next turn.
+    protocol = TLSMemoryBIOProtocol
 
 
 class EagerPort(Port):

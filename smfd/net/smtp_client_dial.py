@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import Factory, Protocol
 
 from smfd.model.hop import NextHop
+from smfd.net.eager_client import Eagerly
 from smfd.net.smtp_client import Trouble
 
 P = TypeVar("P", bound=Protocol)
@@ -133,7 +134,7 @@ class Dialler:
         source = (hop.origin.address, 0) if hop.origin.address else None
         kind = TCP6ClientEndpoint if ":" in hop.address else TCP4ClientEndpoint
         endpoint: IStreamClientEndpoint = kind(
-            self.reactor, hop.address, hop.port, timeout=seconds, bindAddress=source
+            Eagerly(self.reactor), hop.address, hop.port, seconds, source
         )
         return endpoint
 

@@ -22,6 +22,9 @@ OCTETS = 32_768
 _REPLY = re.compile(rb"([2-5]\d\d)(?:([ -])([^\n]*?))?\r?\n\Z")
 _STATUS = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |\Z)", re.ASCII)
 
+#: What is printable ASCII stays, all else is a question mark.
+_SHOWN = bytes(octet if 32 <= octet < 127 else 63 for octet in range(256))
+
 
 class Garbled(Exception):
     """What came is no reply, or none that was asked for."""
@@ -89,8 +92,7 @@ class AnswerReader:
 
 def shown(octets: bytes) -> str:
     """A line for people: printable ASCII, and not long."""
-    text = octets.decode("ascii", "replace").rstrip("\r\n")
-    return "".join(c if " " <= c <= "~" else "?" for c in text[:480])
+    return octets.rstrip(b"\r\n")[:480].translate(_SHOWN).decode("ascii")
 
 
 def words(answer: Reply) -> str:

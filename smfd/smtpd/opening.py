@@ -9,11 +9,11 @@ from typing import Any
 from attrs import evolve, frozen
 from OpenSSL import SSL
 from twisted.internet.interfaces import IProtocolFactory
-from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from smfd.config.schema import Config
 from smfd.config.value import UNIX
 from smfd.interfaces import IDoor
+from smfd.net.eager import EagerTLSFactory
 from smfd.net.listener import Listener
 from smfd.net.proxied import ProxiedFactory
 from smfd.net.systemd import handed
@@ -80,7 +80,7 @@ class Doors:
 
     def _secure(self, tls: ServerTLS, factory: SMTPFactory) -> IProtocolFactory:
         """Under TLS from the first octet on."""
-        return TLSMemoryBIOFactory(tls, False, factory, self.reactor)
+        return EagerTLSFactory(tls, False, factory, self.reactor)
 
 
 def make_doors(

@@ -107,6 +107,12 @@ class TransactionTests(RelayTestCase):
         said = b"MAIL FROM:<a@b.example> SIZE=" + size + b" BODY=8BITMIME"
         self.assertEqual(said, sender)
 
+    async def test_empty(self) -> None:
+        """Of a message that was nothing our own lines arrive."""
+        entry = make_entry(b"", [far(1)])
+        await self.deliver(self.relay(), entry.consignments())
+        self.assertEqual(MARK + entry.top, self.hop.messages[0][2])
+
     async def test_large(self) -> None:
         """A body on the disk is sent piece by piece, to its last octet."""
         relay = self.relay(EHLO=b"250-hop\r\n250 PIPELINING\r\n")
