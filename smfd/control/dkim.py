@@ -9,6 +9,7 @@ from functools import partial
 
 from twisted.internet.defer import Deferred, gatherResults
 
+from smfd.content.dkim_key import NoKey, read_key
 from smfd.control.house import Actor, Document, House
 from smfd.control.listing import listed
 from smfd.control.rotation import published
@@ -17,6 +18,7 @@ from smfd.delivery.signer import Signer
 from smfd.model.directory import Refused
 from smfd.model.dkim import LINGERS, SPARE, DKIMKey, NewKey
 from smfd.policy.dns_zone import quoted
+from smfd.store import directory_rules
 from smfd.store.directory_rules import domain_name
 
 
@@ -61,6 +63,36 @@ async def rotate(
     made = await _signer(house).make()
     found = await house.dkim.rotate(name, spare, made, actor=actor.name)
     return _document(house, name, found)
+
+
+async def take(
+    house: House,
+    actor: Actor,
+    *,
+    name: str,
+    selector: str,
+    key: str,
+    force: bool = False,
+) -> Document:
+    """
+    Sign with a key from elsewhere, in place of the one of its kind.
+
+    Refused while others would not find it, unless forced.
+
+    @param key: the private one, as L{read_key} reads it; told to nobody again.
+    """
+    await house.dkim.keys(name)
+    label = directory_rules.selector(selector)
+    try:
+        read = await _signer(house).beside(read_key, key)
+    except NoKey as wrong:
+        raise Refused("invalid", str(wrong)) from None
+    if not force:
+        wanted = DKIMKey(domain_name(name), label, read.algorithm, read.record, "", 0.0)
+        await _check_published(house, [wanted], "The record of this key is")
+    found = await house.dkim.take(name, label, read, actor=actor.name)
+    weak = "It has less than 2048 bits; let the spare keys take over soon."
+    return {**_document(house, name, found), "warning": weak if read.is_weak else ""}
 
 
 async def retire(house: House, actor: Actor, *, name: str, selector: str) -> Document:
@@ -115,7 +147,7 @@ def _document(house: House, name: str, keys: Sequence[DKIMKey]) -> Document:
 def _shown(house: House, key: DKIMKey) -> dict[str, object]:
     """A key, without its private half."""
     gone, turn = key.retired, house.rotation
-    due = key.due(house.facts.keys.age)
+    due = key.due(turn.terms.age) if turn else None
     return {
         "domain": key.domain,
         "selector": key.selector,

@@ -1,13 +1,18 @@
 """C{smfdctl dkim}: the keys that mail of a domain is signed with."""
 
+import os
+import stat
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from smfd.ctl.client import asking, segment
 from smfd.ctl.face import Face, verb
 from smfd.ctl.noun import Noun
+
+#: Octets of a file that are read: no key has more.
+_LONGEST = 16_384
 
 
 @click.group()
@@ -79,6 +84,30 @@ def dkim_rotate(face: Face, domain: str, force: bool) -> None:
     face.show(found, _records(found))
 
 
+@dkim.command("import")
+@click.argument("domain")
+@click.argument("selector")
+@click.argument("file", type=click.File("rb"))
+@click.option("--force", is_flag=True, help="Even if others do not find its record.")
+@verb
+def dkim_import(
+    face: Face, domain: str, selector: str, file: BinaryIO, force: bool
+) -> None:
+    """
+    Sign for DOMAIN with the private key in FILE from now on.
+
+    It is what SELECTOR._domainkey.DOMAIN has the public half of: a key of
+    OpenDKIM, rspamd or another server, RSA or Ed25519, in PEM. It takes the
+    place of the key of its kind; the spare ones stay.
+    """
+    key = file.read(_LONGEST).decode("ascii", "replace")
+    body = {"selector": selector, "key": key, "force": force}
+    with asking(face) as client:
+        found = client.post(f"{_path(domain)}/import", body)
+    weak = [f"WARNING: {found['warning']}"] if found["warning"] else []
+    face.show(found, [*weak, *_left_over(file), *_records(found)])
+
+
 @dkim.command("retire")
 @click.argument("domain")
 @click.argument("selector")
@@ -92,6 +121,19 @@ def dkim_retire(face: Face, domain: str, selector: str) -> None:
         f"If others have it, take {gone['name']} out of the DNS now.",
     ]
     face.show(gone, lines)
+
+
+def _left_over(file: BinaryIO) -> Iterator[str]:
+    """What is to be said of the file that a key came from; nothing of a pipe."""
+    mode = os.fstat(file.fileno()).st_mode
+    if not stat.S_ISREG(mode):
+        return
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        yield (
+            f"WARNING: Others on this machine may read {file.name}. If one of them"
+            " did, let the spare keys take over soon."
+        )
+    yield f"directory.db has the key now; delete {file.name}."
 
 
 def _path(domain: str) -> str:

@@ -24,11 +24,13 @@ class NewKey:
     @ivar algorithm: one of L{ALGORITHMS}.
     @ivar private: PKCS #8 in PEM.
     @ivar record: what its TXT record says.
+    @ivar is_weak: others believe it, and not all of them for long.
     """
 
     algorithm: str
     private: str = field(repr=False)
     record: str
+    is_weak: bool = False
 
 
 @frozen

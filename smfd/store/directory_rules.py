@@ -23,6 +23,8 @@ POSTMASTER = "postmaster"
 _MARKS = frozenset("._-=~'&")
 #: RFC 5321 §4.1.2, of addresses of others.
 _DOT_STRING = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.A)
+#: RFC 6376 §3.1, and underscores, which many have.
+_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9_.-]{0,98}[a-z0-9])?", re.A)
 _LONGEST_NOTE = 1000
 _TLS = "opportunistic"
 
@@ -33,6 +35,18 @@ def domain_name(text: str) -> str:
         return parse_domain(text)
     except ValueError as wrong:
         raise Refused("invalid", str(wrong), "Write it like example.org.") from None
+
+
+def selector(text: str) -> str:
+    """The name of a key as it is stored."""
+    name = text.strip().lower()
+    if not _SELECTOR.fullmatch(name) or ".." in name:
+        raise Refused(
+            "invalid",
+            f"{text[:80]!r} is no selector.",
+            "It is what stands before ._domainkey in the name of the record.",
+        )
+    return name
 
 
 def address(text: str) -> tuple[str, str]:

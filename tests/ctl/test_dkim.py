@@ -1,16 +1,23 @@
 """Tests for L{smfd.ctl.dkim}: the keys of a domain from the command line."""
 
-from typing import Any
+import subprocess
+from typing import Any, cast
 
 from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
+from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
 from smfd.console.api import API
+from smfd.content.dkim_key import make_key
+from smfd.content.signatures import verify
+from smfd.control.rotation import Terms
 from smfd.control.status import status
 from smfd.delivery.signer import Signer
 from smfd.net.dns import Answer, DNSTrouble
 from tests.control.building import OPERATOR, reactor
 from tests.ctl.asking import CtlTestCase
+from tests.delivery.test_signer import entry
+from tests.store.test_directory_dkim import private
 
 HOME = "home.example"
 
@@ -117,6 +124,136 @@ class DKIMTests(CtlTestCase):
         said = await self.run_ctl("dkim", "retire", HOME, name)
         self.assertIn(f"{name}._domainkey.{HOME} out of the DNS now", said.out)
         self.assertEqual(1, (await self.run_ctl("dkim", "retire", HOME, "x")).code)
+
+    def write(self, text: str, mode: int = 0o600) -> str:
+        """A file with a key."""
+        path = self.home / "mail.private"
+        path.write_text(text)
+        path.chmod(mode)
+        return str(path)
+
+    async def test_import(self) -> None:
+        """Who moves here signs with the key that the world knows, from then on."""
+        await self.open()
+        found = await self.done("dkim", "add", HOME)
+        key = make_key("rsa")
+        self.zone.records = {f"mail._domainkey.{HOME}": key.record.encode()}
+        said = await self.run_ctl(
+            "dkim", "import", HOME, "Mail", self.write(key.private)
+        )
+        self.assertEqual((0, ""), (said.code, said.err))
+        self.assertIn(f"delete {self.home}/mail.private.", said.out)
+        self.assertNotIn("WARNING", said.out)
+        first, second = await self.house.dkim.signing(HOME)
+        self.assertEqual(("mail", "ed25519"), (first.selector, second.algorithm))
+        data = b"From: <ann@home.example>\r\n\r\nHi.\r\n"
+        assert self.house.signer is not None
+        made = await self.house.signer.signed(entry(data))
+        (result, _) = verify(
+            made.top + data,
+            {
+                "keys": {
+                    f"mail._domainkey.{HOME}": key.record,
+                    second.selector: "",
+                }
+            },
+        )
+        self.assertEqual(("pass", "mail"), (result["result"], result["selector"]))
+        after = await self.done("dkim", "show", HOME)
+        old = {k["selector"]: k["state"] for k in found["keys"]}
+        states = {k["selector"]: k["state"] for k in after["keys"]}
+        spare = {name for name, state in old.items() if state == "spare"}
+        self.assertEqual({"spare"}, {states[name] for name in spare})
+        act = (await self.house.directory.acts(HOME)).items[0]
+        self.assertEqual(("dkim import", "mail"), (act.act, act.detail))
+
+    async def test_import_refused(self) -> None:
+        """What others would not find, or is no key, signs nothing unless forced."""
+        await self.open()
+        await self.done("dkim", "add", HOME)
+        before = await self.done("dkim", "list")
+        key = make_key("ed25519")
+        path = self.write(key.private, 0o644)
+        for selector, said in (
+            ("mail", f'mail._domainkey.{HOME}. TXT "{key.record}"'),
+            ("not a name", "is no selector"),
+            ("a..b", "is no selector"),
+        ):
+            refused = await self.run_ctl("dkim", "import", HOME, selector, path)
+            self.assertEqual((1, True), (refused.code, said in refused.err), refused)
+        refused = await self.run_ctl("dkim", "import", "far.example", "mail", path)
+        self.assertIn("is not hosted here", refused.err)
+        self.assertEqual(before, await self.done("dkim", "list"))
+        said_ = await self.run_ctl("dkim", "import", HOME, "mail", path, "--force")
+        self.assertEqual(0, said_.code, said_)
+        self.assertIn("WARNING: Others on this machine may read", said_.out)
+        again = await self.run_ctl("dkim", "import", HOME, "mail", path, "--force")
+        self.assertIn("has, or had, a key 'mail'", again.err)
+        wrong = self.write("-----BEGIN PUBLIC KEY-----\n")
+        refused = await self.run_ctl("dkim", "import", HOME, "other", wrong)
+        self.assertIn("public half", refused.err)
+
+    async def test_import_piped(self) -> None:
+        """A short key comes from a pipe, and is taken with a warning."""
+        await self.open()
+        command = ["openssl", "genrsa", "-traditional", "1024"]
+        short = subprocess.run(command, check=True, capture_output=True, text=True)
+        arguments = ("dkim", "import", HOME, "mail", "-", "--force")
+        said = await self.run_ctl(*arguments, piped=short.stdout)
+        self.assertEqual(0, said.code, said)
+        self.assertIn("WARNING: It has less than 2048 bits", said.out)
+        self.assertNotIn("delete", said.out)
+
+    async def test_told_nobody(self) -> None:
+        """No answer, no log and no act ever has a line of a private key."""
+        await self.open()
+        log: list[LogEvent] = []
+        observer = cast(ILogObserver, log.append)
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        key = make_key("rsa")
+        path = self.write(key.private)
+        heard = []
+        for words in (
+            ("dkim", "import", HOME, "mail", path),
+            ("dkim", "import", HOME, "no name", path),
+            ("dkim", "import", HOME, "mail", path, "--force"),
+            ("dkim", "import", HOME, "mail", path, "--force"),
+            ("dkim", "add", HOME),
+            ("dkim", "show", HOME),
+            ("dkim", "list"),
+            ("dns", HOME),
+            ("dns", HOME, "--check"),
+            ("domain", "show", HOME),
+            ("audit",),
+            ("status",),
+            ("dkim", "rotate", HOME, "--force"),
+            ("dkim", "retire", HOME, "mail"),
+        ):
+            heard += [await self.run_ctl(*words), await self.run_ctl(*words, "--json")]
+        text = "\n".join([*map(str, heard), *map(formatEvent, log), repr(log)])
+        stored = [one for _, one in await self.house.directory.ask(private) if one]
+        self.assertEqual(4, len(stored))
+        for kept in (key.private, *stored):
+            for line in kept.splitlines()[1:-1]:
+                self.assertNotIn(line, text)
+        self.assertNotIn("PRIVATE KEY", text)
+
+    async def test_looked(self) -> None:
+        """What the DNS does not have, and what is old, is marked as that."""
+        await self.open()
+        await self.done("dkim", "add", HOME)
+        turn = self.house.rotation
+        assert turn is not None
+        await turn.look()
+        said = await self.run_ctl("dkim", "show", HOME)
+        self.assertEqual(4, said.out.count("^ NOT FOUND in the DNS"))
+        self.assertNotIn("LATE", said.out)
+        turn.terms = Terms(age=1e-3)
+        said = await self.run_ctl("dkim", "show", HOME)
+        self.assertEqual(2, said.out.count("^ LATE: it signs since 20"))
+        said = await self.run_ctl("dkim", "list")
+        self.assertEqual(2, said.out.count(", LATE\n"))
 
     async def test_no_domain(self) -> None:
         """What is not hosted has no keys."""

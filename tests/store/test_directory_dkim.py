@@ -65,7 +65,7 @@ class KeysTests(DirectoryTestCase):
             self.assertTrue(key.is_wanted(key.retired + LINGERS - 1))
             self.assertFalse(key.is_wanted(key.retired + LINGERS))
         self.assertEqual(2, len([key for key in found if key.state == SPARE]))
-        stored = await self.directory.ask(_private)
+        stored = await self.directory.ask(private)
         self.assertEqual(old, {selector for selector, text in stored if not text})
         acts = (await self.directory.acts(HOME)).items
         self.assertEqual("dkim rotate", acts[0].act)
@@ -138,7 +138,7 @@ class KeysTests(DirectoryTestCase):
         keys = await self.start()
         await keys.add(HOME, PAIRS[:2], **BY)
         await self.directory.remove_domain(HOME, True, **BY)
-        self.assertEqual([], await self.directory.ask(_private))
+        self.assertEqual([], await self.directory.ask(private))
         self.assertEqual((), await keys.signing(HOME))
 
     async def test_never_shown(self) -> None:
@@ -151,5 +151,6 @@ class KeysTests(DirectoryTestCase):
             self.assertNotIn("PRIVATE", text)
 
 
-def _private(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+def private(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """The selectors, and what is kept of the private halves."""
     return connection.execute("SELECT selector, private FROM dkim_keys").fetchall()
