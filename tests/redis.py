@@ -26,11 +26,6 @@ class RedisServer:
         self._process: subprocess.Popen[bytes] | None = None
         self.place = f"unix:{self._folder}/s"
 
-    @staticmethod
-    def installed() -> bool:
-        """Whether there is one to run."""
-        return shutil.which(_PROGRAM) is not None
-
     def start(self) -> None:
         """Start it, and wait until it listens."""
         socket = Path(self.place.removeprefix("unix:"))

@@ -79,8 +79,6 @@ class QuotaTests(SynchronousTestCase):
 
     def test_shared(self) -> None:
         """Two servers and one Redis: together what one may send, and no more."""
-        if not RedisServer.installed():
-            self.skipTest("redis-server is not installed")
         with RedisServer() as redis:
             homes = [Path(self.mktemp()) for _ in range(2)]
             both = [begin(home, 300, 10, redis.place) for home in homes]
@@ -141,8 +139,6 @@ class ServerTests(SynchronousTestCase):
 
     def test_shared(self) -> None:
         """Two servers with one Redis: together sixty."""
-        if not RedisServer.installed():
-            self.skipTest("redis-server is not installed")
         with RedisServer() as redis:
             settings = f'[quota.redis]\nserver = "{redis.place}"\ntimeout = 5.0\n'
             both = [self.house(settings), self.house(settings)]
