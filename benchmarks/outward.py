@@ -11,24 +11,21 @@ rounds in turn, for the machine's speed varies.
 import json
 import os
 import re
-import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from base64 import b64encode
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
-from smtplib import SMTP_SSL
 from typing import Protocol
 
 from benchmarks import processes
 from benchmarks.load import stuffed
 from benchmarks.outward_peers import Haraka, PostfixOut
-from benchmarks.submission import AT_ONCE, Ours, Work
+from benchmarks.submission import Ours, Server, Work, hand_in
+from tests.system.house import UNLIMITED
 from tests.system.peers import free_port
 
 ROUNDS = 3
@@ -43,31 +40,14 @@ _LIMIT = 120.0
 
 _SETTINGS = """[scan]
 stages = ["lists"]
-[quota]
-connections = 0
-rate = 0
-messages = 0
-recipients = 0
-new_recipients = 0
-hold_identical = 0
-hold_networks = 0
-hold_new_recipients = 0
 [[relay.route]]
 domain = "*"
 to = "smtp://127.0.0.1:{sink}"
 """
 
 
-class Server(Protocol):
+class Sender(Server, Protocol):
     """One of those that are compared."""
-
-    name: str
-    port: int
-    user: str
-    password: str
-
-    def roots(self) -> Iterator[int]:
-        """The processes all others come from."""
 
     def start(self) -> None:
         """Start it."""
@@ -107,27 +87,7 @@ class Sink:
             self._process.wait()
 
 
-def _send(server: Server, work: Work, letter: bytes, numbers: Iterator[int]) -> None:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    token = b64encode(f"\0{server.user}\0{server.password}".encode()).decode()
-    while left := work.take(_SESSION):
-        with SMTP_SSL("127.0.0.1", server.port, context=context, timeout=60) as client:
-            client.ehlo("client.test")
-            client.docmd("AUTH", f"PLAIN {token}")
-            for _ in range(left):
-                number = next(numbers)
-                to = f"x{number}@d{number % _DOMAINS}.sink.test"
-                client.docmd(f"MAIL FROM:<{server.user}>")
-                client.docmd(f"RCPT TO:<{to}>")
-                client.docmd("DATA")
-                client.send(letter)
-                code, said = client.getreply()
-                if code != 250:
-                    work.refused.append(f"{code} {said!r}")
-
-
-def measure(server: Server, sink: Sink, numbers: Iterator[int]) -> dict[str, float]:
+def measure(server: Sender, sink: Sink, numbers: Iterator[int]) -> dict[str, float]:
     """Messages a second until the sink has the last, and CPU s per 1000."""
     text = (
         f"From: <{server.user}>\r\nTo: <x@sink.test>\r\nSubject: a\r\n"
@@ -137,14 +97,12 @@ def measure(server: Server, sink: Sink, numbers: Iterator[int]) -> dict[str, flo
     work, before = Work(MESSAGES), sink.taken()
     used = sum(map(processes.cpu, server.roots()))
     begun = time.monotonic()
-    threads = [
-        threading.Thread(target=_send, args=(server, work, letter, numbers))
-        for _ in range(AT_ONCE)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+
+    def to() -> str:
+        number = next(numbers)
+        return f"x{number}@d{number % _DOMAINS}.sink.test"
+
+    hand_in(server, work, _SESSION, letter, to)
     handed = time.monotonic() - begun
     while sink.taken() - before < MESSAGES and time.monotonic() - begun < _LIMIT:
         time.sleep(0.02)
@@ -160,8 +118,8 @@ def measure(server: Server, sink: Sink, numbers: Iterator[int]) -> dict[str, flo
     }
 
 
-def _servers(sink: Sink, haraka: str) -> Iterator[Server]:
-    ours = Ours(_SETTINGS.format(sink=sink.port))
+def _servers(sink: Sink, haraka: str) -> Iterator[Sender]:
+    ours = Ours(UNLIMITED + _SETTINGS.format(sink=sink.port))
     yield ours
     tls = ours.house.home / "tls"
     pair = tls / "cert.pem", tls / "key.pem"
@@ -172,7 +130,7 @@ def _servers(sink: Sink, haraka: str) -> Iterator[Server]:
 
 def _all(haraka: str) -> dict[str, dict[str, float]]:
     sink, numbers = Sink(), count()
-    servers: list[Server] = []
+    servers: list[Sender] = []
     rows: dict[str, list[dict[str, float]]] = {}
     try:
         sink.start()

@@ -10,13 +10,11 @@ that user's mail takes to be there, and how fast the queue shrinks.
 import asyncio
 import contextlib
 import json
-import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from smtplib import SMTP_SSL
 from zlib import crc32
 
 from attrs import define
@@ -24,7 +22,7 @@ from attrs import define
 from benchmarks import processes
 from smfd.store.ids import new_id
 from smfd.store.ledger_schema import open_writer
-from tests.system.house import House
+from tests.system.house import UNLIMITED, House
 from tests.system.peers import free_port
 
 RECIPIENTS, SITES, SECONDS = 100_000, 10_000, 60
@@ -46,15 +44,6 @@ _REPLIES = {
 
 _SETTINGS = """[scan]
 stages = ["lists"]
-[quota]
-connections = 0
-rate = 0
-messages = 0
-recipients = 0
-new_recipients = 0
-hold_identical = 0
-hold_networks = 0
-hold_new_recipients = 0
 [relay]
 connections = 200
 networks_allowed = ["127.0.0.0/8"]
@@ -146,10 +135,7 @@ class Sink:
 
 def _probe(house: House, sites: int, seconds: float) -> tuple[dict[int, float], float]:
     """Write on; when each was accepted, and the most memory meanwhile."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    client = SMTP_SSL("127.0.0.1", house.base + 465, context=context)
-    client.login(_USER, house.made["users"][_USER])
+    client = house.login(_USER)
     sent: dict[int, float] = {}
     most, end = 0.0, time.time() + seconds
     while time.time() < end:
@@ -211,7 +197,7 @@ def main() -> None:
         :3
     ]
     live, dead = free_port(), free_port()
-    house = House((_USER,), _SETTINGS.format(live=live, dead=dead))
+    house = House((_USER,), UNLIMITED + _SETTINGS.format(live=live, dead=dead))
     log = house.folder / "sink.log"
     with log.open("a") as out:
         command = [sys.executable, "-m", "benchmarks.queued", "--sink", str(live)]

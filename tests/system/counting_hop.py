@@ -1,6 +1,6 @@
 """A next hop that takes all it is given, in threads of its own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from threading import Thread
@@ -50,14 +50,15 @@ class _Visit(StreamRequestHandler):
                     return
                 if verb == b"DATA":
                     self.wfile.write(b"354 go\r\n")
-                    self.server.taken(self._message())
+                    self.server.taken(message(self.rfile))
                 self.wfile.write(_EHLO if verb == b"EHLO" else b"250 2.0.0 fine\r\n")
 
-    def _message(self) -> bytes:
-        """Unstuffed; a half is none."""
-        lines: list[bytes] = []
-        while line := self.rfile.readline():
-            if line == b".\r\n":
-                return b"".join(lines)
-            lines.append(line.removeprefix(b"."))
-        raise ConnectionResetError
+
+def message(lines: Iterable[bytes]) -> bytes:
+    """What comes after 354, unstuffed; a half is none."""
+    found: list[bytes] = []
+    for line in lines:
+        if line == b".\r\n":
+            return b"".join(found)
+        found.append(line.removeprefix(b"."))
+    raise ConnectionResetError

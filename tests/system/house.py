@@ -6,13 +6,14 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from smtplib import SMTP, SMTPDataError
+from smtplib import SMTP, SMTP_SSL, SMTPDataError
 from typing import Any
 
 import smfd
@@ -22,6 +23,33 @@ BIN = Path(sys.executable).parent
 
 #: Seconds a start, a stop or a wish may take before the test gives up.
 PATIENCE = 30.0
+
+#: All mail for the world goes to a server of this machine.
+ONWARD = """
+[virus]
+engine = "builtin"
+[dns]
+offline = true
+[[relay.route]]
+domain = "*"
+to = "smtp://127.0.0.1:{port}"
+"""
+
+#: Nothing that users send is too much.
+UNLIMITED = """
+[quota]
+connections = 0
+rate = 0
+messages = 0
+recipients = 0
+message_recipients = 0
+new_recipients = 0
+hold_breaches = 0
+hold_new_recipients = 0
+hold_identical = 0
+hold_networks = 0
+hold_unknown = 0
+"""
 
 
 def free_base() -> int:
@@ -44,6 +72,14 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def believing() -> ssl.SSLContext:
+    """A client that believes every certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class House:
@@ -182,6 +218,27 @@ class House:
             except SMTPDataError as refused:  # DATA itself was refused
                 code, text = refused.smtp_code, _bytes(refused.smtp_error)
             return code, text.decode()
+
+    def login(self, user: str) -> SMTP_SSL:
+        """A user's connection, for C{with}."""
+        client = SMTP_SSL(
+            "127.0.0.1",
+            self.base + 465,
+            "there.test",
+            timeout=PATIENCE,
+            context=believing(),
+        )
+        client.login(user, self.made["users"][user])
+        return client
+
+    def submit(self, user: str, recipients: Sequence[str], message: bytes) -> str:
+        """A user sends a message, which is taken for all; the id of its record."""
+        with self.login(user) as client:
+            client.mail(user)
+            codes = [client.rcpt(recipient)[0] for recipient in recipients]
+            code, text = client.data(message)
+        assert {code, *codes} == {250}, f"{codes} {code} {text!r}"
+        return id_of(text.decode())
 
     def mailbox(self, user: str = "user@example.test") -> list[bytes]:
         """The messages in somebody's mailbox."""

@@ -15,7 +15,7 @@ from threading import Event, Thread
 
 from attrs import define, field
 
-from tests.system.outward import Letter, Outward, addresses
+from tests.system.outward import ANN, Letter, Outward, addresses
 
 #: Octets of letters: most are small.
 _SIZES = (0, 2_000, 2_000, 2_000, 20_000, 300_000)
@@ -79,7 +79,10 @@ class Loop:
         """Sends, one session after the other."""
         dice = Random(f"{self.seed} {number}")
         while not self._end.is_set():
-            with suppress(SMTPException, OSError), self.outward.session() as client:
+            with (
+                suppress(SMTPException, OSError),
+                self.outward.house.login(ANN) as client,
+            ):
                 self._letters(client, dice)
             self._end.wait(0.1)
 

@@ -13,7 +13,7 @@ from attrs import define, evolve, field, frozen
 from smfd.store.ledger import FILE
 from tests.system.house import PATIENCE
 from tests.system.kill_points import CALLS, MOST, attach
-from tests.system.outward import Letter, Outward, addresses
+from tests.system.outward import ANN, Letter, Outward, addresses
 
 
 @frozen
@@ -107,7 +107,7 @@ class Trial:
         letter = Letter(word, shape.octets, people)
         victim = house.annex() if point.annex else house.pid
         path = outward.ledger.with_name(f"{FILE}-wal") if point.ledger else None
-        with outward.session() as client:
+        with outward.house.login(ANN) as client:
             outward.envelope(client, letter)
             fault = f"signal=KILL:when={point.number}"
             tracer = attach(victim, point.call, fault, path)

@@ -10,7 +10,6 @@ after each kill and before the next start.
 import re
 import shutil
 import sqlite3
-import ssl
 import tempfile
 import time
 from collections import Counter
@@ -26,12 +25,12 @@ from attrs import define, field, frozen
 
 from smfd.store.ledger import FILE
 from tests.signed_zones import Unbound, Zone
-from tests.system.house import PATIENCE, House
+from tests.system.house import PATIENCE, UNLIMITED, House
 from tests.system.strangers import ZONE, Manners, Strangers
 
 ANN = "ann@example.test"
 
-#: Nothing is too much; what is not taken is tried again after a second.
+#: What is not taken is tried again after a second.
 SETTINGS = """
 [virus]
 engine = "builtin"
@@ -50,17 +49,6 @@ gather = 0.2
 per_hour = 10000
 [reputation]
 slow_down = false
-[quota]
-connections = 0
-rate = 0
-messages = 0
-recipients = 0
-new_recipients = 0
-hold_breaches = 0
-hold_new_recipients = 0
-hold_identical = 0
-hold_networks = 0
-hold_unknown = 0
 """
 
 _FAILED = re.compile(rb"(?im)^Final-Recipient: rfc822; (\S+)\r\nAction: failed\r$")
@@ -152,7 +140,7 @@ class Outward:
         resolver = Unbound(folder / "unbound", {"test.": zone})
         resolver.start()
         strangers = Strangers(manners)
-        filled = SETTINGS.format(dns=resolver.port, port=strangers.port)
+        filled = SETTINGS.format(dns=resolver.port, port=strangers.port) + UNLIMITED
         house = House((ANN,), filled + settings)
         return cls(house, strangers, resolver, folder)
 
@@ -186,17 +174,6 @@ class Outward:
         wanted = "SELECT address FROM recipients WHERE state = 'due' AND site <> ''"
         with _open(self._folder / "ledger") as ledger:
             return [address for (address,) in ledger.execute(wanted)]
-
-    @contextmanager
-    def session(self) -> Iterator[SMTP_SSL]:
-        """Ann is logged in."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        port = self.house.base + 465
-        with SMTP_SSL("127.0.0.1", port, context=context, timeout=20) as client:
-            client.ehlo("there.test")
-            client.login(ANN, self.house.made["users"][ANN])
-            yield client
 
     def envelope(self, client: SMTP_SSL, letter: Letter) -> None:
         """Sender and recipients, all of whom are taken."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from attrs import define, field
 
+from tests.system.counting_hop import message
 from tests.system.house import PATIENCE
 
 #: Where the servers are, which all have one port; nobody is at the dead one.
@@ -212,24 +213,15 @@ class _Visit(StreamRequestHandler):
     def _data(self, known: Sequence[str]) -> bool:
         """A message; whether the conversation goes on."""
         self.wfile.write(b"354 go\r\n")
-        message = self._message()
+        octets = message(self.rfile)
         said = self.server.manners.message(known)
         if said == _LATER:
             self.wfile.write(said)
             return True
-        self.server.take(known, message)
+        self.server.take(known, octets)
         if not said:
             return False
         # Before it is heard: who hears it and is killed was in the window.
         self.server.promise(known)
         self.wfile.write(said)
         return True
-
-    def _message(self) -> bytes:
-        """Unstuffed; a half is none."""
-        lines: list[bytes] = []
-        while line := self.rfile.readline():
-            if line == b".\r\n":
-                return b"".join(lines)
-            lines.append(line.removeprefix(b"."))
-        raise ConnectionResetError

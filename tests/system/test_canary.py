@@ -13,9 +13,9 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.system.house import BIN, House
+from tests.system.house import BIN, House, believing
 from tests.system.talk import Talk
-from tests.system.test_submission import ANN, BOB, LETTER, believing
+from tests.system.test_submission import ANN, BOB, LETTER
 
 #: Every Deferred remembers where it was made, and failures the values of names.
 _DEBUGGED = """

@@ -1,6 +1,5 @@
 """Who may write to whom, in the whole server: the seed's case, and approval."""
 
-import smtplib
 from email.message import EmailMessage
 from email.policy import SMTP
 from typing import Any
@@ -9,7 +8,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.content.test_inside import archive
 from tests.system.house import House
-from tests.system.test_submission import believing
 
 BOSS, DESK, EVE = (f"{name}@example.test" for name in ("boss", "desk", "eve"))
 BOARD, HELP = "management@example.test", "assistants@example.test"
@@ -33,10 +31,7 @@ class PolicyTests(SynchronousTestCase):
         made.set_content("Please read.\n")
         if files:
             made.add_attachment(files, "application", "zip", filename="all.zip")
-        port = self.house.base + 587
-        with smtplib.SMTP("127.0.0.1", port, "client.test", 20) as client:
-            client.starttls(context=believing())
-            client.login(sender, self.house.made["users"][sender])
+        with self.house.login(sender) as client:
             client.mail(sender)
             client.rcpt(to)
             code, text = client.data(made.as_bytes(policy=SMTP))

@@ -1,33 +1,12 @@
 """An operator's hand on mail that waits, in a whole server, restarts included."""
 
-import socket
-from smtplib import SMTP_SSL
-
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.system.counting_hop import CountingHop
-from tests.system.house import House, id_of
-from tests.system.test_submission import believing
+from tests.system.house import ONWARD, House
+from tests.system.peers import free_port
 
 ANN = "ann@example.test"
-
-#: All mail for the world goes where nobody is.
-SETTINGS = """
-[virus]
-engine = "builtin"
-[dns]
-offline = true
-[[relay.route]]
-domain = "*"
-to = "smtp://127.0.0.1:{port}"
-"""
-
-
-def nobody() -> int:
-    """A port that nobody listens at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class QueueTests(SynchronousTestCase):
@@ -37,23 +16,14 @@ class QueueTests(SynchronousTestCase):
         self.taken: list[bytes] = []
         self.hop = CountingHop(self.taken.append)
         self.addCleanup(self.hop.close)
-        self.house = House((ANN,), SETTINGS.format(port=nobody()))
+        self.house = House((ANN,), ONWARD.format(port=free_port()))
         self.addCleanup(self.house.remove)
         self.house.start()
 
     def send(self, *recipients: str) -> str:
         """Ann writes; the id of her message."""
         letter = f"From: {ANN}\r\nSubject: Hello\r\n\r\nTo {recipients[0]}.\r\n"
-        port = self.house.base + 465
-        with SMTP_SSL("127.0.0.1", port, context=believing()) as client:
-            client.ehlo("there.test")
-            client.login(ANN, self.house.made["users"][ANN])
-            client.mail(ANN)
-            for recipient in recipients:
-                client.rcpt(recipient)
-            code, text = client.data(letter.encode())
-        self.assertEqual(250, code, text)
-        return id_of(text.decode())
+        return self.house.submit(ANN, recipients, letter.encode())
 
     def state(self, entry: str) -> list[str]:
         """Where its recipients stand."""

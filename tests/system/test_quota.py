@@ -12,8 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import tests.system.spending
 from tests.redis import RedisServer
-from tests.system.house import House
-from tests.system.test_submission import believing
+from tests.system.house import House, believing
 
 _PROGRAM = tests.system.spending.__name__
 ANN, BOB = "ann@example.test", "bob@example.test"

@@ -14,7 +14,7 @@ from functools import cache
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.system.house import House
+from tests.system.house import House, believing
 from tests.system.talk import Talk
 
 ANN, BOB = "ann@example.test", "bob@example.test"
@@ -31,14 +31,6 @@ def running() -> House:
     atexit.register(house.remove)
     house.start()
     return house
-
-
-def believing() -> ssl.SSLContext:
-    """A client that believes every certificate."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def abuses(word: str) -> Iterator[tuple[bytes, ...]]:

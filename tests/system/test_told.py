@@ -2,26 +2,18 @@
 
 import gzip
 import time
-from smtplib import SMTP_SSL
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.content.test_reports import mail
 from tests.format.test_dmarc_report import report
 from tests.system.counting_hop import CountingHop
-from tests.system.house import House
-from tests.system.test_submission import believing
+from tests.system.house import ONWARD, House
 
 ANN, FBL, DMARC = (f"{name}@example.test" for name in ("ann", "fbl", "dmarc"))
 
-SETTINGS = """
-[virus]
-engine = "builtin"
-[dns]
-offline = true
-[[relay.route]]
-domain = "*"
-to = "smtp://127.0.0.1:{port}"
+SETTINGS = f"""
+{ONWARD}
 [quota]
 hold_complaints = 1
 [reputation]
@@ -62,10 +54,8 @@ class ToldTests(SynchronousTestCase):
 
     def test_told(self) -> None:
         """Who sent what others call spam is held; who sends in our name is known."""
-        with SMTP_SSL("127.0.0.1", self.house.base + 465, context=believing()) as ann:
-            ann.login(ANN, self.house.made["users"][ANN])
-            letter = f"From: {ANN}\r\nSubject: Buy\r\n\r\nBuy.\r\n"
-            ann.sendmail(ANN, ["u@far.test"], letter)
+        letter = f"From: {ANN}\r\nSubject: Buy\r\n\r\nBuy.\r\n"
+        self.house.submit(ANN, ["u@far.test"], letter.encode())
         self.house.until(lambda: self.taken)
         self.assertEqual(250, self.house.send(COMPLAINT % self.taken[0], (FBL,))[0])
         now = str(int(time.time())).encode()

@@ -1,19 +1,16 @@
 """What users send arrives in the world: by the DNS, at a real Postfix."""
 
-import os
 import subprocess
 import tempfile
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
-from smtplib import SMTP_SSL
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from tests.signed_zones import Unbound, Zone
-from tests.system.house import BIN, House, id_of
+from tests.system.house import BIN, House
 from tests.system.peers import Postfix
-from tests.system.test_submission import believing
 
 ANN, USER = "ann@example.test", "user@far.test"
 
@@ -52,16 +49,7 @@ class Sending(SynchronousTestCase):
         letter = EmailMessage()
         letter["From"], letter["To"], letter["Subject"] = ANN, "you: ;", "Hello"
         letter.set_content(words)
-        port = self.house.base + 465
-        with SMTP_SSL("127.0.0.1", port, context=believing()) as client:
-            client.ehlo("there.test")
-            client.login(ANN, self.house.made["users"][ANN])
-            client.mail(ANN)
-            for recipient in recipients:
-                self.assertEqual(250, client.rcpt(recipient)[0])
-            code, text = client.data(letter.as_bytes(policy=SMTP))
-        self.assertEqual(250, code, text)
-        return id_of(text.decode())
+        return self.house.submit(ANN, recipients, letter.as_bytes(policy=SMTP))
 
     def fates(self, entry: str) -> dict[str, tuple[str, str]]:
         """What became of each recipient, and the last word."""
@@ -83,8 +71,6 @@ class WorldTests(Sending):
     """From the login to the mailbox of somebody elsewhere."""
 
     def setUp(self) -> None:
-        if os.geteuid():
-            raise SkipTest("Postfix starts as root only")
         zones = {"far.test.": Zone(FAR), "none.test.": Zone(OTHERS, signed=False)}
         self.resolver = Unbound(Path(tempfile.mkdtemp()) / "unbound", zones)
         self.resolver.start()
@@ -152,9 +138,7 @@ class WorldTests(Sending):
         self.assertEqual(nobody, known["recipient"])
         self.house.kill()
         self.house.start()
-        with SMTP_SSL("127.0.0.1", self.house.base + 465, context=believing()) as ann:
-            ann.ehlo("there.test")
-            ann.login(ANN, self.house.made["users"][ANN])
+        with self.house.login(ANN) as ann:
             ann.mail(ANN)
             self.assertEqual(250, ann.rcpt(USER)[0])
             code, text = ann.rcpt(nobody)
