@@ -5,11 +5,10 @@ from attrs import asdict
 from smfd.control import hashes
 from smfd.control.house import Actor, Document, House
 from smfd.control.limits import quota_of, standing
-from smfd.control.listing import of_domains
+from smfd.control.listing import OfDomains
 from smfd.control.passwords import acceptable, generated
 from smfd.control.times import utc
 from smfd.model.directory import Account, Refused
-from smfd.store.directory import Directory
 from smfd.store.directory_portrait import portrait
 from smfd.store.directory_rules import address as checked
 
@@ -126,4 +125,4 @@ def _shown(account: Account) -> dict[str, object]:
 
 
 #: Some of the mailboxes.
-page = of_domains(Directory.accounts, _shown)
+page = OfDomains(lambda house, *page: house.directory.accounts(*page), _shown)

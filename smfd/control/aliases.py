@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from smfd.control.house import Actor, Document, House
-from smfd.control.listing import of_domains
+from smfd.control.listing import OfDomains
 from smfd.control.times import utc
 from smfd.model.directory import Alias
 
@@ -31,4 +31,4 @@ def shown(alias: Alias) -> dict[str, object]:
 
 
 #: Some of the aliases.
-page = of_domains(lambda d, *page: d.aliases(False, *page), shown)
+page = OfDomains(lambda house, *page: house.directory.aliases(False, *page), shown)

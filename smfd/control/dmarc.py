@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from smfd.control.house import Document
-from smfd.control.reports import of_reports
+from smfd.control.reports import OfReports
 from smfd.control.reputation_settings import Reputation
 from smfd.control.times import utc
 from smfd.policy.dmarc_answer import Seen, dmarc_answer
@@ -30,7 +30,7 @@ async def _said(
     }
 
 
-show = of_reports(_said)
+show = OfReports(_said)
 
 
 def _seen(source: Source, ours: Collection[str]) -> Seen:

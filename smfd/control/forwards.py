@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from smfd.control import aliases
 from smfd.control.house import Actor, Document, House
-from smfd.control.listing import of_domains
+from smfd.control.listing import OfDomains
 from smfd.model.directory import Alias
 
 
@@ -31,4 +31,4 @@ def _shown(forward: Alias) -> dict[str, object]:
 
 
 #: Some of the forwards.
-page = of_domains(lambda d, *page: d.aliases(True, *page), _shown)
+page = OfDomains(lambda house, *page: house.directory.aliases(True, *page), _shown)

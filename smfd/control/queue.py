@@ -7,7 +7,7 @@ again that all of them are meant.
 
 import re
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import evolve, frozen
 from twisted.internet.defer import Deferred
@@ -37,27 +37,6 @@ _LONGEST_REASON = 300
 _NO_WORD = "given up by the postmaster"
 
 
-class Act(Protocol):
-    """A use case that does something to some of the queue."""
-
-    async def __call__(
-        self,
-        house: House,
-        actor: Actor,
-        *,
-        id: str = "",  # noqa: A002
-        site: str = "",
-        sender: str = "",
-        recipient: str = "",
-        account: str = "",
-        older: str = "",
-        everything: bool = False,
-        yes: bool = False,
-        reason: str = "",
-    ) -> Document:
-        """To those who fit all that is named."""
-
-
 @frozen
 class Asked:
     """
@@ -69,9 +48,6 @@ class Asked:
 
     actor: str
     reason: str
-
-
-_Do = Callable[[Queue, Choice, Asked], Deferred[Changed]]
 
 
 async def page(
@@ -203,14 +179,20 @@ def _choice(
     )
 
 
-def _act(name: str, states: tuple[str, ...], do: _Do) -> Act:
+@frozen
+class Act:
     """
-    The use case that does something to all who fit.
+    A use case that does something to all who fit.
 
-    @param states: who of them is meant.
+    @ivar states: who of them is meant.
     """
 
-    async def act(
+    name: str
+    states: tuple[str, ...]
+    do: Callable[[Queue, Choice, Asked], Deferred[Changed]]
+
+    async def __call__(
+        self,
         house: House,
         actor: Actor,
         *,
@@ -224,6 +206,12 @@ def _act(name: str, states: tuple[str, ...], do: _Do) -> Act:
         yes: bool = False,
         reason: str = "",
     ) -> Document:
+        """
+        Do it; how many were meant, how many there were, and their sites.
+
+        @param older: as above.
+        @param everything: no more is named, for all are meant.
+        """
         choice = _choice(house, id, site, sender, recipient, account, older)
         if (choice == Choice()) is not everything:
             raise Refused(
@@ -232,33 +220,32 @@ def _act(name: str, states: tuple[str, ...], do: _Do) -> Act:
                 "Name a message or a site, a --sender or the like, or say --all.",
             )
         asked = Asked(actor.name, said(reason))
-        meant = await house.reader.queue_count(evolve(choice, states=states), MANY)
+        every = evolve(choice, states=self.states)
+        meant = await house.reader.queue_count(every, MANY)
         check_many(meant, yes)
         if not meant:
             raise Refused(
                 "unknown", "Nothing that waits fits.", "queue list shows what waits."
             )
         # First in the audit: what is gone cannot be brought back.
-        detail = f"{meant} recipients. {reason}".strip()
-        await house.ledger.audit(actor.name, f"queue {name}", _about(choice), detail)
-        changed = await do(queue_of(house), choice, asked)
+        verb, detail = f"queue {self.name}", f"{meant} recipients. {reason}".strip()
+        await house.ledger.audit(actor.name, verb, _about(choice), detail)
+        changed = await self.do(queue_of(house), choice, asked)
         sites = sorted(changed.sites)
         return {"meant": meant, "changed": changed.count, "sites": sites[:FEW]}
 
-    return act
 
-
-retry = _act("retry", ("due",), lambda q, choice, how: q.retry(choice, how.actor))
-hold = _act("hold", ("due",), lambda q, choice, how: q.suspend(choice, how.actor))
-resume = _act(
+retry = Act("retry", ("due",), lambda q, choice, how: q.retry(choice, how.actor))
+hold = Act("hold", ("due",), lambda q, choice, how: q.suspend(choice, how.actor))
+resume = Act(
     "resume", ("suspended",), lambda q, choice, how: q.resume(choice, how.actor)
 )
-fail = _act(
+fail = Act(
     "fail",
     _STATES,
     lambda q, choice, how: q.fail(choice, how.reason or _NO_WORD, how.actor),
 )
-drop = _act("drop", _STATES, lambda q, choice, how: q.drop(choice, how.actor))
+drop = Act("drop", _STATES, lambda q, choice, how: q.drop(choice, how.actor))
 
 
 def _about(choice: Choice) -> str:

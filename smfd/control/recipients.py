@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from smfd.control.house import Actor, Document, House
-from smfd.control.listing import of_domains
-from smfd.store.directory import Directory
+from smfd.control.listing import OfDomains
 
 
 async def add(house: House, actor: Actor, *, addresses: Sequence[str]) -> Document:
@@ -20,4 +19,7 @@ async def remove(house: House, actor: Actor, *, address: str) -> Document:
 
 
 #: Some of the listed addresses.
-page = of_domains(Directory.recipients, lambda address: {"address": address})
+page = OfDomains(
+    lambda house, *page: house.directory.recipients(*page),
+    lambda address: {"address": address},
+)

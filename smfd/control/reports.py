@@ -1,7 +1,8 @@
 """What others report of our domains, as documents."""
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+
+from attrs import frozen
 
 from smfd.control.house import Actor, Document, House
 from smfd.control.reputation import reputation_of
@@ -13,8 +14,16 @@ from smfd.store.directory_rules import domain_name
 _DAY = 86_400
 
 
-class OfReports(Protocol):
-    """The use case that shows what reports say of a domain."""
+@frozen
+class OfReports:
+    """
+    A use case: what others report of a domain of ours.
+
+    @ivar find: what reports of a kind say: of which domain, since when (seconds
+        since the epoch), and how many of them to show, after how many.
+    """
+
+    find: Callable[[Reputation, str, int, int, int], Awaitable[Document]]
 
     async def __call__(
         self,
@@ -31,33 +40,10 @@ class OfReports(Protocol):
 
         @param days: so many back; a report counts by the end of its time.
         """
-
-
-def of_reports(
-    find: Callable[[Reputation, str, int, int, int], Awaitable[Document]],
-) -> OfReports:
-    """
-    The use case that shows what reports of a kind say of a domain of ours.
-
-    @param find: what they say: of which domain, since when (seconds since the
-        epoch), and how many of them to show, after how many.
-    """
-
-    async def show(
-        house: House,
-        actor: Actor,
-        *,
-        name: str,
-        days: int = 30,
-        limit: int = 20,
-        offset: int = 0,
-    ) -> Document:
         domain = domain_name(name)
         if not await house.directory.is_hosted(domain):
             raise Refused("unknown", f"{domain} is not hosted here.")
         check_days(days)
         since = int(house.clock.seconds()) - days * _DAY
-        found = await find(reputation_of(house), domain, since, limit, offset)
+        found = await self.find(reputation_of(house), domain, since, limit, offset)
         return {"domain": domain, "days": days, **found}
-
-    return show

@@ -3,31 +3,16 @@
 from typing import Any
 
 from smfd.control.house import Actor, Document, House
-from smfd.control.listing import listed
+from smfd.control.listing import OfDomains
 from smfd.control.reputation import reputation_of
 from smfd.control.times import utc
 from smfd.model.directory import Refused
 from smfd.policy.suppression import Suppressed
+from smfd.store.directory_pages import Page
 from smfd.store.directory_rows import note
 from smfd.store.directory_rules import address as checked
 from smfd.store.directory_rules import domain_name
 from smfd.store.suppressions import Key
-
-
-async def page(
-    house: House,
-    actor: Actor,
-    *,
-    domain: str = "",
-    search: str = "",
-    limit: int = 100,
-    offset: int = 0,
-) -> Document:
-    """Some of the addresses that nothing is sent to, the latest first."""
-    kept = reputation_of(house).deliverability.suppressions
-    name = domain and domain_name(domain)
-    now = house.clock.seconds()
-    return listed(kept.page(now, name, search, limit, offset), _suppressed)
 
 
 async def remove(
@@ -55,3 +40,11 @@ def _suppressed(one: tuple[Key, Suppressed]) -> dict[str, Any]:
         "until": utc(row.ends),
         "why": row.why,
     }
+
+
+async def _latest(house: House, *page: Any) -> Page[tuple[Key, Suppressed]]:
+    kept = reputation_of(house).deliverability.suppressions
+    return kept.page(house.clock.seconds(), *page)
+
+
+page = OfDomains(_latest, _suppressed)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from smfd.control.house import Document
-from smfd.control.reports import of_reports
+from smfd.control.reports import OfReports
 from smfd.control.reputation_settings import Reputation
 from smfd.control.times import utc
 from smfd.policy.tls_answer import Failed, tls_answer
@@ -25,7 +25,7 @@ async def _said(
     }
 
 
-show = of_reports(_said)
+show = OfReports(_said)
 
 
 def _fault(fault: Fault) -> dict[str, Any]:
