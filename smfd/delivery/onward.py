@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from smfd.config.schema import Config
 from smfd.delivery.ending import Kept, Told
 from smfd.delivery.forwarding import Forwarding
-from smfd.delivery.pacing import UNPACED, Pacing
+from smfd.delivery.pacing import Pacing
 from smfd.delivery.rehearsal import Rehearsal
 from smfd.delivery.relay import RelayDestination, Road, Tell
 from smfd.delivery.soon import Settle
@@ -109,10 +109,10 @@ def onward(
     directory: Directory,
     reactor: Any,
     maillog: MailLog,
-    tell: Sequence[Tell] = (),
-    pacing: Pacing = UNPACED,
-    route_of: Callable[[str], str] | None = None,
-    settle: Settle | None = None,
+    tell: Sequence[Tell],
+    pacing: Pacing,
+    route_of: Callable[[str], str],
+    settle: Settle,
 ) -> Onward:
     """
     All of them, as the settings have them.

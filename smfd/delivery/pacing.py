@@ -2,8 +2,6 @@
 
 from typing import Protocol
 
-from attrs import frozen
-
 
 class Pacing(Protocol):
     """Asked of a server, by its name, and of an address of ours."""
@@ -16,24 +14,3 @@ class Pacing(Protocol):
 
     def spent(self, host: str, source: str) -> bool:
         """Whether the address has sent there all that it may today."""
-
-
-@frozen
-class Unpaced:
-    """As fast as they take it."""
-
-    def wait(self, host: str, source: str) -> float:
-        """Not at all."""
-        return 0.0
-
-    def whose(self, host: str) -> tuple[str, int]:
-        """His own, with as many as any."""
-        return "", 0
-
-    def spent(self, host: str, source: str) -> bool:
-        """It never has."""
-        return False
-
-
-#: Nobody watches.
-UNPACED = Unpaced()

@@ -48,7 +48,7 @@ class Way:
     routed: bool = False
 
 
-def _unrouted(site: str) -> str:
+def unrouted(site: str) -> str:
     """Nobody sends a domain's mail elsewhere."""
     return ""
 
@@ -71,7 +71,7 @@ class Where:
     routes: Routes = field(factory=Routes)
     port: int = 25
     literals: Networks = ()
-    route_of: Callable[[str], str] = _unrouted
+    route_of: Callable[[str], str] = unrouted
     rng: random.Random = field(factory=random.Random, repr=False)
 
     async def of(self, site: str, own: bool = True, despite_tls: bool = False) -> Way:
@@ -159,9 +159,8 @@ class Where:
         """A server with its addresses, as far as they can be had."""
         if is_address(host.name):
             return evolve(host, addresses=(host.name,))
-        kinds = {"AAAA": self.bounds.ipv6, "A": self.bounds.ipv4}
-        asked = [kind for kind, wanted in kinds.items() if wanted]
-        answers = await gatherResults([self._ask(host.name, kind) for kind in asked])
+        kinds = ("AAAA", "A") if self.bounds.ipv6 else ("A",)
+        answers = await gatherResults([self._ask(host.name, kind) for kind in kinds])
         trouble = next((str(a) for a in answers if isinstance(a, DNSTrouble)), "")
         found = [a for a in answers if isinstance(a, Answer)]
         addresses = tuple(address for a in found for address in a.records)

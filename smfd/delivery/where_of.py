@@ -9,7 +9,7 @@ from smfd.config import relay
 from smfd.config.schema import Config
 from smfd.config.value import SYSTEMD, split_address
 from smfd.delivery.tlspolicy import TLSPolicies
-from smfd.delivery.where import Where
+from smfd.delivery.where import Where, unrouted
 from smfd.model.hop import NextHop
 from smfd.model.origin import Login, Origin
 from smfd.net.dns import Lookup
@@ -24,7 +24,7 @@ def where(
     config: Config,
     resolver: Lookup,
     tls: TLSPolicies,
-    route_of: Callable[[str], str] | None = None,
+    route_of: Callable[[str], str] = unrouted,
     spent: Spent = never,
 ) -> Where:
     """
@@ -38,7 +38,7 @@ def where(
     named = evolve(origins(settings), spent=spent)
     routes = Routes({route.name: _route(config, route) for route in settings.route})
     literals = networks(config.submission.literals)
-    way = Where(
+    return Where(
         resolver,
         tls,
         bounds(config, named),
@@ -46,8 +46,8 @@ def where(
         routes,
         settings.port,
         literals,
+        route_of,
     )
-    return way if route_of is None else evolve(way, route_of=route_of)
 
 
 def origins(settings: relay.Relay) -> Origins:

@@ -92,19 +92,17 @@ class Bounds:
     @ivar is_ours: whether mail for an address would come back to us.
     @ivar allowed: networks of ours that mail may be sent to though nobody
         else reaches them.
-    @ivar ipv4: there is a way to IPv4 addresses.
     @ivar ipv6: there is a way to IPv6 addresses.
     """
 
     names: frozenset[str] = frozenset()
     is_ours: Callable[[str], bool] = field(default=lambda address: False)
     allowed: Networks = ()
-    ipv4: bool = True
     ipv6: bool = True
 
     def serves(self, address: str) -> bool:
         """Whether we have a way to addresses of its kind."""
-        return self.ipv6 if ":" in address else self.ipv4
+        return self.ipv6 or ":" not in address
 
 
 def exchangers(
