@@ -75,7 +75,7 @@ async def release(
     Its counters begin anew, or the next message would hold it again.  What a
     fresh look finds a virus in stays.
     """
-    account = await _existing(house, address)
+    account = await _concerned(house, address)
     await _free(house, actor, account, "user held release", reason)
 
     async def act(item: str) -> None:
@@ -90,7 +90,7 @@ async def purge(
     house: House, actor: Actor, *, address: str, reason: str = ""
 ) -> Document:
     """It was a thief: throw away what was sent; the account stays held."""
-    account = await _existing(house, address)
+    account = await _concerned(house, address)
     # First in the audit: what is thrown away cannot be brought back.
     await house.directory.act(actor.name, note, "user held purge", account, reason)
 
@@ -167,6 +167,22 @@ async def _items(
     return await house.reader.held(
         account=account, category=HELD, limit=limit, offset=offset
     )
+
+
+async def _concerned(house: House, address: str) -> str:
+    """The mailbox, if it is held, or something that it sent is."""
+    account = await _existing(house, address)
+    if (
+        await quota_of(house).holds.held(account) is None
+        and not (await _items(house, account, limit=0))["total"]
+        and not await _queued(house, account)
+    ):
+        raise Refused(
+            "conflict",
+            f"{account} is not held, and nothing that it sent is.",
+            "user held list names those that are.",
+        )
+    return account
 
 
 async def _existing(house: House, address: str) -> str:

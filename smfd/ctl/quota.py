@@ -117,7 +117,8 @@ def held_reset(face: Face, address: str) -> None:
     """Hold a user no more and count anew; what is held stays in the quarantine."""
     with asking(face) as client:
         done = client.post(f"{_HELD.one(address)}/reset")
-    face.show(done, [f"{done['address']} is held no more; its counters are empty."])
+    how = "is held no more" if done["was_held"] else "was not held"
+    face.show(done, [f"{done['address']} {how}; its counters are empty."])
 
 
 def _with_each(act: str, sentence: str, word: str) -> None:

@@ -183,6 +183,22 @@ class HeldTests(CtlTestCase):
             ["user held reset", "user held purge", "user hold"], names, "audited"
         )
 
+    async def test_nothing(self) -> None:
+        """Whoever is not held is not let go, and nothing of it is written down."""
+        await self.open()
+        for act in "release", "purge":
+            said = await self.run_ctl("user", "held", act, BOB)
+            self.assertEqual(1, said.code)
+            self.assertIn(f"{BOB} is not held, and nothing that it sent is.", said.err)
+        names = [act.act for act in (await self.house.directory.acts(BOB)).items]
+        self.assertEqual(["user add"], names)
+        said = await self.run_ctl("user", "held", "reset", BOB)
+        self.assertEqual(f"{BOB} was not held; its counters are empty.\n", said.out)
+        # What a reset leaves in the quarantine is somebody's to decide about.
+        await self.receive(category="held", account=BOB, to=(ANN,))
+        said = await self.run_ctl("user", "held", "purge", BOB)
+        self.assertIn("Thrown away: 1. Left: 0.", said.out)
+
     async def test_by_hand(self) -> None:
         """An administrator can hold a user; what is sent then says why."""
         await self.open()
