@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from math import ceil
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from smfd.control.times import utc
+from smfd.control.times import span, utc
 from smfd.interfaces import ICounters
 from smfd.model.directory import Refused
 from smfd.model.quota import Allowance, Hold
@@ -74,12 +74,14 @@ class Exceeded:
 class _Spent:
     """An account that may send nothing for a while."""
 
-    exceeded: Exceeded
+    excess: Excess
     at: float
 
-    def lasts(self, now: float) -> bool:
-        # A clock that was set back proves nothing: ask again.
-        return self.at <= now < self.at + self.exceeded.wait
+    def left(self, now: float) -> Excess | None:
+        """What is left of it; None: ask again."""
+        wait = self.at + self.excess.wait - now
+        # A clock that was set back proves nothing.
+        return evolve(self.excess, wait=wait) if now >= self.at and wait > 0 else None
 
 
 @define
@@ -139,18 +141,29 @@ class Quota:
         """Somebody logged in; why he may not, if he did so too often (S20)."""
         return Deferred.fromCoroutine(self._login(account.lower()))
 
-    def mail(self, account: str) -> Deferred[Exceeded | None]:
-        """MAIL FROM: why it is no use to go on; counts nothing."""
-        found = self.spent.get(account.lower())
-        if found is None or not found[0].lasts(self.clock.seconds()):
-            return succeed(None)
-        breached = Deferred.fromCoroutine(self._breach(account.lower()))
-        return breached.addCallback(lambda _: found[0].exceeded)
+    def mail(self, account: str, size: int = 0) -> Deferred[Exceeded | None]:
+        """
+        MAIL FROM: why it is no use to go on; counts nothing.
+
+        @param size: what the client says of it.
+        """
+        account = account.lower()
+        found, now = self.spent.get(account), self.clock.seconds()
+        left = found[0].left(now) if found is not None else None
+        if left is None:
+            return self._fits(account, size) if size else succeed(None)
+        exceeded = _exceeded(account, left, now)
+        breached = Deferred.fromCoroutine(self._breach(account))
+        return breached.addCallback(lambda _: exceeded)
+
+    def _fits(self, account: str, size: int) -> Deferred[Exceeded | None]:
+        d = self.allowances.allowance(account)
+        return d.addCallback(_too_big, account, size)
 
     def rcpt(self, account: str, count: int) -> Deferred[Exceeded | None]:
         """One more recipient, the C{count}th of a message; counts nothing."""
         d = self.allowances.allowance(account)
-        return d.addCallback(_too_many, count)
+        return d.addCallback(_too_many, account.lower(), count)
 
     def spend(
         self,
@@ -236,8 +249,9 @@ class Quota:
     async def _spend(self, message: "_Message") -> Granted | Exceeded:
         account = message.account
         allowed = await self.allowances.allowance(account)
-        much = _too_many(allowed, len(message.recipients)) or _too_big(
-            allowed, message.size
+        many = len(message.recipients)
+        much = _too_many(allowed, account, many) or _too_big(
+            allowed, account, message.size
         )
         if much is not None:
             return much
@@ -289,7 +303,7 @@ class Quota:
             self.breaches.note(account, now)
             self._log.warn("ALARM: {why}", why=exceeded.text)
         if excess.meter in (quota.RATE, quota.MESSAGES):
-            self.spent.keep(account, _Spent(exceeded, now), self.spent.age)
+            self.spent.keep(account, _Spent(excess, now), self.spent.age)
         return exceeded
 
     async def _breach(self, account: str) -> bool:
@@ -348,22 +362,22 @@ def _exceeded(account: str, excess: Excess, now: float) -> Exceeded:
         # RFC 3463 §3.6: more than there ever will be; to wait is no use.
         return Exceeded(550, "5.5.3", f"{limit}, and this message alone has more")
     wait = ceil(excess.wait)
-    text = f"{limit}; try again in {wait} seconds, at {utc(now + wait)}"
+    text = f"{limit}; try again in {span(wait)}, at {utc(now + wait)}"
     return Exceeded(code, status, text, excess.wait)
 
 
-def _too_many(allowed: Allowance, count: int) -> Exceeded | None:
+def _too_many(allowed: Allowance, account: str, count: int) -> Exceeded | None:
     most = allowed.message_recipients
     if not most or count <= most:
         return None
     # RFC 5321 §4.5.3.1.10: the client sends what is left by another message.
-    return Exceeded(
-        452, "4.5.3", f"Your limit is {most} recipients of one message", FOREVER
-    )
+    limit = f"{account} has a limit of {most} recipients of one message"
+    return Exceeded(452, "4.5.3", f"{limit}; send it to the others in another")
 
 
-def _too_big(allowed: Allowance, size: int) -> Exceeded | None:
+def _too_big(allowed: Allowance, account: str, size: int) -> Exceeded | None:
     most = allowed.message_size
     if not most or size <= most:
         return None
-    return Exceeded(552, "5.3.4", f"Your limit is {most} octets for one message")
+    limit = f"{account} has a limit of {most} octets for one message"
+    return Exceeded(552, "5.3.4", f"{limit}; this one has {size}")

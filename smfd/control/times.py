@@ -31,6 +31,14 @@ def utc(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def span(seconds: int) -> str:
+    """So much time as people say it, rounded up: C{90 seconds}, C{25 hours}."""
+    for size, unit in (3600, "hours"), (60, "minutes"):
+        if seconds > 2 * size:
+            return f"{-(-seconds // size)} {unit}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
 def check_days(days: int) -> None:
     """
     Check how far back somebody wants to look.

@@ -96,7 +96,8 @@ class Submission(MX):
     async def _mail(self, session: Session, envelope: Envelope) -> Reply:
         refusal = await self._named(session.account, envelope)
         if refusal is None and self.quota is not None:
-            refusal = _excess(await self.quota.mail(session.account))
+            size = envelope.size or 0
+            refusal = _excess(await self.quota.mail(session.account, size))
         if refusal is None:
             return OK_MAIL
         return self.refused(session, envelope, refusal)

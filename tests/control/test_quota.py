@@ -80,7 +80,7 @@ class SpendTests(QuotaTestCase):
         self.assertRegex(
             refused[0].text,
             r"\Aann@home.example has a limit of 20 messages in 24 hours;"
-            r" try again in 8\d{4} seconds, at 2027-01-1\dT\d\d:\d\d:\d\dZ\Z",
+            r" try again in 2[45] hours, at 2027-01-1\dT\d\d:\d\d:\d\dZ\Z",
         )
         self.assertIsInstance(await self.send(account=BOB), Granted)
 
@@ -92,7 +92,12 @@ class SpendTests(QuotaTestCase):
         granted = await self.send()
         refused = await self.send()
         self.assertIsInstance(refused, Exceeded)
-        self.assertIs(refused, await self.quota.mail("Ann@Home.example"))
+        self.assertEqual(refused, await self.quota.mail("Ann@Home.example"))
+        self.clock.advance(10)
+        later = await self.quota.mail(ANN)
+        assert isinstance(refused, Exceeded) and later is not None
+        self.assertEqual(refused.wait - 10, later.wait)
+        self.assertIn("try again in 20 seconds", later.text)
         self.assertIsNone(await self.quota.mail(BOB))
         assert isinstance(granted, Granted)
         await self.quota.refund(granted)
@@ -146,6 +151,10 @@ class SpendTests(QuotaTestCase):
         big = await self.send(size=1001)
         assert isinstance(big, Exceeded)
         self.assertEqual((552, "5.3.4"), (big.code, big.status))
+        self.assertIn(f"{ANN} has a limit of 1000 octets for one message", big.text)
+        # RFC 1870 §6.1: a client that says so is spared the way.
+        self.assertEqual(big, await self.quota.mail(ANN, 1001))
+        self.assertIsNone(await self.quota.mail(ANN, 1000))
         await self.quota.allowances.set_limits(ANN, {"message_recipients": 0}, **BY)
         many = await self.send("a@x.example", "b@x.example", "c@x.example")
         assert isinstance(many, Exceeded)

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from smfd.control import accounts, audit, domains, lists, status, tracking
 from smfd.control.bootstrap import found
 from smfd.control.passwords import generated
-from smfd.control.times import moment, utc
+from smfd.control.times import moment, span, utc
 from smfd.model.directory import ListEntry, Refused
 from smfd.model.record import Record
 from smfd.store import directory_rows
@@ -271,6 +271,18 @@ class BootstrapTests(SynchronousTestCase):
 
 class TimeTests(SynchronousTestCase):
     """Times as people write them."""
+
+    def test_spans(self) -> None:
+        """How long it takes, never less than it does."""
+        for seconds, words in (
+            (1, "1 second"),
+            (120, "120 seconds"),
+            (121, "3 minutes"),
+            (7200, "120 minutes"),
+            (7201, "3 hours"),
+            (87_508, "25 hours"),
+        ):
+            self.assertEqual(words, span(seconds))
 
     def test_forms(self) -> None:
         """A moment, a day, or how long ago."""

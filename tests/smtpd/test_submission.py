@@ -240,6 +240,15 @@ class SubmissionTests(FrontTestCase):
         # Who tried is what a postmaster looks for.
         self.assertIn(f"sasl_username={ANN}, from=<{BOB}>, status=", self.logged())
 
+    async def test_announced(self) -> None:
+        """What is announced larger than he may send is refused at MAIL."""
+        await self.open(message_size=1000)
+        ann = await self.ann()
+        for size, code in (1001, 552), (1000, 250), (None, 250):
+            envelope = Envelope(self.name(), Address("ann", "home.example"), size=size)
+            said = await come(self.users.mail(ann, envelope))
+            self.assertEqual(code, said.code, size)
+
     async def test_whose_name(self) -> None:
         """Who sends as another reads who he is, and that it is the envelope."""
         await self.open()
