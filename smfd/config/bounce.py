@@ -30,6 +30,14 @@ class Bounce:
         low=0.0,
         high=600.0,
     )
+    patience: float = setting(
+        "How long at most it waits while others of them are just being tried: who "
+        "writes to many gets few reports, and knows soon what failed.",
+        60.0,
+        unit="seconds",
+        low=0.0,
+        high=3600.0,
+    )
     copies: str = setting(
         "Who gets a copy of each report that something was not delivered. Empty: "
         "nobody.",

@@ -30,8 +30,8 @@ from smfd.store.threads import Closed
 #: Messages that are read from the ledger at once: each brings its header.
 _PAGE = 20
 
-#: How many times longer than for the next it is waited for the last of them.
-_PATIENCE = 6
+#: Seconds until a message is looked at again that there is more to be said of.
+_SOON = 1.0
 
 #: Notices that are forgotten together, without a report.
 _MANY = 500
@@ -51,12 +51,14 @@ class Terms:
     """
     @ivar per_hour: reports that one sender gets within an hour.
     @ivar gather: seconds that a report waits for others of the same message.
+    @ivar patience: seconds that it waits for those who are just being tried.
     @ivar lifetime: seconds for which a message is tried.
     @ivar copies: who gets a copy of each report of a failure, or "".
     """
 
     per_hour: int = 20
     gather: float = 5.0
+    patience: float = 60.0
     lifetime: float = 5 * 86400.0
     copies: str = ""
 
@@ -94,7 +96,7 @@ class Bounces(Service):
         self._ids = ids
         self._clock = clock
         self._terms = terms
-        self._pace = Pace(terms.per_hour)
+        self._pace = Pace(ledger, terms.per_hour)
         self._timer: IDelayedCall | None = None
         self._round: Deferred[Any] | None = None
         self._more = False
@@ -160,8 +162,9 @@ class Bounces(Service):
 
     async def _one(self, notice: Notice, unheard: "_Unheard") -> float:
         """When to come again for it, or 0; one that fails keeps back no other."""
+        soon = self._terms.gather or _SOON
         if self._is_early(notice):
-            return self._terms.gather
+            return soon
         try:
             await self._say(notice, unheard)
         except (LedgerTrouble, NoSpace):
@@ -171,27 +174,28 @@ class Bounces(Service):
         except Exception:
             self._log.failure("{id}: no report", id=notice.entry_id)
             return self.again
-        return 0.0
+        return soon if notice.more else 0.0
 
     def _is_early(self, notice: Notice) -> bool:
         """Whether others of the same message may still follow at once."""
-        now, gather = self._clock.seconds(), self._terms.gather
-        times = [told.time for told in notice.told]
-        last, first = now - max(times), now - min(times)
-        return 0 <= last < gather and first < gather * _PATIENCE
+        now, terms = self._clock.seconds(), self._terms
+        ages = [now - told.time for told in notice.told]
+        # A clock that was set back keeps nobody waiting.
+        if min(ages) < 0 or max(ages) >= max(terms.patience, terms.gather):
+            return False
+        return notice.trying or min(ages) < terms.gather
 
     async def _say(self, notice: Notice, unheard: "_Unheard") -> None:
         """One report, or none: the notice is answered by either."""
         now, sender = self._clock.seconds(), notice.sender
-        left = self._pace.left(sender, now)
-        if not sender or left <= 0:
+        left = await self._pace.left(sender, now) if sender else 0
+        if left <= 0:
             unheard.add(notice)
             return
         ways = await self._addressed(notice)
         if not ways:
             unheard.add(notice)
             return
-        self._pace.count(sender, now)
         letter = Letter(
             notice, ways, self._hostname, self._ids(), now, self._terms.lifetime
         )

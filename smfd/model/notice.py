@@ -39,6 +39,8 @@ class Notice:
         What is beyond 64 KiB is cut off at a line's end.
     @ivar body: what follows the empty line, when the sender wants all of it
         back (RFC 3461 §4.3) and it is below 64 KiB; else None.
+    @ivar trying: others of its recipients are just being tried.
+    @ivar more: there is more to be said than is said here.
     """
 
     entry_id: str
@@ -49,6 +51,8 @@ class Notice:
     account: str = ""
     asked: Asked = NOTHING
     body: bytes | None = None
+    trying: bool = False
+    more: bool = False
 
     @property
     def keys(self) -> tuple[NoticeKey, ...]:

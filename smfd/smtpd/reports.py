@@ -58,6 +58,7 @@ def bounces(
     terms = Terms(
         settings.per_hour,
         settings.gather,
+        settings.patience,
         config.queue.lifetime_days * 86400.0,
         settings.copies,
     )

@@ -246,7 +246,7 @@ class Ledger(Service):
         """
 
         def ask(connection: Connection, sheet: Sheet) -> list[Notice]:
-            return waiting(connection, sheet.home, after, limit)
+            return waiting(connection, sheet.home, sheet.now, after, limit)
 
         return self.ask(ask)
 

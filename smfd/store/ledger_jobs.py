@@ -17,7 +17,7 @@ from smfd.model.notice import NoticeKey
 from smfd.model.record import Record
 from smfd.store import ledger_rows as rows
 from smfd.store.ledger_held import decide, unneeded
-from smfd.store.ledger_notices import answered
+from smfd.store.ledger_notices import answered, reported
 
 
 class AlreadyDecided(Exception):
@@ -135,6 +135,7 @@ class Commit(Job):
             sheet.recipients += rows.recipient_rows(entry, self.state)
         sheet.records.append(rows.record_row(entry.record))
         if self.answers:
+            reported(connection, self.answers[0][0], sheet.now)
             _forget(connection, sheet, self.answers)
 
     def _released(self, connection: sqlite3.Connection, sheet: Sheet) -> bool:

@@ -3,7 +3,6 @@
 import os
 import sqlite3
 from collections.abc import Sequence
-from itertools import groupby
 
 from smfd.model.notice import Notice, NoticeKey, Told
 from smfd.store.ledger_rows import Row, asked_from, cuts_from
@@ -11,13 +10,26 @@ from smfd.store.ledger_rows import Row, asked_from, cuts_from
 #: The most octets of a message's header that a notice has.
 LARGEST_HEADER = 65_536
 
-_WAITING = """
-SELECT n.entry, n.number, r.address, n.kind, n.time, n.detail, r.notify, r.orcpt,
+#: The most that is said of a message at once, and on a page.
+NAMED = 1000
+
+#: Seconds for which it is known who was told something.
+REMEMBERED = 3600.0
+
+_WAITING = "SELECT DISTINCT entry FROM notices WHERE entry > ? ORDER BY entry LIMIT ?"
+
+_TOLD = """
+SELECT n.number, r.address, n.kind, n.time, n.detail, r.notify, r.orcpt,
     r.destination
 FROM notices n JOIN recipients r ON r.entry = n.entry AND r.number = n.number
-WHERE n.entry IN (
-    SELECT DISTINCT entry FROM notices WHERE entry > ? ORDER BY entry LIMIT ?)
-ORDER BY n.entry, n.number, n.kind
+WHERE n.entry = ? ORDER BY n.number, n.kind LIMIT ?
+"""
+
+#: Who was never tried has no next try.
+_TRYING = """
+SELECT EXISTS (SELECT 1 FROM recipients r
+    WHERE entry = ? AND state = 'due' AND next_try <= ? AND NOT EXISTS (
+        SELECT 1 FROM notices n WHERE n.entry = r.entry AND n.number = r.number))
 """
 
 _ENTRY = """
@@ -28,17 +40,54 @@ FROM entries WHERE id = ?
 
 
 def waiting(
-    connection: sqlite3.Connection, home: str, after: str, limit: int
+    connection: sqlite3.Connection, home: str, now: float, after: str, limit: int
 ) -> list[Notice]:
     """The notices of some messages, by entry, behind one."""
-    found = connection.execute(_WAITING, (after, limit)).fetchall()
-    notices = []
-    for entry_id, rows in groupby(found, lambda row: row[0]):
-        told = tuple(Told(*row[1:]) for row in rows)
+    notices: list[Notice] = []
+    named = 0
+    for (entry_id,) in connection.execute(_WAITING, (after, limit)).fetchall():
+        rows = connection.execute(_TOLD, (entry_id, NAMED)).fetchall()
+        told = tuple(Told(*row) for row in rows)
         row = connection.execute(_ENTRY, (LARGEST_HEADER, entry_id)).fetchone()
-        if row is not None:
-            notices.append(_notice(entry_id, row, told, home))
+        if row is None or not told:
+            continue
+        (trying,) = connection.execute(_TRYING, (entry_id, now)).fetchone()
+        notices.append(_notice(entry_id, row, told, home, bool(trying)))
+        named += len(told)
+        if named >= NAMED:
+            break
     return notices
+
+
+def reported(connection: sqlite3.Connection, entry_id: str, now: float) -> None:
+    """The sender of a message is told something of it."""
+    connection.execute(
+        "DELETE FROM reported WHERE time < ? OR time > ?",
+        (now - REMEMBERED, now + REMEMBERED),
+    )
+    found = connection.execute(
+        "SELECT sender FROM entries WHERE id = ?", (entry_id,)
+    ).fetchone()
+    if found is not None:
+        connection.execute(
+            "INSERT INTO reported VALUES (?, ?)", (found[0].lower(), now)
+        )
+
+
+def reported_to(
+    connection: sqlite3.Connection, sender: str, now: float, most: int
+) -> list[float]:
+    """
+    When somebody was told something within the last hour; the last times.
+
+    @param sender: in small letters.
+    """
+    found = connection.execute(
+        "SELECT time FROM reported WHERE sender = ? AND time > ? AND time <= ?"
+        " ORDER BY time DESC LIMIT ?",
+        (sender, now - REMEMBERED, now, most),
+    )
+    return [time for (time,) in found]
 
 
 def answered(connection: sqlite3.Connection, keys: Sequence[NoticeKey]) -> None:
@@ -48,7 +97,9 @@ def answered(connection: sqlite3.Connection, keys: Sequence[NoticeKey]) -> None:
     )
 
 
-def _notice(entry_id: str, row: Row, told: tuple[Told, ...], home: str) -> Notice:
+def _notice(
+    entry_id: str, row: Row, told: tuple[Told, ...], home: str, trying: bool
+) -> Notice:
     received, sender, account, *asked, top, cuts, path, start = row
     start = (_start(os.path.join(home, path)) if path else start) or b""
     wanted = asked_from(*asked)
@@ -65,6 +116,8 @@ def _notice(entry_id: str, row: Row, told: tuple[Told, ...], home: str) -> Notic
         account,
         wanted,
         _rest(start) if wanted.ret == "FULL" else None,
+        trying,
+        len(told) == NAMED,
     )
 
 

@@ -129,7 +129,14 @@ INSERT INTO asked SELECT id, envid, ret, kind FROM entries
     AND id IN (SELECT entry FROM recipients WHERE state = 'held');
 """
 
-_SCHEMA = Schema(_TABLES, {1: _CRC, 2: _SITES, 3: _ASKED})
+#: Who was told something within the last hour.
+_REPORTED = """
+CREATE TABLE reported (sender TEXT NOT NULL, time REAL NOT NULL);
+CREATE INDEX reported_to ON reported (sender, time);
+CREATE INDEX reported_at ON reported (time);
+"""
+
+_SCHEMA = Schema(_TABLES, {1: _CRC, 2: _SITES, 3: _ASKED, 4: _REPORTED})
 VERSION = _SCHEMA.version
 
 #: What was damaged may have been mended: each start tries it once more.

@@ -1,6 +1,6 @@
 """Senders hear what became of their messages, once, and not too often."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from email import message_from_bytes
 from email.message import Message
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, fail, gatherResults
+from twisted.internet.defer import Deferred, fail, gatherResults, succeed
 from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
@@ -19,9 +19,13 @@ from smfd.delivery.bounce_letter import Way
 from smfd.delivery.bounce_pace import Pace
 from smfd.model.entry import NOTHING, Asked, Entry, Outcome, Recipient, State
 from smfd.model.notice import NoticeKey
+from smfd.store import ledger_notices
 from smfd.store.annex import Annex
 from smfd.store.ids import new_id
-from smfd.store.ledger import LedgerTrouble
+from smfd.store.ledger import LedgerTrouble, NoSpace
+from smfd.store.ledger_notices import reported
+from smfd.store.ledger_rows import ENTRIES, entry_row
+from smfd.store.ledger_schema import open_writer
 from smfd.store.threads import Closed
 from tests.store.making import REACTOR, SmallHouse, mailbox, make_entry
 
@@ -203,6 +207,48 @@ class ToldTests(BounceTestCase):
         await self.turn(clock)
         (report,) = await self.told()
         self.assertEqual(2, len(named(report)))
+
+    async def test_just_tried(self) -> None:
+        """While others are tried it waits for them, and names all who failed."""
+        await self.build()
+        entry = letter(far(1), far(2), far(3))
+        one, two, three = entry.consignments()
+        await self.house.ledger.commit(entry)
+        await self.house.ledger.settle([one.outcome(State.FAILED, REFUSED)])
+        await self.quiet()
+        self.assertEqual([], self.made)
+        late = REACTOR.seconds() + 3600
+        ends = two.outcome(State.FAILED, REFUSED), three.outcome(State.DUE, "", late)
+        await self.house.ledger.settle(ends)
+        (report,) = await self.told()
+        self.assertEqual(2, len(named(report)))
+
+    async def test_patience(self) -> None:
+        """Who failed is told soon, however long the others are tried."""
+        self.terms = Terms(gather=0.05, patience=0.4)
+        await self.build()
+        entry = letter(far(1), far(2))
+        await self.house.ledger.commit(entry)
+        (one, _) = entry.consignments()
+        await self.house.ledger.settle([one.outcome(State.FAILED, REFUSED)])
+        (report,) = await self.told()
+        self.assertEqual(1, len(named(report)))
+
+    async def test_too_many(self) -> None:
+        """More than a report names are named in the next; nobody twice."""
+        self.patch(ledger_notices, "NAMED", 3)
+        await self.build()
+        others = [letter(far(1)) for _ in range(5)]
+        for other in others:
+            await self.house.ledger.commit(other)
+        entry = letter(*(far(n) for n in range(1, 8)))
+        await self.end(entry, *[State.FAILED] * 7)
+        for other in others:
+            await self.end(other, State.FAILED, new=False)
+        about = [r for r in await self.told() if entry.id.encode() in r]
+        names = [name for report in about for name, _, _ in named(report)]
+        self.assertEqual(3, len(about))
+        self.assertCountEqual([f"u{n}@far.example" for n in range(1, 8)], names)
 
     async def turn(self, clock: Any) -> None:
         """Ten seconds later, and all that is done then."""
@@ -448,6 +494,41 @@ class OnceTests(BounceTestCase):
 class StormTests(BounceTestCase):
     """Storms end in a glass of water (R55)."""
 
+    async def test_restarts(self) -> None:
+        """Who starts us again and again gets no more, and no less."""
+        self.terms = Terms(per_hour=3, gather=0.05)
+        await self.build()
+        keep = self.keep
+
+        async def killed(entry: Entry, answers: Sequence[NoticeKey]) -> None:
+            await keep(entry, answers)
+            raise RuntimeError("killed here")
+
+        self.patch(self, "keep", killed)
+        for number in range(6):
+            await self.bounces.stopService()
+            self.open()
+            await self.end(letter(), State.FAILED)
+            self.assertEqual(min(3, number + 1), len(await self.told()))
+        self.assertEqual(3, len(self.flushLoggedErrors(RuntimeError)))
+
+    async def test_full_disk(self) -> None:
+        """What could not be kept is not counted: he gets what he may get."""
+        self.terms = Terms(per_hour=1, gather=0.05)
+        await self.build()
+        keep, tries = self.keep, list[Entry]()
+
+        async def full(entry: Entry, answers: Sequence[NoticeKey]) -> None:
+            tries.append(entry)
+            if len(tries) < 4:
+                raise NoSpace("full")
+            await keep(entry, answers)
+
+        self.patch(self.bounces, "_keep", full)
+        self.patch(Bounces, "again", 0.05)
+        await self.end(letter(), State.FAILED)
+        self.assertEqual(1, len(await self.told()))
+
     async def test_storm(self) -> None:
         """10,000 failing messages in one name: 20 small letters an hour."""
         await self.build()
@@ -478,41 +559,86 @@ class StormTests(BounceTestCase):
         )
 
 
+class Books:
+    """The ledger's books, in memory."""
+
+    def __init__(self) -> None:
+        self.connection = open_writer(Path(":memory:"))
+        self.asked = 0
+
+    def ask(self, function: Callable[..., Any]) -> Deferred[Any]:
+        """Ask at once."""
+        self.asked += 1
+        return succeed(function(self.connection, None))
+
+    def tell(self, sender: str, now: float) -> None:
+        """A report to him is ours."""
+        entry = evolve(make_entry(recipients=[far(1)]), sender=sender)
+        for sql, values in ENTRIES.parts([entry_row(entry, "/")]):
+            self.connection.execute(sql, values)
+        reported(self.connection, entry.id, now)
+
+
 class PaceTests(SynchronousTestCase):
     """How many one sender gets."""
 
+    def setUp(self) -> None:
+        self.books = Books()
+        self.addCleanup(self.books.connection.close)
+
+    def pace(self, most: int, senders: int = 10_000) -> Pace:
+        """One that goes by the books."""
+        ledger: Any = self.books
+        return Pace(ledger, most, senders)
+
+    def left(self, pace: Pace, sender: str, now: float) -> int:
+        """What he has left."""
+        return self.successResultOf(Deferred.fromCoroutine(pace.left(sender, now)))
+
     def test_hour(self) -> None:
         """So many within any hour, in whatever letters he writes himself."""
-        pace = Pace(2)
+        pace = self.pace(2)
         for now in 0.0, 1000.0:
-            self.assertGreater(pace.left("a@b", now), 0)
-            pace.count("A@b", now)
-        self.assertEqual(0, pace.left("a@B", 3599.0))
-        self.assertEqual(1, pace.left("a@b", 3600.0))
-        self.assertEqual(2, pace.left("c@b", 3599.0))
+            self.assertGreater(self.left(pace, "a@b", now), 0)
+            self.books.tell("A@b", now)
+        self.assertEqual(0, self.left(pace, "a@B", 3599.0))
+        self.assertEqual(1, self.left(pace, "a@b", 3600.0))
+        self.assertEqual(2, self.left(pace, "c@b", 3599.0))
+        # Who comes after a restart knows the same.
+        self.assertEqual(1, self.left(self.pace(2), "a@b", 3600.0))
 
     def test_clock(self) -> None:
         """A clock that is set back years lets nobody wait for years (R15)."""
-        pace = Pace(1)
-        pace.count("a@b", 1e9)
-        self.assertEqual(1, pace.left("a@b", 1e8))
+        pace = self.pace(1)
+        self.books.tell("a@b", 1e9)
+        self.assertEqual(0, self.left(pace, "a@b", 1e9))
+        self.assertEqual(1, self.left(pace, "a@b", 1e8))
 
-    def test_bounded(self) -> None:
-        """However many senders there are, few are remembered."""
-        pace = Pace(1, senders=10)
+    def test_enough(self) -> None:
+        """Of who had enough nobody is asked again; few such are remembered."""
+        pace = self.pace(1, senders=10)
         for number in range(100):
-            pace.count(f"u{number}@b", 0.0)
-        self.assertEqual(1, pace.left("u0@b", 0.0))
-        self.assertEqual(0, pace.left("u99@b", 0.0))
-        self.assertEqual(10, len(pace._told))
+            self.books.tell(f"u{number}@b", 0.0)
+            self.left(pace, f"u{number}@b", 1.0)
+        asked = self.books.asked
+        for number in 99, 95, 90:
+            self.assertEqual(0, self.left(pace, f"u{number}@b", 3599.0))
+        self.assertEqual(asked, self.books.asked)
+        self.assertEqual(0, self.left(pace, "u0@b", 3599.0))
+        self.assertEqual(10, len(pace._ends))
 
     @given(st.lists(st.floats(0, 20_000), max_size=60))
     def test_any(self, times: list[float]) -> None:
         """Whenever they come: never more than so many within an hour."""
-        pace, taken = Pace(3), list[float]()
+        pace, taken = self.pace(3), list[float]()
+        self.books.connection.execute("DELETE FROM reported")
         for now in sorted(times):
-            if pace.left("a@b", now) > 0:
-                pace.count("a@b", now)
+            if self.left(pace, "a@b", now) > 0:
+                self.books.tell("a@b", now)
                 taken.append(now)
         for first, fourth in zip(taken, taken[3:], strict=False):
             self.assertGreaterEqual(fourth - first, 3600.0)
+        (many,) = self.books.connection.execute(
+            "SELECT count(*) FROM reported"
+        ).fetchone()
+        self.assertLessEqual(many, 3 + 3)

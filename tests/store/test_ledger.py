@@ -29,7 +29,9 @@ from tests.store.making import (
 )
 
 #: What brings a file back to the version that knew no sites.
-BEFORE_ASKED = "DROP TABLE asked;"
+BEFORE_REPORTED = "DROP TABLE reported;"
+
+BEFORE_ASKED = f"{BEFORE_REPORTED} DROP TABLE asked;"
 
 BEFORE_SITES = (
     f"{BEFORE_ASKED} DROP INDEX put_off; DROP INDEX far; DROP INDEX suspended;"
