@@ -37,7 +37,7 @@ from smfd.store.ledger import AlreadyDecided
 _DANGEROUS = frozenset({"virus", "unscanned"})
 _LONGEST_REASON = 500
 #: Beginnings of fields that the doors put on top for one recipient.
-_OURS = ("return-path", "delivered-to", "x-spam-", "x-smfd-")
+_OURS = ("return-path", "x-spam-", "x-smfd-")
 #: What a header has at most that any setting lets in, and what we put above it.
 _LARGEST_HEADER, _MOST_FIELDS = 5_242_880, 21_000
 
@@ -153,13 +153,6 @@ class _Release:
     ) -> Entry:
         address, sender = self.item["recipient"], self.item["sender"]
         now = self.house.clock.seconds()
-        top = _ruled(self.item["top"])
-        if destination != REMOTE:
-            # What strangers get is as if it had never been held.
-            mark = f"X-Smfd-Released: {self.item['id']}; {date(now)}\r\n"
-            top = mark.encode() + top
-        if destination == "maildir":
-            top = delivered(sender, address) + top
         why = record.fates[0].reason
         keeper = self.item["domain"]
         recipient = Recipient(
@@ -168,7 +161,7 @@ class _Release:
             destination,
             "released",
             why,
-            top=top,
+            top=self._top(destination, now),
             keeper=keeper,
             notify=self.item["notify"],
             orcpt=self.item["orcpt"],
@@ -186,6 +179,20 @@ class _Release:
             record.account,
             self.item["asked"],
         )
+
+    def _top(self, destination: str, now: float) -> bytes:
+        """What mail policies put on top for its recipient, and what we say now."""
+        item = self.item
+        ruled = _without(item["top"], _OURS)
+        if destination == REMOTE:
+            # As if it had never been held; and a forward that comes back has
+            # been here.
+            return ruled
+        mark = f"X-Smfd-Released: {item['id']}; {date(now)}\r\n"
+        top = mark.encode() + _without(ruled, ("delivered-to",))
+        if destination == "maildir":
+            top = delivered(item["sender"], item["recipient"]) + top
+        return top
 
     async def _proven(self, entry: Entry) -> Entry:
         """With a signature, or a seal, of today, if it leaves."""
@@ -258,13 +265,13 @@ async def release(
     return {"id": id, "released": entry.id, "recipient": item["recipient"]}
 
 
-def _ruled(top: bytes) -> bytes:
-    """What mail policies put on top; what we said then is said anew, or is over."""
+def _without(top: bytes, names: tuple[str, ...]) -> bytes:
+    """Header lines but those that begin so: they are said anew, or are over."""
     header = read_header(top)
     return b"".join(
         top[found.start : found.end]
         for found, name in zip(header.fields, header.names, strict=True)
-        if not name.startswith(_OURS)
+        if not name.startswith(names)
     )
 
 

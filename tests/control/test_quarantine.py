@@ -107,6 +107,13 @@ class ReleaseTests(HouseTestCase):
         for name in b"x-smfd", b"dkim-signature", b"x-spam":
             self.assertNotIn(name, found.lower())
 
+    async def test_forward_again(self) -> None:
+        """A forward that nobody took says where it has been, when it is sent again."""
+        house = await self.build()
+        top = b"Delivered-To: ann@home.example\r\n"
+        found = await self.leaving(house, to=("zoe@far.example",), top=top)
+        self.assertTrue(found.startswith(top + b"Received: "), found)
+
     async def test_no_mailbox(self) -> None:
         """What was held for an alias is not put where nobody looks."""
         house = await self.build()

@@ -45,14 +45,7 @@ class ForwardsTests(SynchronousTestCase):
         self.house.ctl("forward", "add", ANN, FAR, "--keep")
         self.assertEqual(250, self.house.send(LETTER, (ANN,), STRANGER)[0])
         (found,) = self.arrived()
-        (path,) = _PATH.findall(found)
-        self.assertRegex(path, rb"^SRS0=.*=sender\.test=alice@example\.test$")
-        self.assertEqual(1, found.count(f"\r\nDelivered-To: {ANN}\r\n".encode()))
-        self.assertTrue(found.endswith(LETTER), found)
-        # RFC 8617: what we found of the sender is sealed for them.
-        said, _, reason = dkim.ARC(found[found.index(b"ARC-Seal:") :]).verify(self.key)
-        self.assertEqual(b"pass", said, reason)
-        self.assertIn(b"ARC-Authentication-Results: i=1; mx.example.test;", found)
+        path = self.assert_forwarded(found)
         self.house.until(lambda: len(self.house.mailbox(ANN)) == 1)
         # A bounce: Postfix does not know whom it goes on to, and says so.
         bounce = b"From: <>\r\nSubject: Undelivered\r\n\r\nNo.\r\n"
@@ -64,6 +57,18 @@ class ForwardsTests(SynchronousTestCase):
             self.assertEqual(250, client.data(bounce)[0])
         self.house.until(lambda: f"to=<{STRANGER}>" in self.last.said())
         self.assertIn(f"from=<> to=<{STRANGER}>", self.last.said())
+
+    def assert_forwarded(self, found: bytes) -> bytes:
+        """It says what a forward has to say; the sender under which it came."""
+        (path,) = _PATH.findall(found)
+        self.assertRegex(path, rb"^SRS0=.*=sender\.test=alice@example\.test$")
+        self.assertEqual(1, found.count(f"\r\nDelivered-To: {ANN}\r\n".encode()))
+        self.assertTrue(found.endswith(LETTER), found)
+        # RFC 8617: what we found of the sender is sealed for them.
+        said, _, reason = dkim.ARC(found[found.index(b"ARC-Seal:") :]).verify(self.key)
+        self.assertEqual(b"pass", said, reason)
+        self.assertIn(b"ARC-Authentication-Results: i=1; mx.example.test;", found)
+        return bytes(path)
 
     def test_refused(self) -> None:
         """What nobody takes is held for its owner, and no stranger hears of it."""
@@ -88,6 +93,20 @@ class ForwardsTests(SynchronousTestCase):
         self.house.until(lambda: len(self.house.held()) == 1)
         self.assertEqual(250, self.house.send(LETTER, (ANN,), STRANGER)[0])
         self.assertEqual(1, len(self.arrived()))
+
+    def test_released(self) -> None:
+        """What is let go leaves as if it had never been held."""
+        self.house.ctl("forward", "add", ANN, FAR)
+        rule = ("--from", STRANGER, "--action", "quarantine")
+        self.house.ctl("policy", "add", "wait", *rule)
+        self.assertEqual(250, self.house.send(LETTER, (ANN,), STRANGER)[0])
+        self.house.until(self.house.held)
+        (item,) = self.house.ctl("quarantine", "list")["items"]
+        self.house.ctl("quarantine", "release", item["id"])
+        (found,) = self.arrived()
+        self.assert_forwarded(found)
+        for name in b"x-smfd", b"x-spam":
+            self.assertNotIn(name, found.lower())
 
     def test_loop(self) -> None:
         """Two who forward to each other across servers have it once."""
