@@ -7,6 +7,7 @@ by the process that was started here.
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -214,6 +215,16 @@ class Postfix(Peer):
         )
         (self.folder / "etc" / "main.cf").write_text(self.filled(main))
         (self.folder / "etc" / "master.cf").write_text(self.filled(_MASTER))
+
+    def watch(self) -> None:
+        """From the next start on it writes down all that it is told."""
+        with (self.folder / "etc" / "main.cf").open("a") as file:
+            file.write("debug_peer_list = 127.0.0.0/8\n")
+
+    def heard(self, verb: str) -> list[str]:
+        """What it was told that began so; see L{watch}."""
+        found = re.findall(r"< \S+\[127\.0\.0\.1\]: (.*)", self.said())
+        return [line for line in found if line.startswith(verb)]
 
     def start(self) -> None:
         """Start it in the foreground."""

@@ -4,43 +4,19 @@ import re
 from smtplib import SMTP
 
 import dkim
-from twisted.trial.unittest import SynchronousTestCase
 
-from tests.system.house import ONWARD, UNLIMITED, House
+from tests.system.house import UNLIMITED
 from tests.system.oddities import oddities
-from tests.system.verifying import Verifying
+from tests.system.verifying import ANN, FAR, GOOD, VerifiedTestCase, verdicts
 
 COUNT = 1000
-ANN, FAR = "ann@example.test", "user@far.test"
 _NUMBER = re.compile(rb"^X-Number: (\d+)", re.MULTILINE)
-_RESULT = re.compile(rb"dkim=(\w+)[^;]*header\.d=example\.test[^;]*header\.a=(\w+)")
 
 
-def verdicts(message: bytes) -> dict[bytes, bytes]:
-    """What OpenDKIM wrote on top: a result for each algorithm."""
-    head = message.partition(b"\r\n\r\n")[0]
-    at = head.index(b"Authentication-Results: opendkim.far.test")
-    end = re.compile(rb"\r\n(?![ \t])").search(head, at)
-    return dict((a, r) for r, a in _RESULT.findall(head[at : end and end.start()]))
-
-
-class SignaturesTests(SynchronousTestCase):
+class SignaturesTests(VerifiedTestCase):
     """A thousand odd messages, as our users would send them."""
 
-    def setUp(self) -> None:
-        """The domain's keys are what OpenDKIM finds in its DNS."""
-        house = self.house = House((ANN,))
-        self.addCleanup(house.remove)
-        house.start()
-        keys = house.ctl("dkim", "show", "example.test")["keys"]
-        house.stop()
-        self.records = {key["name"]: key["record"] for key in keys}
-        self.last = Verifying(self.records)
-        self.addCleanup(self.last.remove)
-        self.last.start()
-        with house.config.open("a") as file:
-            file.write(ONWARD.format(port=self.last.port) + UNLIMITED)
-        house.start()
+    settings = UNLIMITED
 
     def send(self) -> dict[int, bytes]:
         """Hand them in; half of them with BDAT, which needs no dots."""
@@ -73,8 +49,7 @@ class SignaturesTests(SynchronousTestCase):
         found = self.arrived(len(sent))
         numbers = {int(_NUMBER.findall(message)[0]) for message in found}
         self.assertEqual(set(sent), numbers)
-        good = {b"rsa": b"pass", b"ed25519": b"pass"}
-        wrong = [one for one in found if verdicts(one) != good]
+        wrong = [one for one in found if verdicts(one) != GOOD]
         self.assertEqual([], [one[:3000] for one in wrong[:3]], len(wrong))
         wrong = [one for one in found if not self.is_good(one)]
         self.assertEqual([], [one[:3000] for one in wrong[:3]], len(wrong))
