@@ -2,13 +2,13 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from smfd.model.directory import Refused
 from smfd.model.rule import Rule
 from smfd.policy.rule import group_names
 from smfd.policy.rule_faults import faults
-from smfd.policy.rule_fields import Groups
+from smfd.policy.rule_fields import GROUP, Groups
 from smfd.policy.rule_text import read_rule, write_rule
 
 
@@ -53,8 +53,8 @@ def check_unruled(connection: sqlite3.Connection, name: str) -> None:
     """
     Refuse when rules would be without whom they need.
 
-    @param name: an address that approves, is told or gets redirected mail; or
-        a domain of such addresses, or of groups.
+    @param name: an address that approves, is told, gets redirected mail or is
+        let through; or a domain of such addresses, or of groups.
     """
     needing = [rule.name for rule in stored(connection) if name in _needed(rule)]
     if needing:
@@ -67,6 +67,15 @@ def check_unruled(connection: sqlite3.Connection, name: str) -> None:
 
 def _needed(rule: Rule) -> frozenset[str]:
     """Addresses and domains that a rule makes no sense without."""
-    readers = {rule.redirect, *rule.approvers, *rule.notify}
-    named = readers | group_names((rule,))
-    return frozenset(readers | {one.rpartition("@")[2] for one in named} - {""})
+    people = {rule.redirect, *rule.approvers, *rule.notify, *_let_through(rule)}
+    named = people | group_names((rule,))
+    return frozenset(people | {one.rpartition("@")[2] for one in named} - {""})
+
+
+def _let_through(rule: Rule) -> Iterator[str]:
+    """For whom alone it opens a door: who has the address next is another."""
+    for condition in rule.conditions:
+        if condition.about == "from" and condition.negated is not rule.permits:
+            for value in condition.values:
+                if "@" in value and not value.startswith(GROUP):
+                    yield value

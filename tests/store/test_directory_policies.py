@@ -236,6 +236,22 @@ class PolicyTests(PoliciesTestCase):
         await directory.remove_account(BOB, **BY)
         await self.groups.remove(BOARD, **BY)
 
+    async def test_let_through(self) -> None:
+        """
+        Whom a rule lets through by name stays: who is given the address next
+        would come in by it.
+        """
+        directory = await self.begin()
+        for name, of in (
+            ("but", {"not_from": BOB, "to": ANN}),
+            ("yes", {"from": [BOB], "to": ANN, "action": "allow"}),
+        ):
+            await self.rule(name, **of)
+            await self.assert_refused("conflict", directory.remove_account(BOB, **BY))
+            await self.policies.remove(name, **BY)
+        await self.rule("no", **{"from": BOB, "to": ANN})
+        await directory.remove_account(BOB, **BY)
+
     async def test_apply(self) -> None:
         """All of them or none; so many and no more."""
         await self.begin()
