@@ -134,7 +134,7 @@ class _Release:
         """Where its recipient's mail goes on to now, if it does."""
         name = self.item["recipient"]
         known = await self.house.directory.known(name)
-        forward = Forward(reread(name))
+        forward = Forward(reread(name), tagged=await self._tagged())
         if known is not None and known.beyond:
             return evolve(forward, beyond=known.beyond, keep=known.keep)
         # An alias has no mailbox, and never had; nor has a sender of forwards.
@@ -147,6 +147,14 @@ class _Release:
                 "Make one, or lead it elsewhere; or look at it with: quarantine show.",
             )
         return forward
+
+    async def _tagged(self) -> str:
+        """Its mailbox as it was written, with its tag; or ""."""
+        top = read_header(self.item["top"])
+        said = top.first("delivered-to").decode("utf-8", "replace").strip()
+        known = await self.house.directory.known(said) if said else None
+        is_it = known is not None and known.address == self.item["recipient"]
+        return said if is_it else ""
 
     def _entry(
         self, body: Body, destination: str, record: Record, forward: Forward
@@ -161,7 +169,7 @@ class _Release:
             destination,
             "released",
             why,
-            top=self._top(destination, now),
+            top=self._top(destination, forward, now),
             keeper=keeper,
             notify=self.item["notify"],
             orcpt=self.item["orcpt"],
@@ -180,7 +188,7 @@ class _Release:
             self.item["asked"],
         )
 
-    def _top(self, destination: str, now: float) -> bytes:
+    def _top(self, destination: str, forward: Forward, now: float) -> bytes:
         """What mail policies put on top for its recipient, and what we say now."""
         item = self.item
         ruled = _without(item["top"], _OURS)
@@ -191,7 +199,7 @@ class _Release:
         mark = f"X-Smfd-Released: {item['id']}; {date(now)}\r\n"
         top = mark.encode() + _without(ruled, ("delivered-to",))
         if destination == "maildir":
-            top = delivered(item["sender"], item["recipient"]) + top
+            top = delivered(item["sender"], forward.tagged or item["recipient"]) + top
         return top
 
     async def _proven(self, entry: Entry) -> Entry:

@@ -145,6 +145,20 @@ class ReleaseTests(HouseTestCase):
         self.assertEqual(1, mail.count(b"Delivered-To:"))
         self.assertNotIn(b"X-Spam-Flag", mail)
 
+    async def test_tag(self) -> None:
+        """The owner still sees the tag that his address was written with."""
+        house = await self.build()
+        for said, seen in (
+            (b"Ann+shop@home.example", b"Ann+shop@home.example"),
+            (b"bob+shop@home.example", b"ann@home.example"),
+            (b"ann+shop@far.example", b"ann@home.example"),
+        ):
+            name = await self.receive(top=b"Delivered-To: " + said + b"\r\n")
+            await release(house, OPERATOR, id=f"{name}-1")
+            await self.settled()
+            mail = self.inbox()[-1]
+            self.assertIn(b"\r\nDelivered-To: " + seen + b"\r\nX-Smfd", mail)
+
     async def test_account(self) -> None:
         """It still says which of our users sent it (S53)."""
         house = await self.build()
