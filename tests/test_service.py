@@ -7,9 +7,10 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.config.load import load, read
-from smfd.control.facts import unprotected
+from smfd.control.facts import facts, unprotected
 from smfd.ctl.foundation import Foundation
 from smfd.net.hangup import read_again
+from tests.config.test_load import faults
 from tests.test_tap import twistd
 
 
@@ -49,6 +50,47 @@ class OffTests(SynchronousTestCase):
             ["DNS is off", "STARTTLS is off", "Submission is closed"],
             [s[: s.index(":")] for s in said],
         )
+
+
+class OpenTests(SynchronousTestCase):
+    """What C{smfdctl dns} may tell mail programs of."""
+
+    def test_services(self) -> None:
+        """Doors that are open to others, at their ports, and IMAP where it is said."""
+        host, none = "mx.home.example", "listen = []\nlisten_tls = []\n"
+        for text, expected in (
+            ("", [("submissions", host, 465), ("submission", host, 587)]),
+            (f"[submission]\n{none}", []),
+            (
+                '[submission]\nlisten = ["127.0.0.1:587", "[::]:5870"]\n'
+                'listen_tls = ["127.0.0.1:465", "[::1]:4650"]\n',
+                [("submission", host, 5870)],
+            ),
+            (
+                '[submission]\nlisten = ["192.0.2.1:2587", "192.0.2.1:587"]\n'
+                'listen_tls = ["systemd:submissions"]\n',
+                [("submissions", host, 465), ("submission", host, 587)],
+            ),
+            ('[tls]\ncertificate = ""\nkey = ""\n', []),
+            (
+                f'imap = "IMAP.far.example."\n[submission]\n{none}',
+                [("imaps", "imap.far.example", 993)],
+            ),
+            (
+                f'imap = "imap.far.example:9993"\n[submission]\n{none}',
+                [("imaps", "imap.far.example", 9993)],
+            ),
+        ):
+            server = f'[server]\nhostname = "{host}"\n'
+            found = facts(read(server + text, Path("smfd.toml")), "").services
+            said = [(one.name, one.host, one.port) for one in found]
+            self.assertEqual(expected, said, text)
+
+    def test_imap(self) -> None:
+        """IMAP is somewhere by name: an address stands in no SRV record."""
+        for text in "192.0.2.1", "imap.far.example:0", "imap:", ":993", "a b":
+            (fault,) = faults(f'[server]\nimap = "{text}"\n')
+            self.assertEqual("server.imap", fault.key)
 
 
 class StartTests(SynchronousTestCase):

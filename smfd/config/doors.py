@@ -24,6 +24,13 @@ class Server:
         "",
         example='"/var/lib/smfd"',
     )
+    imap: str = setting(
+        "The server where users read their mail by IMAP over TLS, NAME or NAME:PORT: "
+        "smfd has none. It is for smfdctl dns, which tells mail programs of it.",
+        "",
+        check=value.named_server,
+        example='"imap.example.org"',
+    )
 
 
 @frozen

@@ -185,6 +185,16 @@ def path(text: str) -> str:
     return "" if text else "A path is missing."
 
 
+def named_server(text: str) -> str:
+    """A name, with or without a port; or nothing."""
+    name, colon, port = text.partition(":")
+    # RFC 3696 §2: what ends in digits is an address.
+    is_name = name and not hostname(name) and not name.rpartition(".")[2].isdigit()
+    if not text or (is_name and (not colon or _port(port) > 0)):
+        return ""
+    return f'"{text}" is no name of a server; write "imap.example.org".'
+
+
 def smtp_url(text: str) -> str:
     """C{smtp://HOST} or C{smtp://HOST:PORT}."""
     found = _SMTP.fullmatch(text)

@@ -7,7 +7,7 @@ remember for a while that it is not.
 
 from collections.abc import Sequence
 
-from attrs import evolve
+from attrs import asdict, evolve
 from twisted.internet.defer import Deferred, gatherResults
 
 from smfd.control.house import Actor, Document, House
@@ -15,9 +15,12 @@ from smfd.delivery.mta_sts import fetched
 from smfd.model.directory import Refused
 from smfd.net.dns import DNSTrouble, Lookup
 from smfd.net.https import HTTPS, NoPage
+from smfd.policy.dns_pages import pages
 from smfd.policy.dns_site import Site, Wanted
+from smfd.policy.dns_sts import Served, judged_policy
 from smfd.policy.dns_verdict import FAIL, OK, Advice, Found, is_judged, judged
 from smfd.policy.dns_zone import zone
+from smfd.policy.mta_sts import read_id
 from smfd.scan.spf import SPFStage
 from smfd.store.certificate import key_digest
 from smfd.store.directory_rules import domain_name
@@ -42,7 +45,11 @@ async def show(
     """
     site = await _site(house, domain_name(name))
     if not check:
-        return {"domain": site.domain, "zone": "\n".join(zone(site)) + "\n"}
+        return {
+            "domain": site.domain,
+            "zone": "\n".join(zone(site)) + "\n",
+            "pages": [asdict(page) for page in pages(site)],
+        }
     if house.resolver is None:
         raise Refused("conflict", "Nothing is looked up here.")
     site = evolve(site, addresses=await _addresses(house.resolver, site.hostname))
@@ -52,7 +59,7 @@ async def show(
         consumeErrors=True,
     )
     if house.https is not None and _promises(found):
-        found.append(await _served(house.https, site))
+        found.append(await _served(house.resolver, house.https, site))
     return {
         "domain": site.domain,
         "hostname": site.hostname,
@@ -77,6 +84,7 @@ async def _site(house: House, domain: str) -> Site:
         facts.sources,
         facts.reports_to,
         [key.name for key in keys if turn is not None and turn.is_late(key)],
+        facts.services,
     )
 
 
@@ -101,13 +109,15 @@ def _promises(found: Sequence[Advice]) -> bool:
     return any(one.wanted.what == "mta-sts" and one.verdict == OK for one in found)
 
 
-async def _served(https: HTTPS, site: Site) -> Advice:
+async def _served(resolver: Lookup, https: HTTPS, site: Site) -> Advice:
     """The policy, as others get it now."""
     try:
         policy = await fetched(https, site.domain, _PATIENCE)
     except (NoPage, ValueError) as why:
-        return judged(site.served(), Found(fault=str(why).rstrip(".")))
-    return judged(site.served(), Found(records=(policy,)))
+        return judged_policy(site, Served(None, str(why).rstrip(".")))
+    named = await _look(resolver, f"_mta-sts.{site.domain}", "TXT")
+    hosts = [host for _, host in (await _look(resolver, site.domain, "MX")).records]
+    return judged_policy(site, Served(policy, "", read_id(named.records), hosts))
 
 
 async def _look(resolver: Lookup, name: str, kind: str) -> Found:

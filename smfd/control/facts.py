@@ -1,11 +1,15 @@
 """What the settings say of the house, and what they leave unprotected."""
 
 import time
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
 
 import smfd
 from smfd.config.schema import Config
+from smfd.config.value import SYSTEMD, split_address
 from smfd.control.house import Facts
 from smfd.control.rotation import Terms
+from smfd.policy.dns_site import IMAPS, SUBMISSION, SUBMISSIONS, Service
 
 
 def facts(config: Config, engine: str) -> Facts:
@@ -28,7 +32,37 @@ def facts(config: Config, engine: str) -> Facts:
         ),
         reports_to=config.reputation.reports_to.lower(),
         keys=Terms(config.dkim.key_days * 86_400.0, config.dkim.rotate),
+        services=tuple(_services(config)),
     )
+
+
+def _services(config: Config) -> Iterator[Service]:
+    """What mail programs find: what is open here, and what is said to be elsewhere."""
+    doors = {
+        (SUBMISSIONS, 465): config.submission.listen_tls,
+        (SUBMISSION, 587): config.submission.listen,
+    }
+    for (name, usual), listen in doors.items():
+        port = _port(listen, usual)
+        if port and config.tls.certificate:
+            yield Service(name, config.hostname, port)
+    host, _, number = config.server.imap.partition(":")
+    if host:
+        yield Service(IMAPS, host.rstrip(".").lower(), int(number or 993))
+
+
+def _port(listen: Sequence[str], usual: int) -> int:
+    """
+    The port that others find a door at; 0 when they find none.
+
+    @param usual: that of a socket of systemd's, and the best of several.
+    """
+    ports = [usual for text in listen if text.startswith(SYSTEMD)]
+    for text in listen:
+        if not text.startswith(SYSTEMD):
+            address, port = split_address(text)
+            ports += [] if ip_address(address).is_loopback else [port]
+    return usual if usual in ports else next(iter(ports), 0)
 
 
 def unprotected(config: Config) -> tuple[str, ...]:

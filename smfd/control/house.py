@@ -19,6 +19,7 @@ from smfd.interfaces import IStage
 from smfd.model.entry import Entry
 from smfd.net.dns import Lookup
 from smfd.net.https import HTTPS
+from smfd.policy.dns_site import Service
 from smfd.scan.pool import Pool
 from smfd.scan.source_known import Sources
 from smfd.store.directory import Directory
@@ -83,6 +84,7 @@ class Facts:
     @ivar reports_to: the address that others' reports are read at, or "".
     @ivar threshold: the score at which mail is spam, where a domain says none.
     @ivar keys: how old the keys become that mail is signed with.
+    @ivar services: what mail programs find, here and elsewhere.
     """
 
     hostname: str
@@ -95,6 +97,7 @@ class Facts:
     sources: tuple[tuple[str, str], ...] = ()
     reports_to: str = ""
     keys: Terms = Terms()
+    services: tuple[Service, ...] = ()
 
 
 @frozen

@@ -17,7 +17,9 @@ from smfd.model.dkim import ACTIVE, RETIRED, SPARE, DKIMKey
 #: RFC 8461 §3.2: how long others keep our policy, seconds.
 _MAX_AGE = 604_800
 
-_PORTS = (("submissions", 465), ("submission", 587), ("imaps", 993))
+#: Services as RFC 6186 and RFC 8314 name them.
+SUBMISSIONS, SUBMISSION, IMAPS = "submissions", "submission", "imaps"
+
 _STATES = {
     ACTIVE: "keys that sign",
     SPARE: "keys that will sign one day, and have to be known by then",
@@ -49,6 +51,19 @@ class Wanted:
 
 
 @frozen
+class Service:
+    """
+    What mail programs find.
+
+    @ivar name: L{SUBMISSIONS}, L{SUBMISSION} or L{IMAPS}.
+    """
+
+    name: str
+    host: str
+    port: int
+
+
+@frozen
 class Site:
     """
     A domain, and what we are to it.
@@ -62,6 +77,7 @@ class Site:
         the domain's postmaster.
     @ivar digest: SHA-256 of the key of our certificate, in hexadecimal; or "".
     @ivar late: the names of keys that are too old.
+    @ivar services: those that there are.
     """
 
     domain: str
@@ -72,6 +88,7 @@ class Site:
     sources: Sequence[tuple[str, str]] = ()
     reports_to: str = ""
     late: Collection[str] = ()
+    services: Sequence[Service] = ()
 
     @property
     def policy(self) -> str:
@@ -85,6 +102,16 @@ class Site:
     def policy_url(self) -> str:
         """Where (RFC 8461 §3.3)."""
         return f"https://mta-sts.{self.domain}/.well-known/mta-sts.txt"
+
+    @property
+    def policy_id(self) -> str:
+        """Another for each policy (RFC 8461 §3.1)."""
+        return hashlib.sha256(self.policy.encode()).hexdigest()[:20]
+
+    @property
+    def policy_record(self) -> str:
+        """The record that promises it."""
+        return f'_mta-sts.{self.domain}. TXT "v=STSv1; id={self.policy_id}"'
 
     @property
     def senders(self) -> tuple[str, ...]:
@@ -171,14 +198,14 @@ class Site:
         why = "Others report to this address when TLS with us fails."
         value = f"v=TLSRPTv1; rua={to}"
         yield Wanted("tlsrpt", f"_smtp._tls.{domain}", "TXT", value, why, False)
-        mark = hashlib.sha256(self.policy.encode()).hexdigest()[:20]
         why = (
             "MTA-STS: others come with TLS or not at all. First a web server must have"
             f" the policy below at {self.policy_url}"
         )
-        value = f"v=STSv1; id={mark}"
+        value = f"v=STSv1; id={self.policy_id}"
         name = f"_mta-sts.{domain}"
         yield Wanted("mta-sts", name, "TXT", value, why, False, plain=False)
+        yield self._web("mta-sts", "The web server with that policy.")
 
     def _allowed(self, there: str) -> Iterator[Wanted]:
         """Whoever is sent a domain's reports must want them: RFC 7489 §7.1."""
@@ -187,25 +214,31 @@ class Site:
             name = f"{self.domain}._report._dmarc.{there}"
             yield Wanted("allowed", name, "TXT", "v=DMARC1", why, plain=False)
 
-    def served(self) -> Wanted:
-        """What a web server has to say where there is a record of MTA-STS."""
-        at, value = self.policy_url, f"mx: {self.hostname}"
-        return Wanted("policy", at, "HTTPS", value, "The MTA-STS policy.", needed=False)
+    def _web(self, label: str, why: str) -> Wanted:
+        """A name for a web server, which may be another machine."""
+        name, host = f"{label}.{self.domain}", f"{self.hostname}."
+        return Wanted("web", name, "CNAME", host, why, False, plain=False)
 
     def _programs(self) -> Iterator[Wanted]:
-        domain, host = self.domain, f"{self.hostname}."
+        domain = self.domain
         why = "Where mail programs hand in and read mail."
-        for service, port in _PORTS:
-            name = f"_{service}._tcp.{domain}"
-            yield Wanted("srv", name, "SRV", f"0 1 {port} {host}", why, False)
-        why = "There is none of these: RFC 6186 §3.4."
-        for service in ("imap", "pop3", "pop3s"):
-            name = f"_{service}._tcp.{domain}"
-            yield Wanted("srv", name, "SRV", "0 0 0 .", why, False)
-        why = "Only with a web server there that tells mail programs their settings."
-        for name in ("autoconfig", "autodiscover"):
-            at = f"{name}.{domain}"
-            yield Wanted("web", at, "CNAME", host, why, False, plain=False)
+        for one in self.services:
+            name, value = f"_{one.name}._tcp.{domain}", f"0 1 {one.port} {one.host}."
+            yield Wanted("srv", name, "SRV", value, why, False)
+        if any(one.name == IMAPS for one in self.services):
+            yield from self._absent()
+            why = "The web server with the settings of mail programs, below."
+            yield self._web("autoconfig", why)
+        else:
+            why = "smfd has no IMAP. If another server has, name it in [server] imap."
+            name, value = f"_{IMAPS}._tcp.{domain}", f"0 1 993 imap.{domain}."
+            yield Wanted("elsewhere", name, "SRV", value, why, False, plain=False)
         why = "Who may issue certificates for the domain; name yours."
         value = '0 issue "letsencrypt.org"'
         yield Wanted("caa", domain, "CAA", value, why, False, plain=False)
+
+    def _absent(self) -> Iterator[Wanted]:
+        why = "There is none of these: RFC 6186 §3.4."
+        for service in ("imap", "pop3", "pop3s"):
+            name = f"_{service}._tcp.{self.domain}"
+            yield Wanted("srv", name, "SRV", "0 0 0 .", why, False)

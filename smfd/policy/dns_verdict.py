@@ -15,7 +15,7 @@ from smfd.format.tags import NotTags, read_tags
 from smfd.model.hop import TLSA
 from smfd.policy.dns_site import Wanted
 from smfd.policy.dns_zone import quoted
-from smfd.policy.mta_sts import STS, read_id
+from smfd.policy.mta_sts import read_id
 
 OK, WARN, FAIL = "OK", "WARN", "FAIL"
 
@@ -34,7 +34,6 @@ class Found:
     @ivar answered: False when it could not be asked.
     @ivar records: as L{Answer <smfd.net.dns_answer.Answer>} has them.
     @ivar secure: the answer was signed (DNSSEC), and is right.
-    @ivar fault: why what it names cannot be had, for people; or "".
     @ivar spf: what the domain's SPF comes to, by address of ours.
     """
 
@@ -42,7 +41,6 @@ class Found:
     records: Sequence[Any] = ()
     secure: bool = False
     spf: Mapping[str, str] = field(factory=dict)
-    fault: str = ""
 
 
 @frozen
@@ -208,19 +206,6 @@ def _mta_sts(wanted: Wanted, found: Found) -> _Said:
     return _GOOD
 
 
-def _policy(wanted: Wanted, found: Found) -> _Said:
-    host = wanted.value.partition(" ")[2]
-    if found.fault:
-        fix = "Others cannot have the policy that the record promises"
-        return FAIL, f"{fix}: {found.fault[:_SHOWN]}. Serve it, or take the record out."
-    (policy,) = found.records
-    if policy.mode != "none" and not policy.permits(host):
-        return FAIL, f"Who obeys the policy sends us nothing; add to it: {wanted.value}"
-    if policy.mode != "enforce":
-        return WARN, f"mode: {policy.mode} keeps nobody from reading mail on its way."
-    return _GOOD
-
-
 def _srv(wanted: Wanted, found: Found) -> _Said:
     if not found.records:
         return _missing(wanted)
@@ -282,7 +267,6 @@ _JUDGES: Mapping[str, Callable[[Wanted, Found], _Said]] = {
     "allowed": _allowed,
     "tlsrpt": _tlsrpt,
     "mta-sts": _mta_sts,
-    "policy": _policy,
     "srv": _srv,
     "address": _address,
     "ptr": _ptr,
@@ -297,8 +281,6 @@ def _shown(record: Any) -> str:
         text = record.decode("utf-8", "replace")
     elif isinstance(record, tuple):
         text = " ".join(map(str, record))
-    elif isinstance(record, STS):
-        text = f"mode: {record.mode}, mx: {' '.join(record.patterns)}"
     else:
         text = str(record)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -7,6 +7,7 @@ Standards: RFC 1035 §3.3.14 (strings of 255 octets) and §5.1.
 import textwrap
 from collections.abc import Iterator
 
+from smfd.policy.dns_pages import pages
 from smfd.policy.dns_site import Site, Wanted
 
 #: Short, so that a mistake is over soon.
@@ -30,13 +31,19 @@ def zone(site: Site) -> Iterator[str]:
             yield from _comment(why)
             before = why
         yield _record(one)
-    yield ""
-    yield from _comment(f"The MTA-STS policy for {site.policy_url}:")
-    yield from (f";   {line}" for line in site.policy.splitlines())
+    for page in pages(site):
+        yield ""
+        yield from _comment(
+            f"{page.why}. A web server must have it as {page.kind}, with a certificate"
+            f" for that name, at {page.url}:"
+        )
+        yield from (f";   {line}" for line in page.text.splitlines())
 
 
 def _comment(text: str) -> list[str]:
-    return [f"; {line}" for line in textwrap.wrap(text, 76)]
+    # An address is not to be cut.
+    lines = textwrap.wrap(text, 76, break_long_words=False, break_on_hyphens=False)
+    return [f"; {line}" for line in lines]
 
 
 def _record(one: Wanted) -> str:

@@ -36,6 +36,7 @@ def _other(name: str, key: Declared) -> Any:
         return key.default[:-1] if key.kind is tuple else min(changed)
     return {
         "server.hostname": "mx.example.org",
+        "server.imap": "imap.example.org:9993",
         "mx.listen": ("127.0.0.1:2525", "[::1]:2525"),
         "mx.listen_tls": ("127.0.0.1:2465", "systemd:mx-tls"),
         "submission.listen": ("127.0.0.1:2587",),

@@ -11,6 +11,7 @@ from smfd.delivery.signer import Signer
 from smfd.net.dns import Resolver
 from smfd.net.https import HTTPS
 from smfd.net.tls import make_self_signed
+from smfd.policy.dns_site import Service
 from smfd.policy.networks import networks
 from tests.authority import authority
 from tests.control.building import reactor
@@ -20,6 +21,10 @@ from tests.signed_zones import Unbound, Zone
 
 HOME, ADDRESS = "home.example", "198.18.0.25"
 REVERSE = "18.198.in-addr.arpa"
+SERVICES = (
+    Service("submissions", "mx.home.example", 465),
+    Service("imaps", "imap.home.example", 993),
+)
 ROOT, LOOPBACK = authority(), networks(("127.0.0.0/8",))
 PTR = Zone(f"25.0.{REVERSE}. PTR mx.home.example.\n", signed=False)
 
@@ -35,7 +40,7 @@ class DNSTests(CtlTestCase):
         path.write_bytes(certificate)
         signer = Signer(self.house.dkim, reactor)
         signer.setServiceParent(self.services)
-        facts = evolve(self.house.facts, certificate=str(path))
+        facts = evolve(self.house.facts, certificate=str(path), services=SERVICES)
         self.house = evolve(self.house, signer=signer, facts=facts)
         self.config = self.home / "smfd.toml"
         self.config.write_text("[server]\nhostname = 'mx.home.example'\n")
@@ -84,15 +89,34 @@ class DNSTests(CtlTestCase):
         zone = zone.replace("ADDRESS", ADDRESS)
         for name in ("_25._tcp", "_mta-sts", "mx"):
             zone = zone.replace(f"\n;; {name}.", f"\n{name}.")
-        policy = zone.partition("mta-sts.txt:\n")[2].replace(";   ", "")
-        self.serve(policy)
+        self.serve((await self.run_ctl("dns", HOME, "--page", "mta-sts")).out)
+        # Signed, and as Unbound itself reads it.
+        for signed in True, False:
+            await self.publish(f"{zone}\nmta-sts.{HOME}. IN A 127.0.0.1\n", signed)
+            said = await self.done("dns", HOME, "--check")
+            wrong = [one["what"] for one in said["checks"] if one["verdict"] != "OK"]
+            self.assertEqual([] if signed else ["tlsa"], wrong)
+            self.assertEqual(0, said["failed"])
+            what = {one["what"] for one in said["checks"]}
+            every = {"mx", "spf", "dkim", "dmarc", "tlsa", "ptr", "srv", "policy"}
+            self.assertLess(every, what)
+        # We have another name by now, and the policy does not know it.
+        self.house = evolve(self.house, facts=evolve(self.house.facts, hostname="b.x"))
         await self.publish(f"{zone}\nmta-sts.{HOME}. IN A 127.0.0.1\n")
-        said = await self.done("dns", HOME, "--check")
-        wrong = [one for one in said["checks"] if one["verdict"] != "OK"]
-        self.assertEqual(([], 0), (wrong, said["failed"]))
-        what = {one["what"] for one in said["checks"]}
-        every = {"mx", "spf", "dkim", "dmarc", "tlsa", "ptr", "srv", "policy"}
-        self.assertLess(every, what)
+        heard = await self.run_ctl("dns", HOME, "--check")
+        self.assertIn("add to it: mx: b.x", heard.out)
+        self.assertEqual(1, heard.code)
+
+    async def test_pages(self) -> None:
+        """What a web server must have can be written to its file."""
+        await self.printed()
+        said = await self.run_ctl("dns", HOME, "--page", "mta-sts")
+        self.assertTrue(said.out.startswith("version: STSv1\nmode: enforce\nmx: mx"))
+        said = await self.run_ctl("dns", HOME, "--page", "autoconfig")
+        self.assertTrue(said.out.startswith("<?xml"))
+        for arguments in (("--page", "x"), ("--page", "mta-sts", "--check")):
+            said = await self.run_ctl("dns", HOME, *arguments)
+            self.assertEqual((2, ""), (said.code, said.out))
 
     async def test_unpublished(self) -> None:
         """Who publishes none of it is told all of it, and the exit code says so."""

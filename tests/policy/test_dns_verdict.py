@@ -1,6 +1,7 @@
 """Tests for L{smfd.policy.dns_site}, L{dns_zone} and L{dns_verdict}."""
 
 from typing import Any
+from xml.etree import ElementTree
 
 import dns.rdatatype
 import dns.zone
@@ -11,10 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.model.dkim import ACTIVE, RETIRED, SPARE, DKIMKey
 from smfd.model.hop import TLSA
-from smfd.policy.dns_site import Site, Wanted
+from smfd.policy.dns_pages import pages
+from smfd.policy.dns_site import Service, Site, Wanted
+from smfd.policy.dns_sts import Served, judged_policy
 from smfd.policy.dns_verdict import FAIL, OK, WARN, Found, is_judged, judged
 from smfd.policy.dns_zone import zone
-from smfd.policy.mta_sts import STS
+from smfd.policy.mta_sts import STS, read_policy
 
 KEY = "v=DKIM1; k=rsa; p=" + "A" * 392
 KEYS = [
@@ -22,8 +25,18 @@ KEYS = [
     for state in (ACTIVE, SPARE, RETIRED)
 ]
 DIGEST = "ab" * 32
+OPEN = (
+    Service("submissions", "mx.home.example", 465),
+    Service("submission", "mx.home.example", 587),
+)
+IMAP = Service("imaps", "imap.far.example", 993)
 SITE = Site(
-    "home.example", "mx.home.example", KEYS, ("192.0.2.1", "2001:db8::1"), DIGEST
+    "home.example",
+    "mx.home.example",
+    KEYS,
+    ("192.0.2.1", "2001:db8::1"),
+    DIGEST,
+    services=(*OPEN, IMAP),
 )
 TOP = "@ SOA mx.home.example. x. 1 1 1 1 1\n@ NS mx.home.example.\n"
 
@@ -38,8 +51,6 @@ FAR = evolve(
 def wanted(what: str, state: str = ACTIVE) -> Wanted:
     """One record of the site."""
     site = FAR if what in ("source", "allowed") else SITE
-    if what == "policy":
-        return site.served()
     every = [one for one in site.wanted() if one.what == what]
     return next((one for one in every if state in one.name), every[0])
 
@@ -106,6 +117,61 @@ class ZoneTests(SynchronousTestCase):
         self.assertIn("\n;; mx.far.example. IN A 192.0.2.1", text)
         self.load(text)
         self.assertNotIn("\nmx.far.example.", text)
+
+    def test_services(self) -> None:
+        """Only what there is is printed; nothing is said of what may be elsewhere."""
+        for services, ours in (
+            ((), []),
+            (OPEN[1:], ["_submission._tcp SRV 0 1 587 mx.home.example."]),
+            (
+                (*OPEN, IMAP),
+                [
+                    "_imap._tcp SRV 0 0 0 .",
+                    "_imaps._tcp SRV 0 1 993 imap.far.example.",
+                    "_pop3._tcp SRV 0 0 0 .",
+                    "_pop3s._tcp SRV 0 0 0 .",
+                    "_submission._tcp SRV 0 1 587 mx.home.example.",
+                    "_submissions._tcp SRV 0 1 465 mx.home.example.",
+                ],
+            ),
+        ):
+            site = evolve(SITE, services=services)
+            found = self.load("\n".join(zone(site)))
+            said = [
+                f"{str(name).removesuffix('.home.example.')} SRV {record}"
+                for name, _, record in found.iterate_rdatas("SRV")
+            ]
+            self.assertEqual(ours, sorted(said))
+            judged_ = {one.name for one in site.wanted() if is_judged(one)}
+            imaps = "_imaps._tcp.home.example" in judged_
+            self.assertEqual(IMAP in services, imaps)
+
+    def test_pages(self) -> None:
+        """What a web server must have is printed whole, with its address."""
+        text = "\n".join(zone(SITE))
+        sts, programs = pages(SITE)
+        for page in sts, programs:
+            block = text.partition(f"{page.url}:\n")[2].split("\n\n")[0]
+            lines = [line.removeprefix(";   ") for line in block.splitlines()]
+            self.assertEqual(page.text.splitlines(), lines)
+        self.assertEqual(
+            STS("enforce", ("mx.home.example",), 604800), read_policy(sts.text.encode())
+        )
+        root = ElementTree.fromstring(programs.text)
+        self.assertEqual("home.example", root.findtext("emailProvider/domain"))
+        found = [
+            [one.get("type"), *(one.findtext(n) for n in ("hostname", "port"))]
+            for one in root.iter()
+            if one.get("type")
+        ]
+        expected = [
+            ["imap", "imap.far.example", "993"],
+            ["smtp", "mx.home.example", "465"],
+        ]
+        self.assertEqual(expected, found)
+        for services in (), OPEN, (IMAP,):
+            few = list(pages(evolve(SITE, services=services)))
+            self.assertEqual(["mta-sts"], [page.what for page in few])
 
     def test_sources(self) -> None:
         """Other addresses that mail goes out from are vouched for, and named."""
@@ -186,12 +252,6 @@ CASES: tuple[tuple[str, Found, str, str], ...] = (
     ("mta-sts", Found(), WARN, "STSv1"),
     ("mta-sts", Found(records=[b"v=STSv1; id=1a;"]), OK, ""),
     ("mta-sts", Found(records=[b"v=STSv1; id="]), FAIL, "id="),
-    ("policy", Found(records=[STS("enforce", ("mx.home.example",))]), OK, ""),
-    ("policy", Found(records=[STS("enforce", ("*.home.example",))]), OK, ""),
-    ("policy", Found(records=[STS("testing", ("mx.home.example",))]), WARN, "testing"),
-    ("policy", Found(records=[STS("none")]), WARN, "none"),
-    ("policy", Found(records=[STS("enforce", ("far.example",))]), FAIL, "mx: mx.home."),
-    ("policy", Found(fault="the answer is 404"), FAIL, "the answer is 404. Serve it"),
     ("srv", Found(records=["0 1 465 mx.home.example."]), OK, ""),
     ("srv", Found(), WARN, "_submissions._tcp.home.example."),
     ("srv", Found(records=["0 1 465 far.example."]), WARN, "elsewhere"),
@@ -221,6 +281,26 @@ RECORDS = st.one_of(
 )
 
 
+ID = SITE.policy_id
+OURS = STS("enforce", ("mx.home.example",), 604_800)
+MX = ("mx.home.example",)
+
+#: What is served, and what is said of it.
+SERVED: tuple[tuple[Served, str, str], ...] = (
+    (Served(OURS, "", ID, MX), OK, ""),
+    (Served(OURS, "", "1", MX), WARN, f"id={ID}"),
+    (Served(evolve(OURS, max_age=86400), "", ID, MX), WARN, "another id"),
+    (Served(evolve(OURS, max_age=86400), "", "1", MX), OK, ""),
+    (Served(evolve(OURS, patterns=("*.home.example",)), "", "1", MX), OK, ""),
+    (Served(evolve(OURS, mode="testing"), "", "1", MX), WARN, "mode: testing"),
+    (Served(evolve(OURS, mode="testing"), "", ID, MX), WARN, "another id"),
+    (Served(STS("none"), "", "1", MX), WARN, "mode: none"),
+    (Served(OURS, "", ID, (*MX, "b.far.example")), WARN, "to b.far.example: an MX"),
+    (Served(evolve(OURS, patterns=("far.example",)), "", "1", MX), FAIL, "mx: mx.home"),
+    (Served(None, "the answer is 404"), FAIL, "the answer is 404. Serve what smfdctl"),
+)
+
+
 class VerdictTests(SynchronousTestCase):
     """What is there, and what is said of it."""
 
@@ -231,6 +311,21 @@ class VerdictTests(SynchronousTestCase):
             self.assertEqual(verdict, said.verdict, (what, found, said.fix))
             self.assertIn(words, said.fix, (what, found))
             self.assertEqual(verdict == OK, not said.fix)
+
+    def test_policy(self) -> None:
+        """The policy that is served has the hosts, the mode and the id that it must."""
+        for served, verdict, words in SERVED:
+            said = judged_policy(SITE, served)
+            self.assertEqual(verdict, said.verdict, (served, said.fix))
+            self.assertIn(words, said.fix)
+            self.assertEqual(verdict == OK, not said.fix)
+
+    def test_late(self) -> None:
+        """What is right and old is a thought; what is wrong stays wrong."""
+        late = evolve(wanted("dkim"), late="It signs for long.")
+        said = judged(late, Found(records=[KEY.encode()]))
+        self.assertEqual((WARN, "It signs for long."), (said.verdict, said.fix))
+        self.assertEqual(FAIL, judged(late, Found()).verdict)
 
     def test_spare(self) -> None:
         """A spare key that is not there yet is nothing that fails."""
