@@ -16,7 +16,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from smfd.control.times import utc
-from smfd.delivery.word import PACED
 from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE, State
 from smfd.policy.causes import cause, spoken
@@ -122,7 +121,7 @@ class Deliverability(Service):
 
     def _learn(self, attempt: Attempt) -> None:
         c = attempt.consignment
-        if c.recipient.destination != REMOTE or attempt.why == PACED:
+        if c.recipient.destination != REMOTE or attempt.spared:
             # Where hosted domains have their mailboxes, nobody judges us; nor
             # does he whom we spare ourselves.
             return

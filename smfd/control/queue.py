@@ -16,7 +16,8 @@ from smfd.control.house import Actor, Document, House
 from smfd.control.times import moment, utc
 from smfd.control.words import one_of, said_of
 from smfd.model.directory import Refused
-from smfd.model.queue import Changed, Choice
+from smfd.model.grammar import counted
+from smfd.model.queue import Changed, Choice, SiteState
 from smfd.model.quota import Hold
 from smfd.store.directory_rules import domain_name
 from smfd.store.ids import new_id
@@ -220,19 +221,43 @@ class Act:
                 "Name a message or a site, a --sender or the like, or say --all.",
             )
         asked = Asked(actor.name, said(reason))
-        every = evolve(choice, states=self.states)
-        meant = await house.reader.queue_count(every, MANY)
+        meant = await self._meant(house, choice)
         check_many(meant, yes)
-        if not meant:
-            raise Refused(
-                "unknown", "Nothing that waits fits.", "queue list shows what waits."
-            )
         # First in the audit: what is gone cannot be brought back.
-        verb, detail = f"queue {self.name}", f"{meant} recipients. {reason}".strip()
+        detail = f"{counted(meant, 'recipient')}. {reason}".strip()
+        verb = f"queue {self.name}"
         await house.ledger.audit(actor.name, verb, _about(choice), detail)
         changed = await self.do(queue_of(house), choice, asked)
         sites = sorted(changed.sites)
-        return {"meant": meant, "changed": changed.count, "sites": sites[:FEW]}
+        return {
+            "meant": meant,
+            "changed": changed.count,
+            "sites": sites[:FEW],
+            "held": [site for site in sites if queue_of(house).holds(site)][:FEW],
+        }
+
+    async def _meant(self, house: House, choice: Choice) -> int:
+        """
+        How many are.
+
+        @raise Refused: none.
+        """
+        count = house.reader.queue_count
+        if meant := await count(evolve(choice, states=self.states), MANY):
+            return meant
+        if not await count(evolve(choice, states=_STATES), 1):
+            raise Refused(
+                "unknown", "Nothing that waits fits.", "queue list shows what waits."
+            )
+        if "due" in self.states:
+            raise Refused(
+                "conflict", "What fits is held by itself.", "queue resume lets it go."
+            )
+        raise Refused(
+            "conflict",
+            "What fits is not held by itself.",
+            "queue list says why it waits.",
+        )
 
 
 retry = Act("retry", ("due",), lambda q, choice, how: q.retry(choice, how.actor))
@@ -273,33 +298,60 @@ async def _items(house: House, rows: list[dict[str, Any]]) -> list[Document]:
         stopped = {row["account"] for row in rows if row["state"] == "suspended"}
         for account in sorted(stopped - {""}):
             holds[account] = await house.quota.holds.held(account)
-    return [_shown(row, holds.get(row["account"])) for row in rows]
+    return [_shown(row, _at(house, row), holds.get(row["account"])) for row in rows]
 
 
-def _shown(row: dict[str, Any], hold: Hold | None) -> Document:
+def just_now(house: House, state: SiteState) -> SiteState:
+    """A site as whoever brings mail there knows it, else as the ledger does."""
+    queue = queue_of(house)
+    state = queue.known(state.site) or state
+    gone = state.next_try <= house.clock.seconds()
+    return evolve(
+        state,
+        held=queue.holds(state.site),
+        next_try=0.0 if gone else state.next_try,
+    )
+
+
+def _at(house: House, row: dict[str, Any]) -> SiteState:
+    """How it is where a recipient's mail goes."""
+    return just_now(
+        house,
+        SiteState(
+            row["site"],
+            next_try=row["site_next_try"],
+            attempts=row["site_attempts"],
+            why=row["site_why"],
+        ),
+    )
+
+
+def _shown(row: dict[str, Any], site: SiteState, hold: Hold | None) -> Document:
     """One recipient; C{hold}: that of the account, if he waits for its end."""
     stopped = row["state"] == "suspended"
-    next_try = 0 if stopped else max(row["next_try"], row["site_next_try"])
+    next_try = 0 if stopped else max(row["next_try"], site.next_try)
     return {
         **{name: row[name] for name in _SHOWN},
         "received": utc(row["received"]),
-        "held": bool(row["held"]),
+        "held": site.held,
         "account_held": stopped and hold is not None,
         "next_try": utc(next_try) if next_try else None,
-        "why": _stopped(hold) if stopped else row["detail"] or _untried(row),
+        "why": _stopped(hold) if stopped else row["detail"] or _untried(row, site),
     }
 
 
-def _untried(row: dict[str, Any]) -> str:
+def _untried(row: dict[str, Any], site: SiteState) -> str:
     """Why he was not tried yet: what a server said, it said to others."""
-    site, at = row["site"], row["site_next_try"]
+    name, at = site.site, site.next_try
     if row["held"]:
-        return f"{site} is held: queue resume {site} lets it go."
+        return f"{name} is held: queue resume {name} lets it go."
+    if site.held:
+        return "Every site is held: queue resume --all lets them go."
     then = f"It is tried next at {utc(at)}." if at else "It is tried next at once."
-    said = f" Last: {row['site_why']}" if row["site_why"] else ""
-    if row["site_attempts"]:
-        return f"{site} does not answer. {then}{said}"
-    return f"{site} is left alone for a while. {then}{said}" if at else ""
+    said = f" Last: {site.why}" if site.why else ""
+    if site.attempts:
+        return f"Nobody takes mail for {name}. {then}{said}"
+    return f"{name} is left alone for a while. {then}{said}" if at else ""
 
 
 def _stopped(hold: Hold | None) -> str:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from smfd.control.house import Actor, Document, House
-from smfd.control.queue import MANY, check_many, queue_of, said, site_named
+from smfd.control.queue import MANY, check_many, just_now, queue_of, said, site_named
 from smfd.control.times import utc
 from smfd.model.directory import Refused
-from smfd.model.queue import EVERY, Choice
+from smfd.model.queue import EVERY, Choice, SiteState
 from smfd.policy.route import parse_hop
 
 #: The word that ends a route.
@@ -26,7 +26,7 @@ async def page(house: House, actor: Actor, *, limit: int = 100) -> Document:
     return {
         **{name: found[name] for name in ("due", "suspended", "down", "notices")},
         "ages": found["ages"],
-        "items": [_shown(site) for site in found["sites"]],
+        "items": [_shown(house, site) for site in found["sites"]],
         "held": sorted(queue.held),
         "routes": dict(sorted(queue.routes.items())),
     }
@@ -119,16 +119,23 @@ def _route(to: str) -> str:
         raise Refused("invalid", str(wrong)) from None
 
 
-def _shown(site: dict[str, Any]) -> dict[str, Any]:
+def _shown(house: House, site: dict[str, Any]) -> dict[str, Any]:
     older = [site["n"], *site["ages"], 0]
+    kept = {name: site[name] for name in ("site", "next_try", "attempts", "why")}
+    state = just_now(house, SiteState(**kept, since=site["since"]))
+    now, first = house.clock.seconds(), site["first_try"]
+    # Who may be tried is what a site waits for, if nothing is wrong with it.
+    alone = first > now and not state.next_try
     return {
         "site": site["site"],
         "waiting": site["n"],
         "ages": [more - less for more, less in zip(older, older[1:], strict=False)],
-        "held": bool(site["held"]),
+        "held": state.held,
         "route": site["route"],
-        "attempts": site["attempts"],
-        "next_try": utc(site["next_try"]) if site["next_try"] else None,
-        "why": site["why"],
-        "since": utc(site["since"]) if site["since"] else None,
+        "attempts": state.attempts,
+        "next_try": utc(max(first, state.next_try))
+        if alone or state.next_try
+        else None,
+        "why": site["first_why"] if alone else state.why,
+        "since": utc(state.since) if state.since else None,
     }

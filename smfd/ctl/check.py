@@ -9,7 +9,7 @@ from smfd.config.load import load
 from smfd.config.schema import Config
 from smfd.ctl.face import REFUSED, Face, verb
 from smfd.ctl.probe import Report, State, error, ok
-from smfd.ctl.wrapped import counted
+from smfd.model.grammar import counted
 
 _MARKS = {State.OK: "OK", State.WARNING: "WARNING", State.ERROR: "ERROR"}
 

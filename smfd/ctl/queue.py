@@ -9,7 +9,8 @@ import click
 from smfd.ctl.client import Client, asking, segment
 from smfd.ctl.face import Face, verb
 from smfd.ctl.table import table
-from smfd.ctl.wrapped import counted, wrapped
+from smfd.ctl.wrapped import wrapped
+from smfd.model.grammar import counted
 
 _Document = dict[str, Any]
 
@@ -31,6 +32,11 @@ _EVERYTHING = click.option("--all", "everything", is_flag=True, help="All there 
 _TARGET = click.argument("target", metavar="[SITE|ID]", default="")
 
 _COLUMNS = ("id", "received", "sender", "recipient", "state", "attempts", "next_try")
+
+
+#: What has mail tried, unless its site is held.
+_TRIES = ("retry", "resume")
+_HELD = "Held all the same: {}. queue shape says what lets it go."
 
 
 def _with(*options: Callable[..., Any]) -> Callable[..., Any]:
@@ -118,6 +124,8 @@ def _acts(name: str, sentence: str, said: str, sites: bool = False) -> None:
                 done = client.post(f"/v1/queue/{name}", body)
                 meant = counted(done["meant"], "recipient")
                 lines = [f"{said}: {done['changed']} of {meant}."]
+                if name in _TRIES and done["held"]:
+                    lines.append(_HELD.format(", ".join(done["held"])))
         face.show(done, lines)
 
     options = _with(_TARGET, *_WHICH, _EVERYTHING, *_SURE)
@@ -188,9 +196,10 @@ def _message(found: _Document, command: str) -> Iterator[str]:
         where = f" by way of {one['route']}" if one["route"] else ""
         yield f"{one['recipient']}: {_cell(one, 'state')}{where}"
         tried = counted(one["attempts"], "time")
-        stopped = one["state"] == "suspended"
+        tried = f"tried {tried}; " if one["attempts"] else ""
+        stopped = one["state"] == "suspended" or one["held"]
         after = "when it is let go" if stopped else one["next_try"] or "at once"
-        yield f"  tried {tried}; next {after}"
+        yield f"  {tried}next {after}"
         yield from wrapped(one["why"], "  ")
     yield ""
     yield from _ways(found, command)
@@ -204,7 +213,8 @@ def _ways(found: _Document, command: str) -> Iterator[str]:
         yield f"Look:     {command} user held show {found['account']}"
     elif any(one["state"] == "suspended" for one in every):
         yield f"Let go:   {command} queue resume {found['id']}"
-    if any(one["state"] == "due" for one in every):
+    due = [one for one in every if one["state"] == "due"]
+    if any(not one["held"] for one in due):
         yield f"Try now:  {command} queue retry {found['id']}"
     yield f"Give up:  {command} queue fail {found['id']}"
 
@@ -220,10 +230,11 @@ def _shape(found: _Document) -> Iterator[str]:
     yield from _reasoned(lines, found["items"])
     yield (
         f"Due: {found['due']}. Held by themselves: {found['suspended']}."
-        f" Sites that do not answer: {found['down']}."
+        f" Sites where nobody takes mail: {found['down']}."
     )
     if found["held"]:
-        yield f"Held: {', '.join(found['held'])}."
+        sites = ", ".join("--all" if site == "*" else site for site in found["held"])
+        yield f"Held, until queue resume: {sites}."
     for site, route in found["routes"].items():
         yield f"{site} goes to {route}."
 

@@ -6,11 +6,6 @@ from collections.abc import Iterator
 _LINE = 78
 
 
-def counted(number: int, what: str) -> str:
-    """So many, with the word in its number: 1 time, 2 times."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def wrapped(text: str, indent: str = "") -> Iterator[str]:
     """A text in lines; what has no spaces is not cut."""
     line = ""

@@ -134,7 +134,7 @@ def onward(
     make = partial(RelayDestination, clock=reactor, home=config.home)
     road = Road(near, hands, tell=tries, settle=settle)
     hosted = partial(_hosted, directory)
-    world = Road(far, hands, policies, pacing.wait, _all((tries, *tell)), settle)
+    world = Road(far, hands, policies, pacing.pause, _all((tries, *tell)), settle)
     way = where(config, asked, policies, route_of, pacing.spent)
     return Onward(
         (

@@ -2,12 +2,14 @@
 
 from typing import Protocol
 
+from smfd.policy.paces import Pause
+
 
 class Pacing(Protocol):
     """Asked of a server, by its name, and of an address of ours."""
 
-    def wait(self, host: str, source: str) -> float:
-        """Seconds to wait before a message goes there; 0: it goes, and counts."""
+    def pause(self, host: str, source: str) -> Pause:
+        """How long, and why, a message waits; when it goes now it counts."""
 
     def whose(self, host: str) -> tuple[str, int]:
         """Whose server it is, and his connections at once; 0: as many as any."""

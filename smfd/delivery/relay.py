@@ -223,6 +223,7 @@ class RelayDestination:
             word.why,
             delays=word.delays,
             port=hop.port if hop else 0,
+            spared=word.spared,
         )
         self._tell(outcome, attempt)
         return outcome

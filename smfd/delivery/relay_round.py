@@ -13,12 +13,13 @@ from twisted.logger import Logger
 
 from smfd.delivery.approach import Approach, Missed, Nobody
 from smfd.delivery.relay_body import Pages
-from smfd.delivery.word import BROKEN, CONGESTED, PACED, Word
+from smfd.delivery.word import BROKEN, CONGESTED, Word
 from smfd.interfaces import IHands
 from smfd.model.entry import Consignment
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import Trouble
 from smfd.net.smtp_client_open import Line
+from smfd.policy.paces import NONE, Pause
 from smfd.proto import client
 from smfd.proto.client import Unwilling
 from smfd.proto.parcel import Wish
@@ -30,13 +31,13 @@ _ENOUGH = 2
 #: Seconds that mail waits at most before its way is looked for anew.
 _PAUSE = 900.0
 
-#: Seconds to wait before a message goes to a server (its name, our address).
-Pace = Callable[[str, str], float]
+#: How long a message to a server waits (its name, our address).
+Pace = Callable[[str, str], Pause]
 
 
-def at_once(host: str, source: str) -> float:
+def at_once(host: str, source: str) -> Pause:
     """As fast as they take it."""
-    return 0.0
+    return NONE
 
 
 @frozen
@@ -140,8 +141,9 @@ class Round:
             self._nobody(shipment, error.missed)
             return None
         self._watch.ready = self._now
-        if seconds := self._pause():
-            self._later([shipment, *self.waiting], seconds)
+        pause = self._pause()
+        if pause.seconds:
+            self._later([shipment, *self.waiting], pause)
             self.waiting.clear()
             return line
         return await self._over(shipment, line)
@@ -208,17 +210,17 @@ class Round:
             return False
         return forgotten
 
-    def _pause(self) -> float:
+    def _pause(self) -> Pause:
         hop = self.approach.hop
         assert hop is not None
         return self.pace(hop.host, hop.origin.address)
 
-    def _later(self, shipments: Iterable[Shipment], seconds: float) -> None:
+    def _later(self, shipments: Iterable[Shipment], pause: Pause) -> None:
         # Another address of ours may stand in long before this one may send.
-        seconds = min(seconds, _PAUSE)
+        seconds = min(pause.seconds, _PAUSE)
         for shipment in shipments:
             c, hop = shipment.consignments[0], self.approach.hop
-            word = Word(c, None, PACED, CONGESTED, hop, wait=seconds)
+            word = Word(c, None, pause.why, CONGESTED, hop, wait=seconds)
             self._say(shipment, word)
 
     def _nobody(self, shipment: Shipment, missed: Missed) -> None:

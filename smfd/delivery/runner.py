@@ -109,7 +109,7 @@ class Runner(Service):
             self.queue, elsewhere, self._settlement, clock, bounds, pauses, delay
         )
         self._sites.elsewhere = self._look_ahead
-        self.queue.changed = self._touched
+        self.queue.changed, self.queue.known = self._touched, self._sites.state
         self._sweeping: Deferred[None] | None = None
         self._tidying: Deferred[None] | None = None
         self._pause = pause

@@ -24,7 +24,7 @@ from smfd.delivery.tried import tried
 from smfd.delivery.turns import Turn, Turns
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome, State
-from smfd.model.queue import EVERY, Choice, Owed
+from smfd.model.queue import EVERY, Choice, Owed, SiteState
 from smfd.store.ledger_sites import Share
 from smfd.store.queue import Queue
 from smfd.store.rounds import Rounds
@@ -120,6 +120,11 @@ class Sites:
         if self._begin is not None and self._begin.active():
             self._begin.cancel()
         return gatherResults([ended(d) for d in self._serving])
+
+    def state(self, name: str) -> SiteState | None:
+        """How a site is just now; None when only the ledger may know."""
+        site = self._known.site(name) if name in self._known else None
+        return None if site is None else site.state
 
     def take(self, consignment: Consignment) -> None:
         """New mail: it goes from memory, or from the ledger when there is room."""

@@ -14,8 +14,6 @@ NOBODY, BROKEN = "4.4.1", "4.4.2"
 CLOSED, UNSAFE = "4.3.2", "4.7.0"
 #: RFC 3463 §3.5: as much as may be, already.
 CONGESTED = "4.4.5"
-#: Why nobody was asked, where we hold it back ourselves.
-PACED = "its provider is sent to as fast as it wants"
 #: A fault of ours.
 FAULT = "4.3.0"
 
@@ -48,6 +46,11 @@ class Word:
     wait: float = 0.0
     delays: tuple[float, ...] = ()
     notifies: bool = False
+
+    @property
+    def spared(self) -> bool:
+        """Nobody was asked: we hold it back ourselves."""
+        return self.answer is None and self.status == CONGESTED
 
     @property
     def words(self) -> str:

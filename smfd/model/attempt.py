@@ -23,6 +23,7 @@ class Attempt:
         HELD where a person must look.
     @ivar port: of the server, or 0.
     @ivar status: the enhanced status code of what it came to, or "".
+    @ivar spared: the server was not asked: he has as much of ours as he may.
     @ivar delays: seconds: in the queue, in hand, until there was a connection,
         and for the transaction; none where there was no try.
     """
@@ -39,6 +40,7 @@ class Attempt:
     delays: tuple[float, ...] = ()
     port: int = 0
     status: str = ""
+    spared: bool = False
 
     @property
     def site(self) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from attrs import frozen
 
+from smfd.model.grammar import counted
+
 #: Fewer messages than these say nothing.
 _FEW = 10
 
@@ -60,8 +62,9 @@ def _others(sources: Iterable[Seen]) -> Iterator[str]:
     if senders:
         largest = max(senders, key=lambda one: one.passed)
         yield (
-            f"Others send in its name and pass: {len(senders)} addresses, most of it"
-            f" from {largest.address}. Who they are, you should know."
+            "Others send in its name and pass:"
+            f" {counted(len(senders), 'address')}, most of it from"
+            f" {largest.address}. Who they are, you should know."
         )
     if failed >= _FEW:
         worst = max(theirs, key=lambda one: one.number - one.passed)

@@ -112,16 +112,12 @@ class Paces:
     slows: bool = True
     _paces: OrderedDict[tuple[str, str], Pace] = field(factory=OrderedDict, init=False)
 
-    def wait(self, host: str, source: str, number: int = 1) -> float:
-        """
-        Seconds to wait before so many messages go to a provider's host.
-
-        @return: 0 to go; then they are counted.
-        """
-        return self.pause(host, source, number).seconds
-
     def pause(self, host: str, source: str, number: int = 1) -> Pause:
-        """The same, and why."""
+        """
+        How long, and why, so many messages to a provider's host wait.
+
+        When they go now they are counted.
+        """
         now, provider = self.clock(), self.providers.of(host)
         cold = self.warm_up.wait(source, provider.name, now, number)
         if cold:

@@ -25,6 +25,8 @@ class Queue:
     What the runner and operators ask of the ledger's queue.
 
     @ivar changed: called with the sites whose mail an operator touched.
+    @ivar known: how a site is just now, which only whoever brings mail there
+        may know; None: as the ledger has it.
     @ivar routes: by site, where its mail goes instead of to its own servers.
     @ivar held: the sites whose mail is held back; with C{"*"} it is all.
     """
@@ -32,6 +34,7 @@ class Queue:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.changed: Callable[[Collection[str]], object] = len
+        self.known: Callable[[str], SiteState | None] = lambda site: None
         self.routes: dict[str, str] = {}
         self.held: set[str] = set()
 

@@ -43,6 +43,13 @@ FROM (SELECT r.site, count(*) AS n, sum(count(*)) OVER () AS due, {sums}
 ORDER BY q.n DESC, q.site
 """
 
+#: Who is tried first at a site.
+_FIRST = """
+SELECT next_try AS first_try, detail AS first_why FROM recipients
+WHERE site = :site AND state = 'due' AND site <> '' ORDER BY next_try LIMIT 1
+"""
+_NOBODY = {"first_try": 0.0, "first_why": ""}
+
 #: A site that nothing waits for may be well by now: nobody looks.
 _TOTALS = """
 SELECT (SELECT count(*) FROM recipients WHERE state = 'suspended') AS suspended,
@@ -107,7 +114,8 @@ def queue_shape(
 
     @return: C{{"due", "suspended", "down", "notices", "ages", "sites"}}: in
         C{ages} the bounds in seconds; each of C{sites}, the largest first, has
-        C{"ages"}: how many are older than each bound.
+        C{"ages"}: how many are older than each bound, and C{"first_try"},
+        C{"first_why"}: when who is tried there first is tried, and why not now.
     """
     names = [f"age{n}" for n in range(len(AGES))]
     sql = _SHAPE.format(
@@ -121,6 +129,8 @@ def queue_shape(
         site = dict(row)
         due = site.pop("due")
         site["ages"] = [site.pop(name) for name in names]
-        sites.append(site)
+        # Since the page was read he may have been sent to.
+        first = connection.execute(_FIRST, site).fetchone()
+        sites.append(site | (_NOBODY if first is None else dict(first)))
     totals = dict(connection.execute(_TOTALS).fetchone())
     return {"due": due, **totals, "ages": list(AGES), "sites": sites}

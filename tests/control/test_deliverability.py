@@ -9,7 +9,6 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
 from smfd.control.deliverability import Deliverability, Terms
-from smfd.delivery.word import PACED
 from smfd.model.attempt import Attempt
 from smfd.model.entry import REMOTE, Consignment, Recipient, State
 from smfd.model.transaction import Body
@@ -157,7 +156,7 @@ class DeliverabilityTests(TestCase):
 
     async def test_spared(self) -> None:
         """Whom we spare ourselves has refused nothing, and is spared no more for it."""
-        self.ours.note(attempt(None, why=PACED))
+        self.ours.note(attempt(None, spared=True))
         self.assertEqual({}, await self.kinds())
         self.assertEqual({}, self.ours.paces.slowed())
 

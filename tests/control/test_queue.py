@@ -9,6 +9,7 @@ from twisted.internet.task import deferLater
 from smfd.control import audit, holds, queue, queue_sites
 from smfd.control.house import House
 from smfd.control.status import status
+from smfd.control.times import utc
 from smfd.model.entry import Entry, Outcome, Recipient, State
 from smfd.model.queue import SiteState
 from smfd.store.ids import new_id
@@ -132,7 +133,7 @@ class PageTests(QueueTestCase):
         await self.assert_refused("unknown", refused)
 
     async def test_untried(self) -> None:
-        """Who was not tried reads that his site does not answer, and until when."""
+        """Who was not tried reads that nobody takes mail there, and until when."""
         house = await self.open()
         await self.send("v@far.example", sender=ANN)
         said, later = "192.0.2.1: connection refused", "2040-01-01T00:00:00Z"
@@ -140,13 +141,14 @@ class PageTests(QueueTestCase):
             (
                 3,
                 2208988800.0,
-                f"far.example does not answer. It is tried next at {later}."
+                f"Nobody takes mail for far.example. It is tried next at {later}."
                 f" Last: {said}",
             ),
             (
                 3,
                 0.0,
-                f"far.example does not answer. It is tried next at once. Last: {said}",
+                "Nobody takes mail for far.example. It is tried next at once."
+                f" Last: {said}",
             ),
             (
                 0,
@@ -165,6 +167,41 @@ class PageTests(QueueTestCase):
         self.assertEqual(
             "far.example is held: queue resume far.example lets it go.", item["why"]
         )
+        await queue_sites.resume(house, OPERATOR, site="far.example")
+        await queue_sites.hold(house, OPERATOR, site="*")
+        (item,) = (await queue.page(house, OPERATOR))["items"]
+        self.assertTrue(item["held"])
+        self.assertIn("queue resume --all", item["why"])
+
+    async def test_just_now(self) -> None:
+        """What only the runner knows of a site is shown: how long it is paced, say."""
+        house = await self.open()
+        await self.send("v@far.example")
+        why = "a limit of ours: 6 a minute to far"
+        at = reactor.seconds() + 10
+        self.queue.known = {
+            "far.example": SiteState("far.example", next_try=at, why=why)
+        }.get
+        (item,) = (await queue.page(house, OPERATOR))["items"]
+        self.assertIn(why, item["why"])
+        self.assertTrue(item["next_try"])
+        (site,) = (await queue_sites.page(house, OPERATOR))["items"]
+        self.assertEqual((why, item["next_try"]), (site["why"], site["next_try"]))
+
+    async def test_put_off(self) -> None:
+        """A site whose recipients are told "later" says when, and in whose words."""
+        house = await self.open()
+        sent = await self.send("v@far.example", "w@far.example")
+        at = reactor.seconds() + 300
+        settled = [
+            Outcome(sent.id, n, State.DUE, f"450 busy {n}", at + n) for n in (1, 2)
+        ]
+        await house.ledger.settle(settled)
+        (site,) = (await queue_sites.page(house, OPERATOR))["items"]
+        self.assertEqual(("450 busy 1", utc(at + 1)), (site["why"], site["next_try"]))
+        await self.send("x@far.example")
+        (site,) = (await queue_sites.page(house, OPERATOR))["items"]
+        self.assertEqual(("", None), (site["why"], site["next_try"]))
 
 
 class ActTests(QueueTestCase):
@@ -176,20 +213,35 @@ class ActTests(QueueTestCase):
         one = await self.send("v@far.example", sender=ANN)
         await self.send("v@far.example", account="")
         done = await queue.hold(house, OPERATOR, sender=ANN, reason="a thief")
-        self.assertEqual((1, 1, ["far.example"]), tuple(done.values()))
+        self.assertEqual((1, 1, ["far.example"], []), tuple(done.values()))
         self.assertEqual(["suspended", "due"], await self.states())
         done = await queue.resume(house, OPERATOR, site="far.example")
         self.assertEqual((1, 1), (done["meant"], done["changed"]))
         self.assertEqual(["due", "due"], await self.states())
         self.assertEqual(
             [
-                ("queue hold", f"sender {ANN}", "1 recipients. a thief"),
-                ("queue resume", "site far.example", "1 recipients."),
+                ("queue hold", f"sender {ANN}", "1 recipient. a thief"),
+                ("queue resume", "site far.example", "1 recipient."),
             ],
             await self.acts(),
         )
         await self.assert_refused(
-            "unknown", queue.resume(house, OPERATOR, id=one.id, yes=True)
+            "conflict", queue.resume(house, OPERATOR, id=one.id, yes=True)
+        )
+
+    async def test_in_vain(self) -> None:
+        """Whoever has held mail tried is told what holds it."""
+        house = await self.open()
+        one = await self.send("v@far.example")
+        await queue_sites.hold(house, OPERATOR, site="far.example")
+        done = await queue.retry(house, OPERATOR, id=one.id)
+        self.assertEqual(["far.example"], done["held"])
+        await queue.hold(house, OPERATOR, id=one.id)
+        refused = queue.retry(house, OPERATOR, id=one.id)
+        said = await self.assert_refused("conflict", refused)
+        self.assertEqual("What fits is held by itself.", said)
+        await self.assert_refused(
+            "unknown", queue.retry(house, OPERATOR, site="b.example")
         )
 
     async def test_fail_and_drop(self) -> None:

@@ -4,7 +4,6 @@ from attrs import evolve
 
 from smfd.delivery.ending import Told
 from smfd.delivery.relay import RelayDestination, Road
-from smfd.delivery.word import PACED
 from smfd.model.attempt import Attempt
 from smfd.model.entry import Outcome, State
 from smfd.policy.causes import cause
@@ -27,14 +26,14 @@ class PacedTests(WorldCase):
         self.told.append(attempt)
         refused = attempt.answer is None or not attempt.answer.positive
         why = cause(attempt.answer, attempt.why) if refused else None
-        if attempt.why != PACED:
+        if not attempt.spared:
             self.paces.note(attempt.host, attempt.source, why)
 
     async def to(self, domain: str, number: int) -> list[Outcome]:
         """What becomes of so many messages, sent at once."""
         self.told.clear()
         where = evolve(self.where, port=self.port)
-        pace = self.paces.wait
+        pace = self.paces.pause
         road = Road(self.hops, self.hands, self.tls, pace, self.note)
         way = RelayDestination("remote", where.of, road, Told(), REACTOR, self.home)
         batch = [c for n in range(number) for c in letter(f"u{n}@{domain}")]
@@ -48,7 +47,7 @@ class PacedTests(WorldCase):
         waiting = [o for o in outcomes if o.state is State.DUE]
         self.assertEqual(2, len(waiting))
         for outcome in waiting:
-            self.assertIn(PACED, outcome.detail)
+            self.assertIn("a limit of ours: 3 a minute to far", outcome.detail)
             wait = outcome.next_try - REACTOR.seconds()
             self.assertTrue(0 < wait <= 20.1, wait)
             self.assertFalse(outcome.of_site)

@@ -20,6 +20,7 @@ from smfd.net.smtp_client import Patience
 from smfd.policy.mta_sts import STS
 from smfd.policy.networks import networks
 from smfd.policy.origins import Origins
+from smfd.policy.paces import NONE, Pause
 from smfd.policy.route import Routes, parse_hop
 from tests.delivery.next_hop import Hop
 from tests.delivery.world import US, WorldCase, letter
@@ -363,7 +364,7 @@ class AnswerTests(WorldCase):
         """What breaks in the middle of a batch leaves what was sent as sent."""
         server = self.server(2, "a.mx")
         self.mx("far.test", "10 a.mx")
-        pauses = iter([0.0, 0.0])
+        pauses = iter([NONE, NONE])
         remote = self.remote()
         remote._road = evolve(remote._road, pace=lambda host, source: next(pauses))
         batch = [c for _ in range(4) for c in letter("u@far.test")]
@@ -377,7 +378,7 @@ class AnswerTests(WorldCase):
         """What a provider does not want so fast waits as long as it must."""
         server = self.server(2, "a.mx")
         self.mx("far.test", "10 a.mx")
-        pauses = iter([0.0, 40.0])
+        pauses = iter([NONE, Pause(40.0, "enough")])
         remote = self.remote()
         remote._road = evolve(remote._road, pace=lambda host, source: next(pauses))
         batch = [c for _ in range(4) for c in letter("u@far.test")]
@@ -386,10 +387,14 @@ class AnswerTests(WorldCase):
         self.assertEqual(1, len(server.messages))
         for outcome in told[1:]:
             self.assertFalse(outcome.of_site)
-            self.assertEqual("4.4.5", said(outcome).status)
+            self.assertEqual(
+                ("4.4.5", "enough"), (said(outcome).status, said(outcome).text)
+            )
             wait = outcome.next_try - REACTOR.seconds()
             self.assertTrue(20 < wait <= 40, wait)
-        remote._road = evolve(remote._road, pace=lambda host, source: 86_400.0)
+        remote._road = evolve(
+            remote._road, pace=lambda host, source: Pause(86_400.0, "enough")
+        )
         self.told.clear()
         (outcome,) = await self.send(letter("u@far.test"), remote)
         self.assertLess(outcome.next_try, REACTOR.seconds() + 1000)

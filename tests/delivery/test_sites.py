@@ -180,6 +180,11 @@ class DeadTests(WorldCase):
 
         world.scripts["slow.x"] = paced
         world.runner.queue.changed(["slow.x"])
+        world.run(2)
+        known = world.runner.queue.known("slow.x")
+        assert known is not None
+        self.assertEqual(("paced", 0), (known.why, known.attempts))
+        self.assertIsNone(world.runner.queue.known("other.x"))
         world.run(HOUR)
         self.assertGreater(world.states()["delivered"], 50)
         self.assertLess(len(world.tries["slow.x"]), 130)

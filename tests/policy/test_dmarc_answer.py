@@ -34,7 +34,7 @@ class AnswerTests(SynchronousTestCase):
     def test_others(self) -> None:
         """Others who pass are told apart from those who do not."""
         text = said(Seen(OURS, True, 9, 9, 9, 9), Seen(THEIRS, False, 40, 30, 30, 0))
-        self.assertIn(f"1 addresses, most of it from {THEIRS}", text)
+        self.assertIn(f"1 address, most of it from {THEIRS}", text)
         self.assertIn("10 messages from elsewhere did not pass", text)
         text = said(Seen(THEIRS, False, 9, 0, 0, 0), Seen("", False, 9, 0, 0, 0))
         self.assertIn("18 messages from elsewhere", text)

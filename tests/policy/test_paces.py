@@ -124,12 +124,12 @@ class PacesTests(SynchronousTestCase):
         """A complaint slows one provider from one address, and nobody else."""
         host = "mx1.google.com"
         self.paces.note(host, OURS, SLOW)
-        waits = [self.paces.wait("mx2.google.com", OURS) for _ in range(61)]
+        waits = [self.paces.pause("mx2.google.com", OURS).seconds for _ in range(61)]
         self.assertEqual(0.0, waits[59])
         self.assertGreater(waits[60], 0)
         self.assertEqual({("google", OURS): 60.0}, self.paces.slowed())
         for other in (("a.outlook.com", OURS), (host, "192.0.2.26")):
-            self.assertEqual(0.0, self.paces.wait(*other))
+            self.assertEqual(0.0, self.paces.pause(*other).seconds)
         why = self.paces.pause(host, OURS).why
         self.assertEqual("a limit of ours: 60 a minute to google", why)
 
@@ -165,7 +165,7 @@ class WarmUpTests(SynchronousTestCase):
 
     def go(self, times: int, host: str = "mx.example.org") -> int:
         """How many of these may go."""
-        return sum(not self.paces.wait(host, OURS) for _ in range(times))
+        return sum(not self.paces.pause(host, OURS).seconds for _ in range(times))
 
     def test_schedule(self) -> None:
         """Fifty on the first day, twice as many each day, then all."""
