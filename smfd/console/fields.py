@@ -129,12 +129,15 @@ def _texts(name: str, value: Any) -> list[str]:
 def _object(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or len(value) > _MEMBERS:
         raise Refused("invalid", f"{name} must be an object of few members.")
-    return {_text(name, key): _member(key, member) for key, member in value.items()}
+    return {
+        _text(name, key): _member(f"{name}: {key[:40]}", member)
+        for key, member in value.items()
+    }
 
 
 def _member(name: str, value: Any) -> Any:
     """A member of an object, which has no objects in it."""
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, int):
         return value
     return _text(name, value) if isinstance(value, str) else _texts(name, value)
 
@@ -142,7 +145,7 @@ def _member(name: str, value: Any) -> Any:
 def _objects(name: str, value: Any) -> list[dict[str, Any]]:
     if not isinstance(value, list) or len(value) > _MOST:
         raise Refused("invalid", f"{name} must be a list of at most {_MOST} objects.")
-    return [_object(name, one) for one in value]
+    return [_object(f"{name} {number}", one) for number, one in enumerate(value, 1)]
 
 
 def _no_constant(name: str) -> NoReturn:

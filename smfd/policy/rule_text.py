@@ -216,8 +216,10 @@ def _flag(document: Mapping[str, Any], key: str, default: bool) -> bool:
 
 
 def _texts(document: Mapping[str, Any], key: str, most: int) -> Sequence[str]:
-    """One string, or a list of them."""
+    """One string, or a list of them; a number is as good as its digits."""
     value = document.get(key, ())
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
     if isinstance(value, str):
         value = (value,) if value else ()
     if not isinstance(value, list | tuple):

@@ -142,7 +142,7 @@ def apply(
     connection: sqlite3.Connection, doing: Doing, documents: Sequence[Document]
 ) -> tuple[Rule, ...]:
     """These rules and no others."""
-    made = tuple(map(_read, documents))
+    made = tuple(_read(one, number) for number, one in enumerate(documents, 1))
     names = [rule.name for rule in made]
     said = f"{len(made)} rules: {' '.join(names)}"
     with transaction(connection, doing, "policy apply", "policies", said):
@@ -155,12 +155,13 @@ def apply(
     return made
 
 
-def _read(document: Document) -> Rule:
+def _read(document: Document, number: int = 0) -> Rule:
     try:
         return read_rule(document)
     except ValueError as wrong:
         name = str(document.get("name", ""))[:60]
-        where = f"Rule {name!r}: " if name else ""
+        nameless = f"Rule {number}: " if number else ""
+        where = f"Rule {name!r}: " if name else nameless
         raise Refused("invalid", f"{where}{wrong}") from None
 
 

@@ -151,15 +151,16 @@ class FieldTests(SynchronousTestCase):
         """An object of plain members, and a list of such."""
         fields = {"one": Field("object"), "all": Field("array", items="object")}
         self.assertEqual(
-            {"one": {"a": ["b"], "c": None, "d": True}, "all": [{"a": "b"}]},
+            {"one": {"a": ["b"], "c": None, "d": True, "e": 5}, "all": [{"a": "b"}]},
             from_json(
-                fields, b'{"one":{"a":["b"],"c":null,"d":true},"all":[{"a":"b"}]}'
+                fields,
+                b'{"one":{"a":["b"],"c":null,"d":true,"e":5},"all":[{"a":"b"}]}',
             ),
         )
         many = ",".join(f'"{n}":""' for n in range(101)).encode()
         for body in (
             b'{"one":[]}',
-            b'{"one":{"a":1}}',
+            b'{"one":{"a":1.5}}',
             b'{"one":{"a":{"b":"c"}}}',
             b'{"one":{"a":"\\ud800"}}',
             b'{"one":{"\\ud800":"a"}}',
@@ -168,6 +169,10 @@ class FieldTests(SynchronousTestCase):
             b'{"all":[' + b",".join([b"{}"] * 1001) + b"]}",
         ):
             self.assertRaises(Refused, from_json, fields, body)
+        # Of hundreds of rules somebody has to find that one.
+        with self.assertRaises(Refused) as no:
+            from_json(fields, b'{"all":[{"a":"b"},{"a":"b","c":{}}]}')
+        self.assertEqual("all 2: c must be a list of strings.", no.exception.sentence)
 
     def test_mistakes(self) -> None:
         """Anything else is refused with a sentence."""

@@ -355,6 +355,13 @@ class TextTests(SynchronousTestCase):
         plain = read_rule({"name": "x", "action": "allow"})
         self.assertEqual("everything", described(plain))
 
+    def test_numbers(self) -> None:
+        """A number may be written as one."""
+        made = {"name": "x", "action": "reject", "to": "x.example"}
+        self.assertEqual(
+            read_rule({**made, "size_over": "5"}), read_rule({**made, "size_over": 5})
+        )
+
     def test_refused(self) -> None:
         """What makes no sense is refused in a sentence that names it."""
         for document, words in (
@@ -370,6 +377,7 @@ class TextTests(SynchronousTestCase):
             ({"to": "group:home.example"}, "A group is called"),
             ({"to": [7]}, "list of strings"),
             ({"to": {"a": 1}}, "list of strings"),
+            ({"authenticated": True}, "list of strings"),
             ({"network": "::1/200"}, "no network"),
             ({"time": "noon"}, "is no time"),
             ({"time": "25:00-26:00"}, "is no time"),
