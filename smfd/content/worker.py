@@ -29,6 +29,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -245,6 +246,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--socket", required=True, help="the daemon's socket")
     parser.add_argument("--size", type=int, default=2, help="children")
     parser.add_argument("--rules", nargs="*", default=[], help="folders of rules")
+    parser.add_argument("--compiled", type=Path, help="folder of compiled rules")
     parser.add_argument("--spool", default="", help="folder of large messages")
     parser.add_argument("--seconds", type=int, default=10, help="for one job")
     parser.add_argument("--memory", type=int, default=512, help="MiB for a child")
@@ -262,7 +264,7 @@ def main(argv: list[str]) -> None:
     """Start the master; broken rules end it with a word for each fault."""
     given = arguments(argv)
     try:
-        rules = load_rules(*given.rules)
+        rules = load_rules(*given.rules, compiled=given.compiled)
     except RuleFaults as wrong:
         sys.exit(f"rules: {wrong}")
     # dkimpy wants a resolver when it is imported; we have no network to use

@@ -98,7 +98,7 @@ class Foundation:
         from smfd.control.bootstrap import found
         from smfd.net.tls import make_self_signed
 
-        for name in ("tls", "run", "log"):
+        for name in ("tls", "run", "log", "compiled"):
             (self.home / name).mkdir(mode=0o700)
         certificate, key = make_self_signed(self.hostname)
         _write(self.home / "tls" / "cert.pem", certificate)

@@ -67,6 +67,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
             tuple(str(path) for path in config.rules),
             str(config.home / "spool"),
             max(1, int(config.scan.worker_deadline)),
+            str(config.home / "compiled"),
         ),
         size=config.scan.workers,
         deadline=config.scan.worker_deadline,

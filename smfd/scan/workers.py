@@ -47,17 +47,21 @@ class WorkerDied(Exception):
     """The job's workers ended before it did, or there are none any more."""
 
 
-def command(rules: Sequence[str], spool: str, seconds: int = 10) -> tuple[str, ...]:
+def command(
+    rules: Sequence[str], spool: str, seconds: int = 10, compiled: str = ""
+) -> tuple[str, ...]:
     """
     The command that starts the master.
 
     @param rules: the folders of rule files.
     @param spool: the folder of large messages.
     @param seconds: of processor time for one job.
+    @param compiled: the folder of rules that were compiled before; "": none is.
     """
     return (
         *(sys.executable, "-m", "smfd.content.worker", "--rules", *rules),
         *("--spool", spool, "--seconds", str(seconds)),
+        *(("--compiled", compiled) if compiled else ()),
     )
 
 

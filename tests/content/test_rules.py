@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import smfd
 from smfd.content.features import read_features
+from smfd.content.rules import compiled as compiled_module
 from smfd.content.rules.compile import (
     RuleFaults,
     RuleSet,
@@ -298,6 +299,71 @@ class PatienceTests(SynchronousTestCase):
         again = process_time()
         matcher.run(seen)
         self.assertLess(process_time() - again, 1)
+
+
+class CompiledTests(SynchronousTestCase):
+    """What is kept of them, so that the next start need not compile."""
+
+    LINES = "body A /one.{0,9}two/", "body B /(?!x)three/", "header C Subject =~ /four/"
+    SEEN = b"Subject: four\r\n\r\none and two, three\r\n"
+
+    def setUp(self) -> None:
+        """An empty folder."""
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir()
+        self.times = 0
+        compiling = compiled_module._compile
+
+        def counted(*arguments: Any) -> Any:
+            self.times += 1
+            return compiling(*arguments)
+
+        self.patch(compiled_module, "_compile", counted)
+
+    def hits(self, *lines: str) -> set[str]:
+        """What hits, with what is kept."""
+        rules = compile_rules({"a.cf": "\n".join(lines)}, self.folder)
+        return {hit.symbol for hit in Matcher(rules).run(read_features(self.SEEN))}
+
+    def names(self) -> set[str]:
+        """The files."""
+        return {path.name for path in self.folder.iterdir()}
+
+    def test_again(self) -> None:
+        """The second time nothing is compiled, and everything hits as before."""
+        first = self.hits(*self.LINES)
+        self.assertEqual({"A", "B", "C"}, first)
+        self.assertEqual(2, self.times)
+        self.assertEqual(first, self.hits(*self.LINES))
+        self.assertEqual(2, self.times)
+
+    def test_others(self) -> None:
+        """Other patterns, or the same to be read otherwise, are compiled."""
+        self.hits("body A /ONE/")
+        before = self.names()
+        self.assertEqual({"A"}, self.hits("body A /ONE/i"))
+        self.assertEqual(2, self.times)
+        self.assertEqual((1, set()), (len(self.names()), self.names() & before))
+
+    def test_damaged(self) -> None:
+        """A file that is cut, changed or nothing at all is made anew."""
+        self.hits(*self.LINES)
+        for damage in (
+            lambda octets: octets[: len(octets) // 2],
+            lambda octets: octets[:-9] + bytes((octets[-9] ^ 1,)) + octets[-8:],
+            lambda octets: b"",
+        ):
+            for path in self.folder.iterdir():
+                path.write_bytes(damage(path.read_bytes()))
+            self.times = 0
+            self.assertEqual({"A", "B", "C"}, self.hits(*self.LINES))
+            self.assertEqual(2, self.times)
+
+    def test_nowhere(self) -> None:
+        """Without the folder all works, and none is made."""
+        self.folder.rmdir()
+        self.assertEqual({"A", "B", "C"}, self.hits(*self.LINES))
+        self.assertFalse(self.folder.exists())
 
 
 class OurRulesTests(SynchronousTestCase):

@@ -1,5 +1,6 @@
 """A real smfd in a folder of its own, as a user would run it."""
 
+import atexit
 import contextlib
 import json
 import os
@@ -12,11 +13,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from smtplib import SMTP, SMTP_SSL, SMTPDataError
 from typing import Any
 
 import smfd
+from smfd.config.shipped import shipped
+from smfd.content.rules.compile import load_rules
 
 CHECKOUT = Path(smfd.__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -82,6 +86,15 @@ def believing() -> ssl.SSLContext:
     return context
 
 
+@cache
+def _compiled() -> Path:
+    """Our rules, compiled as smfd keeps them; gone with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="smfd-compiled-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    load_rules(str(shipped("rules.d")), compiled=folder)
+    return folder
+
+
 class House:
     """
     A home and the process that serves it.
@@ -120,6 +133,9 @@ class House:
             check=True,
         )
         self.made = json.loads(made.stdout)
+        # A second of processor time for each house.
+        for path in _compiled().iterdir():
+            os.link(path, self.home / "compiled" / path.name)
         with self.config.open("a") as file:
             file.write("\n" + settings)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import hyperscan
 from attrs import Factory, define, evolve, field, frozen
 
+from smfd.content.rules.compiled import Compiled
 from smfd.content.rules.evals import EVALS, Call, read_call
 from smfd.content.rules.grammar import re_flags, read_rules
 from smfd.content.rules.meta import Expression, Misspelt, read_expression
@@ -116,21 +117,23 @@ class RuleSet:
         return self.text.scores.get(name, 0.01 if name.startswith("T_") else 1.0)
 
 
-def load_rules(*folders: str) -> RuleSet:
+def load_rules(*folders: str, compiled: Path | None = None) -> RuleSet:
     """
     Compile the C{.cf} files of some folders, or raise L{RuleFaults}.
 
     A later folder overrules an earlier one, name by name.
+
+    @param compiled: the folder of what was compiled before.
     """
     files: dict[str, str] = {}
     for number, folder in enumerate(folders):
         for path in sorted(Path(folder).glob("*.cf")):
             name = str(path) if number else path.name
             files[name] = path.read_text("utf-8", "replace")
-    return compile_rules(files)
+    return compile_rules(files, compiled)
 
 
-def compile_rules(files: Mapping[str, str]) -> RuleSet:
+def compile_rules(files: Mapping[str, str], compiled: Path | None = None) -> RuleSet:
     """Compile rule files, by name, or raise L{RuleFaults} with all faults."""
     text = read_rules(files)
     digest = hashlib.sha256()
@@ -145,7 +148,7 @@ def compile_rules(files: Mapping[str, str]) -> RuleSet:
     return RuleSet(
         digest.hexdigest()[:12],
         text,
-        tuple(_targets(patterns, text)),
+        tuple(_targets(patterns, text, Compiled(compiled))),
         tuple(r for r in rules if r.kind == "exists"),
         tuple(calls),
         tuple(metas),
@@ -188,7 +191,7 @@ def _ordered(text: RuleText) -> list[tuple[Rule, Expression]]:
     return ordered
 
 
-def _targets(rules: list[Rule], text: RuleText) -> list[Target]:
+def _targets(rules: list[Rule], text: RuleText, compiled: Compiled) -> list[Target]:
     """Sort patterns by what they look at, and compile them."""
     targets: dict[tuple[str, str], Target] = {}
     for rule in rules:
@@ -199,8 +202,9 @@ def _targets(rules: list[Rule], text: RuleText) -> list[Target]:
         if rule.negated:
             target.negated.append(rule.name)
     for target in targets.values():
-        _arrange(target)
+        _arrange(target, compiled)
         target.unset = tuple(_unset(target.fast))
+    compiled.tidy()
     return list(targets.values())
 
 
@@ -216,17 +220,17 @@ def _pattern(rule: Rule, tflags: frozenset[str]) -> Pattern:
     return Pattern(rule, regex, only_re or most > 1, most)
 
 
-def _arrange(target: Target) -> None:
+def _arrange(target: Target, compiled: Compiled) -> None:
     """Compile the patterns of a target, together if that can be done."""
     try:
-        target.database = _database(target.fast)
+        target.database = _database(target.fast, compiled)
         return
     except hyperscan.HyperscanError:
         patterns, target.fast = target.fast, []
     for pattern in patterns:
         for candidate in (pattern, evolve(pattern, confirm=True)):
             try:
-                _database([candidate])
+                _database([candidate], compiled)
             except hyperscan.HyperscanError:
                 continue
             target.fast.append(candidate)
@@ -234,7 +238,7 @@ def _arrange(target: Target) -> None:
         else:
             target.slow.append(pattern)
     if target.fast:
-        target.database = _database(target.fast)
+        target.database = _database(target.fast, compiled)
 
 
 def _unset(patterns: list[Pattern]) -> Iterator[int]:
@@ -244,9 +248,8 @@ def _unset(patterns: list[Pattern]) -> Iterator[int]:
             yield number
 
 
-def _database(patterns: list[Pattern]) -> "hyperscan.Database":
+def _database(patterns: list[Pattern], compiled: Compiled) -> "hyperscan.Database":
     """Compile patterns together, or raise C{hyperscan.HyperscanError}."""
-    database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     flags = []
     for pattern in patterns:
         value = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
@@ -257,8 +260,4 @@ def _database(patterns: list[Pattern]) -> "hyperscan.Database":
         (b"(?x)" if "x" in p.rule.flags else b"") + p.rule.pattern.encode()
         for p in patterns
     ]
-    numbers = list(range(len(sources)))
-    database.compile(
-        expressions=sources, ids=numbers, elements=len(sources), flags=flags
-    )
-    return database
+    return compiled.database(sources, flags)
