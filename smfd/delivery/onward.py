@@ -109,7 +109,7 @@ def onward(
     directory: Directory,
     reactor: Any,
     maillog: MailLog,
-    tell: Sequence[Tell],
+    tell: Tell,
     pacing: Pacing,
     route_of: Callable[[str], str],
     settle: Settle,
@@ -118,7 +118,7 @@ def onward(
     All of them, as the settings have them.
 
     @param directory: knows the next hops of hosted domains.
-    @param tell: are told of each try to send to the world.
+    @param tell: is told of each try to send to the world.
     @param pacing: how fast the world is sent to.
     @param route_of: see L{Where <smfd.delivery.where.Where>}.
     @param settle: notes what was taken.
@@ -134,7 +134,7 @@ def onward(
     make = partial(RelayDestination, clock=reactor, home=config.home)
     road = Road(near, hands, tell=tries, settle=settle)
     hosted = partial(_hosted, directory)
-    world = Road(far, hands, policies, pacing.pause, _all((tries, *tell)), settle)
+    world = Road(far, hands, policies, pacing.pause, _both(tries, tell), settle)
     way = where(config, asked, policies, route_of, pacing.spent)
     return Onward(
         (
@@ -195,10 +195,10 @@ async def _hosted(
     return Way((hop,))
 
 
-def _all(listeners: Sequence[Tell]) -> Tell:
+def _both(one: Tell, other: Tell) -> Tell:
     def tell(attempt: Attempt) -> None:
-        for listener in listeners:
-            listener(attempt)
+        one(attempt)
+        other(attempt)
 
     return tell
 

@@ -37,8 +37,8 @@ class Acceptance:
     Takes whole messages and makes them ours, or says why not.
 
     @ivar recipients: whose mail it is.
-    @ivar gates: know where it comes from.
     @ivar policed: knows the mail policies.
+    @ivar gates: know where it comes from.
     """
 
     custody: Custody
@@ -48,8 +48,8 @@ class Acceptance:
     recipients: Recipients
     tracer: Tracer
     clock: IReactorTime
+    policed: Policed
     gates: Gates = field(factory=Gates)
-    policed: Policed | None = None
 
     def message(
         self, session: Session, envelope: Envelope, body: Body
@@ -71,15 +71,13 @@ class Acceptance:
         judged = Judged(
             transaction, self.policy.decide(transaction, domains, groups), domains
         )
-        if self.policed is not None:
-            judged = await self.policed.judge(judged, arrival.envelope, ends, groups)
+        judged = await self.policed.judge(judged, arrival.envelope, ends, groups)
         said = answers.each(judged.verdict, envelope, together, judged.ruled.text)
         if said.positive:
             await self._keep(arrival, judged, said)
         else:
             custody.refuse(arrival, judged.transaction, judged.verdict, said)
-        if self.policed is not None:
-            custody.afterwards(self.policed.tell, judged)
+        custody.afterwards(self.policed.tell, judged)
         return said
 
     async def _keep(self, arrival: Arrival, judged: Judged, said: Reply) -> None:

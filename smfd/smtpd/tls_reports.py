@@ -1,17 +1,16 @@
 """Reports for programs, as the settings have them: like any other mail of ours."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import frozen
 from publicsuffixlist import PublicSuffixList
 from twisted.application.service import IService
 
 from smfd.config.schema import Config
-from smfd.control.reputation_settings import Reputation
+from smfd.control.stock import Stock
 from smfd.delivery.bounce_letter import Way
 from smfd.delivery.dmarc_out import DMARCOut, Reporter
-from smfd.delivery.onward import Onward
 from smfd.delivery.tls_reports import Submitter, TLSReports
 from smfd.format.received import delivered
 from smfd.format.report_letter import ReportLetter
@@ -21,26 +20,9 @@ from smfd.model.transaction import Body, Flow
 from smfd.model.verdict import Disposition, Fate
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.reports import Post, bounces
-from smfd.store.annex import Annex
 from smfd.store.dmarc_tally import DMARCTally
 from smfd.store.ledger import FILE
 from smfd.store.search_index import LedgerRecords
-
-
-class Stock(Protocol):
-    """What counts that which is reported, and where it is written."""
-
-    @property
-    def annex(self) -> Annex:
-        """A process beside ours."""
-
-    @property
-    def onward(self) -> Onward:
-        """What came of TLS."""
-
-    @property
-    def reputation(self) -> Reputation:
-        """What came in the name of others."""
 
 
 @frozen

@@ -104,7 +104,6 @@ def _submitted(
     custody = evolve(acceptance.custody, recorder=recorder)
     # The same rules as at the front door, and so many letters from both.
     policed = acceptance.policed
-    assert policed is not None
     return Submitted(
         custody,
         acceptance.chain,

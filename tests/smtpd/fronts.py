@@ -23,6 +23,7 @@ from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.custody import Custody
 from smfd.smtpd.guarded import Gates
 from smfd.smtpd.mx import MX
+from smfd.smtpd.policed import Policed
 from smfd.smtpd.recipients import Recipients
 from smfd.smtpd.recorder import Recorder
 from smfd.smtpd.trace import Tracer
@@ -90,14 +91,16 @@ class FrontTestCase(TestCase):
         custody = Custody(
             house.spool, house.ledger, house.runner, recorder, header_size=10_000
         )
+        whose = self.recipients()
         acceptance = Acceptance(
             custody,
             Chain(stages or {}, patience, REACTOR),
             Policy(),
             self.directory,
-            self.recipients(),
+            whose,
             Tracer(NAME),
             REACTOR,
+            Policed.of(custody, whose, NAME, self.name, None),
             gates=self.gates,
         )
         self.door = MX(
