@@ -52,7 +52,7 @@ async def show(house: House, actor: Actor, *, address: str) -> Document:
     """One mailbox, and all that hangs on it; how much is held for it."""
     account = await _existing(house, address)
     name = account.address
-    entries = await house.directory.entries(name, limit=0)
+    entries = await house.lists.page(name, limit=0)
     held = await house.reader.held(recipient=name, limit=0)
     found = await house.directory.ask(portrait, name)
     return {

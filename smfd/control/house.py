@@ -24,6 +24,7 @@ from smfd.scan.pool import Pool
 from smfd.scan.source_known import Sources
 from smfd.store.directory import Directory
 from smfd.store.directory_dkim import DKIMKeys
+from smfd.store.directory_entries import Lists
 from smfd.store.directory_groups import Groups
 from smfd.store.directory_passwords import Keys
 from smfd.store.directory_policies import Policies
@@ -120,6 +121,7 @@ class House:
     @ivar queue: of mail that waits, as operators touch it.
     @ivar keys: what people log in with.
     @ivar dkim: the keys that mail is signed with.
+    @ivar lists: who is allowed, and who blocked.
     @ivar rotation: looks after them; None where nothing is signed or looked up.
     @ivar log_out: ends the sessions of an account; how many there were.
     @ivar write: writes to people of ours; see
@@ -157,6 +159,7 @@ class House:
     policies: Policies = field(init=False)
     keys: Keys = field(init=False)
     dkim: DKIMKeys = field(init=False)
+    lists: Lists = field(init=False)
     rotation: Rotation | None = field(init=False)
 
     @groups.default
@@ -170,6 +173,10 @@ class House:
     @keys.default
     def _its_keys(self) -> Keys:
         return Keys(self.directory)
+
+    @lists.default
+    def _its_lists(self) -> Lists:
+        return Lists(self.directory)
 
     @dkim.default
     def _its_signatures(self) -> DKIMKeys:

@@ -22,7 +22,7 @@ async def add(
     """Put an entry on a list; the same again replaces its note and end."""
     end = moment(expires, house.clock.seconds(), ahead=True)
     entry = ListEntry(0, scope, allow, pattern, locked, end, note)
-    return _shown(await house.directory.add_entry(entry, actor=actor.name))
+    return _shown(await house.lists.add(entry, actor=actor.name))
 
 
 async def page(
@@ -38,7 +38,7 @@ async def page(
     """Some of the entries, expired ones too, the newest first."""
     scope = scope and scope_name(scope)
     pattern = pattern and str(pattern_name(pattern))
-    found = await house.directory.entries(scope, pattern, search, limit, offset)
+    found = await house.lists.page(scope, pattern, search, limit, offset)
     return listed(found, _shown)
 
 
@@ -46,7 +46,7 @@ async def remove(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A
     """Take an entry off its list."""
     if not (id.isascii() and id.isdecimal() and len(id) < 16):
         raise Refused("invalid", f"{id[:40]!r} is no entry's number.")
-    return _shown(await house.directory.remove_entry(int(id), actor=actor.name))
+    return _shown(await house.lists.remove(int(id), actor=actor.name))
 
 
 def _shown(entry: ListEntry) -> dict[str, object]:

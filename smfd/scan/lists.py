@@ -20,7 +20,7 @@ from smfd.model.finding import Finding, Listed, Result
 from smfd.model.transaction import Transaction
 from smfd.net.fired import at_hand
 from smfd.policy.lists import Book, Match, keys, matches
-from smfd.store.directory import Directory
+from smfd.store.directory_entries import Lists
 
 #: More matches than these say nothing new about one recipient.
 _MOST = 20
@@ -47,7 +47,7 @@ class ListsStage:
 
     name: ClassVar[str] = "lists"
 
-    directory: Directory
+    lists: Lists
     clock: IReactorTime
 
     def scan(self, transaction: Transaction) -> Deferred[Sequence[Finding]]:
@@ -55,7 +55,7 @@ class ListsStage:
         begun = perf_counter()
         forwards = transaction.envelope.recipients
         recipients = [str(forward.address) for forward in forwards]
-        asked = [self.directory.books(recipient) for recipient in recipients]
+        asked = [self.lists.books(recipient) for recipient in recipients]
         known = [found[0] for d in asked if (found := at_hand(d)) is not None]
         if len(known) == len(asked):
             return succeed(self._report(known, transaction, recipients, begun))

@@ -31,6 +31,7 @@ from smfd.scan.turns import Turns
 from smfd.scan.virus import BuiltinScanner, Scanner, VirusStage
 from smfd.scan.workers import Workers, command
 from smfd.store.directory import Directory
+from smfd.store.directory_entries import Lists
 
 
 @frozen
@@ -79,7 +80,7 @@ def stages(config: Config, directory: Directory, hands: IHands, reactor: Any) ->
     locks = "virus" in config.scan.stages and config.virus.engine != "builtin"
     every: dict[str, IStage] = {
         "virus": virus,
-        "lists": ListsStage(directory, reactor),
+        "lists": ListsStage(Lists(directory), reactor),
         "spf": SPFStage(
             *(resolver, SCORES, look_ups, config.hostname),
             past=Conclusions(reactor.seconds),

@@ -1,5 +1,5 @@
 """
-Domains, accounts, lists and the audit of those who change them.
+Domains, accounts and the audit of those who change them.
 
 Truth, in C{directory.db} (SQLite, WAL).  One thread writes, a few read; what
 the front door asks for is remembered until it changes.
@@ -12,18 +12,15 @@ from sqlite3 import Connection
 from typing import Any, Concatenate, ParamSpec, TypeVar, Unpack
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, succeed
 
-from smfd.model.directory import Account, Act, Alias, Domain, Known, ListEntry
-from smfd.policy.lists import Book, book, scopes
+from smfd.model.directory import Account, Act, Alias, Domain, Known
 from smfd.store import (
     directory_aliases,
-    directory_entries,
     directory_known,
     directory_pages,
     directory_rows,
 )
-from smfd.store import directory_rules as rules
 from smfd.store import directory_schema as schema
 from smfd.store.acts import ANY, Asked, directory_acts
 from smfd.store.database import Database
@@ -47,9 +44,8 @@ class Directory(Service):
     @param path: C{directory.db}; made when there is none.
     @param reactor: its time is the time of acts and of expiry.
     @param readers: threads that read.
-    @param cached: how many domains, how many accounts, how many unknown
-        addresses and how many list entries are remembered.
-    @param entries: how many entries one scope may have.
+    @param cached: how many domains, how many accounts and how many unknown
+        addresses are remembered.
     @param delimiter: what the tag in C{user+tag@} begins with; "": no tags.
     """
 
@@ -61,12 +57,10 @@ class Directory(Service):
         reactor: Any,
         readers: int = 2,
         cached: int = 20_000,
-        entries: int = 10_000,
         delimiter: str = "+",
     ) -> None:
         self._path = path
         self._reactor = reactor
-        self._limit = entries
         self._delimiter = delimiter
         self._writer = Database(partial(schema.writer, path), reactor, 1, "dir-write")
         self._reader = Database(
@@ -78,7 +72,6 @@ class Directory(Service):
         self._addresses: Cache[Known | None] = self.cache(cached, *known)
         # Apart, so that guessed addresses do not drive out real ones.
         self._guesses: Cache[Known | None] = self.cache(cached, *known)
-        self._books: Cache[Book] = self.cache(cached + entries, "entries")
 
     def startService(self) -> None:
         """Open the file, or raise what is wrong with it."""
@@ -145,18 +138,6 @@ class Directory(Service):
             lambda found: found.account if found else None
         )
 
-    def books(self, recipient: str) -> Deferred[tuple[Book, ...]]:
-        """The lists that speak for a recipient, his own first, none empty."""
-        wanted = scopes(recipient)
-        held = [self._books.get(scope) for scope in wanted]
-        known = [found[0] for found in held if found is not None]
-        if len(known) == len(wanted):
-            return succeed(tuple(found for found in known if found.pages))
-        asked = [self._book(scope) for scope in wanted]
-        return gatherResults(asked, consumeErrors=True).addCallback(
-            lambda found: tuple(one for one in found if one.pages)
-        )
-
     # What people look at, a page at a time.
 
     def domains(
@@ -195,17 +176,6 @@ class Directory(Service):
     def risky(self, limit: int = 10) -> Deferred[Page[Domain]]:
         """Domains whose settings put something at risk."""
         return self.ask(directory_pages.risky, limit)
-
-    def entries(
-        self,
-        scope: str = "",
-        pattern: str = "",
-        search: str = "",
-        limit: int = 100,
-        offset: int = 0,
-    ) -> Deferred[Page[ListEntry]]:
-        """Allow and block entries, expired ones too, the newest first."""
-        return self.ask(_entries, scope, pattern, search, limit, offset)
 
     def acts(
         self, subject: str = "", asked: Asked = ANY, most: int = 100
@@ -281,18 +251,6 @@ class Directory(Service):
         """It exists no more."""
         return self.act(actor, directory_aliases.unlist_recipient, address)
 
-    def add_entry(self, entry: ListEntry, *, actor: str) -> Deferred[ListEntry]:
-        """
-        Put an entry on a list; the same again replaces its note and end.
-
-        @return: fires with the entry as it is stored, with its number.
-        """
-        return self.act(actor, directory_entries.add_entry, entry, self._limit)
-
-    def remove_entry(self, number: int, *, actor: str) -> Deferred[ListEntry]:
-        """Take an entry off its list; fires with what it was."""
-        return self.act(actor, directory_entries.remove_entry, number)
-
     # What others read and change there, for nouns of their own.
 
     def ask(
@@ -364,36 +322,8 @@ class Directory(Service):
 
         return self._writer.run(function, doing, *args, **kwargs).addBoth(forget)
 
-    def _book(self, scope: str) -> Deferred[Book]:
-        def weight(found: Book) -> int:
-            return 1 + sum(len(page) for page in found.pages.values())
-
-        return self.recall(self._books, scope, _read_book, weight)
-
     def _forget(self, result: T, touched: set[str]) -> T:
         for cache, tables in self._caches:
             if not tables or tables & touched:
                 cache.drop()
         return result
-
-
-def _entries(
-    connection: Connection,
-    scope: str,
-    pattern: str,
-    search: str,
-    limit: int,
-    offset: int,
-) -> Page[ListEntry]:
-    return directory_pages.entries(
-        connection,
-        rules.scope(scope) if scope else "",
-        str(rules.pattern(pattern)) if pattern else "",
-        search,
-        limit,
-        offset,
-    )
-
-
-def _read_book(connection: Connection, scope: str) -> Book:
-    return book(directory_rows.entries(connection, scope))

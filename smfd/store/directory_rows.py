@@ -98,7 +98,7 @@ def domain(connection: sqlite3.Connection, name: str) -> Domain | None:
     return domain_of(row) if row else None
 
 
-def entries(connection: sqlite3.Connection, scope: str) -> tuple[ListEntry, ...]:
+def entries_of(connection: sqlite3.Connection, scope: str) -> tuple[ListEntry, ...]:
     """Every entry of a scope, expired ones too."""
     rows = connection.execute(
         "SELECT id, scope, allow, pattern, locked, expires, note FROM entries"

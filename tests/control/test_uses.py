@@ -255,7 +255,9 @@ class BootstrapTests(SynchronousTestCase):
             there = known(connection, address, "")
             assert there is not None and there.account is not None
             self.assertTrue(PasswordHasher().verify(there.account.password, password))
-        self.assertEqual(1, len(directory_rows.entries(connection, "ann@home.example")))
+        self.assertEqual(
+            1, len(directory_rows.entries_of(connection, "ann@home.example"))
+        )
         self.assertIsNotNone(directory_rows.domain(connection, "b.example"))
         for name in "mail", "quarantine", "spool", "run":
             self.assertEqual(0o700, (home / name).stat().st_mode & 0o777)

@@ -18,6 +18,7 @@ from smfd.model.transaction import Body, Flow, Transaction
 from smfd.proto.address import Address
 from smfd.scan.lists import ListsStage
 from smfd.store.directory import Directory
+from smfd.store.directory_entries import Lists
 
 
 def mail(
@@ -54,9 +55,10 @@ class ListsStageTests(TestCase):
         await directory.add_domain("home.example", actor="uid:test")
         for name in "ann", "bob", "cid":
             await directory.add_account(f"{name}@home.example", actor="uid:test")
+        lists = Lists(directory)
         for entry in entries:
-            await directory.add_entry(entry, actor="uid:test")
-        stage = ListsStage(directory, reactor)
+            await lists.add(entry, actor="uid:test")
+        stage = ListsStage(lists, reactor)
         verifyObject(IStage, stage)
         return await stage.scan(transaction)
 
@@ -105,7 +107,9 @@ class ListsStageTests(TestCase):
         self.assertEqual(2, len(await self.scan(mail("ann"), entry)))
         later = Clock()
         later.advance(soon + 1)
-        self.assertEqual((), await ListsStage(self.directory, later).scan(mail("ann")))
+        self.assertEqual(
+            (), await ListsStage(Lists(self.directory), later).scan(mail("ann"))
+        )
 
     async def test_nothing_to_say(self) -> None:
         """No entry, no finding."""

@@ -12,6 +12,7 @@ from smfd.model.directory import Domain, ListEntry, Refused
 from smfd.store import directory_rules as rules
 from smfd.store.directory import Directory
 from smfd.store.directory_cache import Cache
+from smfd.store.directory_entries import Lists
 from smfd.store.schema import WrongVersion
 
 
@@ -25,6 +26,7 @@ class DirectoryTestCase(TestCase):
         directory = Directory(self.path / "directory.db", reactor, **settings)
         directory.startService()
         self.addCleanup(directory.stopService)
+        self.lists = Lists(directory)
         await directory.add_domain("Home.example", actor="uid:test")
         await directory.add_account("Ann@home.example", "hash", actor="uid:test")
         return directory
@@ -40,9 +42,9 @@ class DirectoryTestCase(TestCase):
             self.fail("not refused")
 
 
-async def entries_for(directory: Directory, recipient: str) -> list[ListEntry]:
+async def entries_for(lists: Lists, recipient: str) -> list[ListEntry]:
     """Every entry of the lists that speak for a recipient."""
-    books = await directory.books(recipient)
+    books = await lists.books(recipient)
     return [e for book in books for page in book.pages.values() for e in page]
 
 
@@ -76,9 +78,9 @@ class ReadTests(DirectoryTestCase):
         directory = await self.build()
         for address in "ann@home.example", "bob@home.example":
             await directory.account(address)
-            await directory.books(address)
+            await self.lists.books(address)
             self.assertTrue(directory.account(address).called)
-            self.assertTrue(directory.books(address).called)
+            self.assertTrue(self.lists.books(address).called)
         await directory.domain("home.example")
         self.assertTrue(directory.is_hosted("home.example").called)
 
@@ -96,15 +98,15 @@ class ReadTests(DirectoryTestCase):
         """What was remembered is forgotten when it changes."""
         directory = await self.build()
         self.assertIsNone(await directory.account("bob@home.example"))
-        self.assertEqual([], await entries_for(directory, "ann@home.example"))
+        self.assertEqual([], await entries_for(self.lists, "ann@home.example"))
         await directory.domain("home.example")
         await directory.add_account("bob@home.example", actor="uid:test")
-        await directory.add_entry(
+        await self.lists.add(
             ListEntry(0, "ann@home.example", True, "a.example"), actor="uid:test"
         )
         await directory.set_domain("home.example", threshold=7.5, actor="uid:test")
         self.assertIsNotNone(await directory.account("bob@home.example"))
-        self.assertEqual(1, len(await entries_for(directory, "ann@home.example")))
+        self.assertEqual(1, len(await entries_for(self.lists, "ann@home.example")))
         domain = await directory.domain("home.example")
         assert domain is not None
         self.assertEqual(7.5, domain.threshold)
@@ -113,14 +115,14 @@ class ReadTests(DirectoryTestCase):
         """A recipient's lists are his own, his domain's, the operator's."""
         directory = await self.build()
         for scope in "operator", "home.example", "ann@home.example":
-            await directory.add_entry(
+            await self.lists.add(
                 ListEntry(0, scope, False, "a.example"), actor="uid:test"
             )
         await directory.add_domain("else.example", actor="uid:test")
-        await directory.add_entry(
+        await self.lists.add(
             ListEntry(0, "else.example", False, "a.example"), actor="uid:test"
         )
-        found = await entries_for(directory, "ann+x@home.example")
+        found = await entries_for(self.lists, "ann+x@home.example")
         self.assertEqual(
             ["ann@home.example", "home.example", "operator"], [e.scope for e in found]
         )
@@ -133,7 +135,7 @@ class WriteTests(DirectoryTestCase):
         """What makes no sense is refused with a sentence and changes nothing."""
         directory = await self.build()
         by: Any = {"actor": "uid:test"}
-        await directory.add_entry(ListEntry(0, "operator", True, "a.example"), **by)
+        await self.lists.add(ListEntry(0, "operator", True, "a.example"), **by)
         before = _dump(self.path / "directory.db")
         for kind, asked in (
             ("conflict", directory.add_domain("home.example", **by)),
@@ -155,13 +157,13 @@ class WriteTests(DirectoryTestCase):
             ("unknown", directory.remove_account("bob@home.example", **by)),
             ("conflict", directory.remove_account("postmaster@home.example", **by)),
             ("unknown", directory.set_password("bob@home.example", "h", **by)),
-            ("unknown", directory.remove_entry(99, **by)),
-            ("invalid", _add(directory, "operator", "gmail")),
-            ("unknown", _add(directory, "bob@home.example", "a.example")),
-            ("unknown", _add(directory, "else.example", "a.example")),
-            ("invalid", _add(directory, "home.example", "a.example", locked=True)),
-            ("invalid", _add(directory, "operator", "a.example", expires=1.0)),
-            ("invalid", _add(directory, "operator", "a.example", note="n" * 1001)),
+            ("unknown", self.lists.remove(99, **by)),
+            ("invalid", _add(self.lists, "operator", "gmail")),
+            ("unknown", _add(self.lists, "bob@home.example", "a.example")),
+            ("unknown", _add(self.lists, "else.example", "a.example")),
+            ("invalid", _add(self.lists, "home.example", "a.example", locked=True)),
+            ("invalid", _add(self.lists, "operator", "a.example", expires=1.0)),
+            ("invalid", _add(self.lists, "operator", "a.example", note="n" * 1001)),
         ):
             await self.assert_refused(kind, asked)
         self.assertEqual(before, _dump(self.path / "directory.db"))
@@ -169,43 +171,43 @@ class WriteTests(DirectoryTestCase):
     async def test_remove_account(self) -> None:
         """A user that is gone takes his lists with him."""
         directory = await self.build()
-        await _add(directory, "ann@home.example", "a.example")
+        await _add(self.lists, "ann@home.example", "a.example")
         await directory.remove_account("ann@home.example", actor="uid:test")
         self.assertIsNone(await directory.account("ann@home.example"))
-        self.assertEqual(0, (await directory.entries()).total)
+        self.assertEqual(0, (await self.lists.page()).total)
 
     async def test_force(self) -> None:
         """A domain with users goes only by force, and leaves nothing."""
         directory = await self.build()
-        await _add(directory, "ann@home.example", "a.example")
-        await _add(directory, "home.example", "a.example")
+        await _add(self.lists, "ann@home.example", "a.example")
+        await _add(self.lists, "home.example", "a.example")
         await directory.remove_domain("home.example", force=True, actor="uid:test")
         self.assertFalse(await directory.is_hosted("home.example"))
         self.assertIsNone(await directory.account("postmaster@home.example"))
-        self.assertEqual(0, (await directory.entries()).total)
+        self.assertEqual(0, (await self.lists.page()).total)
 
     async def test_same_entry_again(self) -> None:
         """The same entry again replaces its note and keeps its number."""
-        directory = await self.build()
-        first = await _add(directory, "operator", "A.example", note="one")
-        again = await _add(directory, "operator", "*@a.example", note="two")
+        await self.build()
+        first = await _add(self.lists, "operator", "A.example", note="one")
+        again = await _add(self.lists, "operator", "*@a.example", note="two")
         self.assertEqual(first.id, again.id)
-        page = await directory.entries("operator")
+        page = await self.lists.page("operator")
         self.assertEqual(["two"], [e.note for e in page.items])
 
     async def test_scope_without_tag(self) -> None:
         """A list for user+tag@ is the list of user@."""
-        directory = await self.build()
-        made = await _add(directory, "Ann+shop@home.example", "a.example")
+        await self.build()
+        made = await _add(self.lists, "Ann+shop@home.example", "a.example")
         self.assertEqual("ann@home.example", made.scope)
 
     async def test_full_list(self) -> None:
         """A list has a limit, and stays as it was."""
-        directory = await self.build(entries=2)
-        await _add(directory, "operator", "a.example")
-        await _add(directory, "operator", "b.example")
-        await self.assert_refused("conflict", _add(directory, "operator", "c.example"))
-        self.assertEqual(2, (await directory.entries()).total)
+        self.lists = Lists(await self.build(), most=2)
+        await _add(self.lists, "operator", "a.example")
+        await _add(self.lists, "operator", "b.example")
+        await self.assert_refused("conflict", _add(self.lists, "operator", "c.example"))
+        self.assertEqual(2, (await self.lists.page()).total)
 
     async def test_pages(self) -> None:
         """Lists are paged, counted and searched."""
@@ -213,24 +215,24 @@ class WriteTests(DirectoryTestCase):
         for n in range(5):
             await directory.add_account(f"u{n}@home.example", actor="uid:test")
             await directory.add_domain(f"d{n}.example", actor="uid:test")
-            await _add(directory, "operator", f"p{n}.example", note=f"Note {n}")
+            await _add(self.lists, "operator", f"p{n}.example", note=f"Note {n}")
         page = await directory.accounts("home.example", "u", limit=2, offset=4)
         self.assertEqual(["u4@home.example"], [a.address for a in page.items])
         self.assertEqual(5, page.total)
         domains = await directory.domains("D", limit=1)
         self.assertEqual((["d0.example"], 5), ([d.name for d in domains.items], 5))
-        entries = await directory.entries(search="note 3")
+        entries = await self.lists.page(search="note 3")
         self.assertEqual(["p3.example"], [e.pattern for e in entries.items])
-        entries = await directory.entries(scope="operator", pattern="*@p2.example")
+        entries = await self.lists.page(scope="operator", pattern="*@p2.example")
         self.assertEqual(["p2.example"], [e.pattern for e in entries.items])
         self.assertEqual(0, (await directory.domains("%")).total)
         self.assertEqual((), (await directory.domains(limit=-1)).items)
 
     async def test_hostile_words(self) -> None:
         """Quotes and wildcards are letters like any other."""
-        directory = await self.build()
+        await self.build()
         for words in "'; DROP TABLE domains; --", '"', "%_", "\x00", "\ud7ff" * 500:
-            self.assertEqual(0, (await directory.entries(search=words)).total)
+            self.assertEqual(0, (await self.lists.page(search=words)).total)
 
     async def test_audit(self) -> None:
         """Every change says who and when; nobody rewrites it."""
@@ -375,7 +377,9 @@ class FileTests(TestCase):
             found = await directory.known("ann@own.example")
             assert found is not None and found.account is not None
             self.assertEqual(("hash", ()), (found.account.password, found.targets))
-            self.assertEqual(1, len(await entries_for(directory, "ann@own.example")))
+            self.assertEqual(
+                1, len(await entries_for(Lists(directory), "ann@own.example"))
+            )
             directory.stopService()
         directory.startService()
         await directory.put_alias(
@@ -457,12 +461,8 @@ class CacheTests(SynchronousTestCase):
         self.assertEqual([(4,), (9,)], [cache.get("a"), cache.get("b")])
 
 
-def _add(
-    directory: Directory, scope: str, pattern: str, **more: Any
-) -> Deferred[ListEntry]:
-    return directory.add_entry(
-        ListEntry(0, scope, False, pattern, **more), actor="uid:test"
-    )
+def _add(lists: Lists, scope: str, pattern: str, **more: Any) -> Deferred[ListEntry]:
+    return lists.add(ListEntry(0, scope, False, pattern, **more), actor="uid:test")
 
 
 def _dump(path: Path) -> list[str]:

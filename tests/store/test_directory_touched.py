@@ -11,6 +11,7 @@ from smfd.model.directory import ListEntry
 from smfd.model.quota import Allowance
 from smfd.store import directory_grants
 from smfd.store.directory import Directory
+from smfd.store.directory_entries import Lists
 from smfd.store.directory_grants import Grants
 from smfd.store.directory_groups import Groups
 from smfd.store.directory_holds import Holds
@@ -41,12 +42,12 @@ class TouchedTests(DirectoryTestCase):
         rule = {"name": "a", "to": [f"group:{STAFF}"], "action": "reject"}
         await self.policies.add({**rule, "text": "No.", "from": ["x.example"]}, **BY)
         entry = ListEntry(0, ANN, True, "a.example")
-        await self.directory.add_entry(entry, **BY)
+        await self.lists.add(entry, **BY)
         self.questions: dict[str, Callable[[], Deferred[Any]]] = {
             "domain": lambda: self.directory.domain("home.example"),
             "known": lambda: self.directory.known(ANN),
             "guess": lambda: self.directory.known("nobody@home.example"),
-            "books": lambda: self.directory.books(ANN),
+            "books": lambda: self.lists.books(ANN),
             "keys": lambda: self.keys.of(ANN),
             "identities": lambda: self.grants.identities(ANN),
             "groups": lambda: self.groups.of(ANN),
@@ -78,7 +79,7 @@ class TouchedTests(DirectoryTestCase):
                 "domain": await fresh.domain("home.example"),
                 "known": await fresh.known(ANN),
                 "guess": await fresh.known("nobody@home.example"),
-                "books": await fresh.books(ANN),
+                "books": await Lists(fresh).books(ANN),
                 "keys": await keys.of(ANN),
                 "identities": await grants.identities(ANN),
                 "groups": await groups.of(ANN),
@@ -99,7 +100,7 @@ class TouchedTests(DirectoryTestCase):
             ({"keys"}, lambda: self.keys.add(AppPassword(0, ANN, "tv", ()), **BY)),
             ({"hold"}, lambda: self.holds.hold(bob, "It writes at night.")),
             ({"limits"}, lambda: self.allowances.set_limits(ANN, {"rate": 7}, **BY)),
-            ({"books"}, lambda: self.directory.remove_entry(1, **BY)),
+            ({"books"}, lambda: self.lists.remove(1, **BY)),
             (
                 {"groups", "rules", "limits"},
                 lambda: self.groups.join(STAFF, [bob], **BY),
