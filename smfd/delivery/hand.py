@@ -3,14 +3,7 @@
 from attrs import define, field
 from twisted.internet.defer import Deferred
 
-from smfd.model.entry import Consignment
-
-Key = tuple[str, int]
-
-
-def key_of(consignment: Consignment) -> Key:
-    """A consignment's entry and number."""
-    return consignment.entry_id, consignment.recipient.number
+from smfd.model.entry import Consignment, Key
 
 
 @define(eq=False)
@@ -47,7 +40,7 @@ class Hand:
 
     def add(self, consignment: Consignment) -> None:
         """One more."""
-        self._octets[key_of(consignment)] = consignment.octets
+        self._octets[consignment.key] = consignment.octets
         self._total += consignment.octets
 
     def remove(self, key: Key) -> None:

@@ -38,18 +38,14 @@ class Lane:
         done: Callable[[Sequence[Consignment], Sequence[Outcome]], object],
         size: int,
         delay: float,
-        load: Load | None = None,
     ) -> None:
-        """
-        @param load: takes what is on the lane.
-        """
         self._destination = destination
         self._clock = clock
         self._done = done
         self._size = size
         self._delay = delay
         self._waiting: list[Consignment] = []
-        self.load = load or Load()
+        self.load = Load()
         self._under_way: Deferred[None] | None = None
         self._timer: IDelayedCall | None = None
         self._open = True

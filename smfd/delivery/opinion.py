@@ -11,9 +11,8 @@ from attrs import evolve, frozen
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from smfd.delivery.hand import key_of
 from smfd.delivery.site import Bounds, Site
-from smfd.model.entry import REMOTE, Consignment, Outcome, State
+from smfd.model.entry import REMOTE, Consignment, Key, Outcome, State
 from smfd.store.queue import Queue
 
 #: The back-off's bounds in seconds.
@@ -75,15 +74,13 @@ class Opinion:
         @param began: when it did.
         @return: what is to be settled; the others stay as they are.
         """
-        told = {key_of(c): c for c in batch}
-        pauses: dict[tuple[str, int], float] = {}
+        told = {c.key: c for c in batch}
+        pauses: dict[Key, float] = {}
         settled = [
-            self._timed(o, told[o.entry_id, o.number], pauses)
-            for o in outcomes
-            if not _untouched(o)
+            self._timed(o, told[o.key], pauses) for o in outcomes if not _untouched(o)
         ]
         left = [o for o in outcomes if _untouched(o)]
-        site.in_hand.difference_update((o.entry_id, o.number) for o in left)
+        site.in_hand.difference_update(o.key for o in left)
         waits = [o for o in left if not o.of_site]
         if settled and len(left) == len(waits):
             self._well(site, began)
@@ -121,7 +118,7 @@ class Opinion:
         d.addErrback(lambda f: self._log.error("not noted: {why}", why=f.value))
 
     def _timed(
-        self, outcome: Outcome, c: Consignment, pauses: dict[tuple[str, int], float]
+        self, outcome: Outcome, c: Consignment, pauses: dict[Key, float]
     ) -> Outcome:
         """
         When to try again; what is read from the ledger counts one too many.

@@ -168,8 +168,8 @@ class RelayDestination:
         except Exception as error:
             self._log.failure("{site}: a fault", site=trip[0])
             why = f"a fault of ours: {type(error).__name__}"
-            done = {(o.entry_id, o.number) for o in outcomes}
-            left = [c for c in group if (c.entry_id, c.recipient.number) not in done]
+            done = {o.key for o in outcomes}
+            left = [c for c in group if c.key not in done]
             return outcomes + [self._told(Word(c, None, why)) for c in left]
         finally:
             soon.end()

@@ -17,14 +17,14 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from smfd.delivery.hand import Hand, Key, key_of
+from smfd.delivery.hand import Hand
 from smfd.delivery.lanes import Lanes
 from smfd.delivery.opinion import Pauses, patience
 from smfd.delivery.settlement import Settlement, ended
 from smfd.delivery.site import Bounds
 from smfd.delivery.sites import Sites
 from smfd.interfaces import IDestination
-from smfd.model.entry import Consignment, Entry, Outcome, State
+from smfd.model.entry import Consignment, Entry, Key, Outcome, State
 from smfd.store.ledger import Ledger
 from smfd.store.ledger_due import Mark
 from smfd.store.queue import Queue
@@ -165,7 +165,7 @@ class Runner(Service):
         return self._hand.lighter() if self.running else None
 
     def _put(self, consignment: Consignment) -> None:
-        if key_of(consignment) in self._hand:
+        if consignment.key in self._hand:
             return
         try:
             self._lanes.put(consignment)
@@ -181,11 +181,9 @@ class Runner(Service):
     def _delivered(
         self, batch: Sequence[Consignment], outcomes: Sequence[Outcome]
     ) -> None:
-        attempts = {key_of(c): c.attempts for c in batch}
+        attempts = {c.key: c.attempts for c in batch}
         timed = [
-            self._timed(o, attempts.get((o.entry_id, o.number), 0))
-            if o.state is State.DUE
-            else o
+            self._timed(o, attempts.get(o.key, 0)) if o.state is State.DUE else o
             for o in outcomes
         ]
         d = self._settlement.settle(timed)
@@ -200,7 +198,7 @@ class Runner(Service):
     def _settled(self, noted: bool, outcomes: Sequence[Outcome]) -> None:
         if noted:
             for outcome in outcomes:
-                self._hand.remove((outcome.entry_id, outcome.number))
+                self._hand.remove(outcome.key)
             self._look_ahead(outcomes)
 
     def _look_ahead(self, outcomes: Sequence[Outcome]) -> None:

@@ -7,9 +7,8 @@ from math import inf
 
 from attrs import define, field, frozen
 
-from smfd.delivery.hand import Key, key_of
 from smfd.delivery.load import Load
-from smfd.model.entry import Consignment
+from smfd.model.entry import Consignment, Key
 from smfd.model.queue import SiteState
 
 
@@ -170,7 +169,7 @@ class Site:
     def put(self, consignment: Consignment) -> None:
         """One waits in memory."""
         self.waiting.append(consignment)
-        self.in_hand.add(key_of(consignment))
+        self.in_hand.add(consignment.key)
         self.load.add(consignment)
 
     def batch(self, bounds: Bounds) -> list[Consignment]:
@@ -183,7 +182,7 @@ class Site:
 
     def forget_waiting(self) -> None:
         """What waits is read again from the ledger, as it is there now."""
-        self.in_hand.difference_update(key_of(c) for c in self.waiting)
+        self.in_hand.difference_update(c.key for c in self.waiting)
         self.load.remove(self.waiting)
         self.waiting.clear()
         self.more = True

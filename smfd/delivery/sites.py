@@ -15,7 +15,6 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from smfd.delivery.alarms import Alarms
-from smfd.delivery.hand import key_of
 from smfd.delivery.known import WRONG, Known
 from smfd.delivery.opinion import Opinion, Pauses
 from smfd.delivery.settlement import Settlement, ended
@@ -129,7 +128,7 @@ class Sites:
     def take(self, consignment: Consignment) -> None:
         """New mail: it goes from memory, or from the ledger when there is room."""
         site = self._known.site(consignment.recipient.site)
-        if site is None or key_of(consignment) in site.in_hand:
+        if site is None or consignment.key in site.in_hand:
             return
         if site.shut(self._now) or self._known.full(site.load):
             site.more = True
@@ -143,8 +142,8 @@ class Sites:
         if site is None:
             return
         site.forget_waiting()
-        ended = [o for o in outcomes if (o.entry_id, o.number) not in site.in_hand]
-        site.in_hand.update((o.entry_id, o.number) for o in ended)
+        ended = [o for o in outcomes if o.key not in site.in_hand]
+        site.in_hand.update(o.key for o in ended)
         self._settle(site, ended)
 
     async def survey(self) -> None:
@@ -248,7 +247,7 @@ class Sites:
                 outcomes = await self._tried(batch)
                 self._settle(site, self._opinion.of(site, batch, outcomes, began))
             elif batch:
-                site.in_hand.difference_update(map(key_of, batch))
+                site.in_hand.difference_update(c.key for c in batch)
         except Exception:
             self._log.failure("{site}: cannot read what is due", site=site.name)
             site.more = True
@@ -281,9 +280,9 @@ class Sites:
             found = await self._queue.due_of(share)
         finally:
             site.reading = False
-        new = [c for c in found.consignments if key_of(c) not in site.in_hand]
+        new = [c for c in found.consignments if c.key not in site.in_hand]
         batch = fitting(new, most)
-        site.in_hand.update(map(key_of, batch))
+        site.in_hand.update(c.key for c in batch)
         site.more = site.more or found.more or len(batch) < len(new)
         if found.next_try is not None:
             self._later(site, found.next_try)
@@ -310,7 +309,7 @@ class Sites:
     def _settled(self, noted: bool, site: Site, outcomes: Sequence[Outcome]) -> None:
         if not noted:
             return
-        site.in_hand.difference_update((o.entry_id, o.number) for o in outcomes)
+        site.in_hand.difference_update(o.key for o in outcomes)
         due = [o for o in outcomes if o.state is State.DUE]
         if due:
             self._later(site, min(o.next_try for o in due))

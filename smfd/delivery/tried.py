@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 
-from smfd.delivery.hand import key_of
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome, State
 
@@ -29,10 +28,10 @@ async def tried(
         (c,) = batch
         _log.failure("{id}: {name} failed", id=c.entry_id, name=destination.name)
         return [c.outcome(State.DUE, f"a fault of ours: {type(error).__name__}")]
-    asked = set(map(key_of, batch))
-    answered = [o for o in outcomes if (o.entry_id, o.number) in asked]
-    told = {(o.entry_id, o.number) for o in answered}
-    silent = [c for c in batch if key_of(c) not in told]
+    asked = {c.key for c in batch}
+    answered = [o for o in outcomes if o.key in asked]
+    told = {o.key for o in answered}
+    silent = [c for c in batch if c.key not in told]
     return [
         *answered,
         *(c.outcome(State.DUE, "the destination said nothing") for c in silent),

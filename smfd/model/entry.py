@@ -7,6 +7,9 @@ from attrs import field, frozen
 from smfd.model.record import Record
 from smfd.model.transaction import Body
 
+#: What names one recipient of one entry: its id, and his number in it.
+Key = tuple[str, int]
+
 #: Where the mail of a domain goes, by its kind.
 DESTINATIONS = {"local": "maildir", "lmtp": "lmtp", "relay": "relay"}
 
@@ -167,6 +170,11 @@ class Consignment:
     asked: Asked = NOTHING
 
     @property
+    def key(self) -> Key:
+        """No other consignment has it."""
+        return self.entry_id, self.recipient.number
+
+    @property
     def octets(self) -> int:
         """Those of its body that are in memory."""
         return len(self.body.data or b"")
@@ -226,3 +234,8 @@ class Outcome:
     category: str = ""
     of_site: bool = False
     notice: str = ""
+
+    @property
+    def key(self) -> Key:
+        """That of its consignment."""
+        return self.entry_id, self.number

@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.interfaces import IDelayedCall, IReactorFromThreads, IReactorTime
 from twisted.logger import Logger
 
-from smfd.model.entry import Consignment, Entry, Outcome, State
+from smfd.model.entry import Consignment, Entry, Key, Outcome, State
 from smfd.model.notice import Notice, NoticeKey
 from smfd.model.record import Record
 from smfd.store.atomic import Disk, NoSpace
@@ -219,7 +219,7 @@ class Ledger(Service):
         return answer
 
     def due(
-        self, after: tuple[str, int] = ("", 0), limit: int = 512
+        self, after: Key = ("", 0), limit: int = 512
     ) -> "Deferred[list[Consignment]]":
         """
         A page of what is due now, by entry and number.

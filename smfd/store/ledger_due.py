@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from attrs import frozen
 
-from smfd.model.entry import Consignment, Recipient
+from smfd.model.entry import Consignment, Key, Recipient
 from smfd.model.transaction import Body
 from smfd.store.ledger_rows import Row, asked_from, cuts_from
 
@@ -72,7 +72,7 @@ class Window:
         a clock that has since been set back, and is due now.
     """
 
-    after: tuple[str, int]
+    after: Key
     limit: int
     octets: int = OCTETS
     horizon: float = 7 * 86400.0
@@ -98,7 +98,7 @@ def due_page(
 
 def near_page(
     connection: sqlite3.Connection, home: str, now: float, window: Window
-) -> tuple[list[Consignment], tuple[str, int] | None]:
+) -> tuple[list[Consignment], Key | None]:
     """
     The same of what stays with us.
 

@@ -6,10 +6,10 @@ An item is one recipient of an entry; its name is C{ENTRY-NUMBER}.
 
 import sqlite3
 
-from smfd.model.entry import State
+from smfd.model.entry import Key, State
 
 
-def split_item(item: str) -> tuple[str, int]:
+def split_item(item: str) -> Key:
     """An item's entry and number; one that cannot be has the number 0."""
     entry, _, number = item.rpartition("-")
     if number.isascii() and number.isdecimal() and len(number) < 10:

@@ -11,6 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
+from smfd.model.entry import Key
 from smfd.model.queue import Choice
 
 #: Recipients, or entries looked at, in one slice.
@@ -20,8 +21,6 @@ SLICE = 1000
 _LAST = 1 << 31
 
 _START = ("", 0)
-
-Key = tuple[str, int]
 
 
 @frozen

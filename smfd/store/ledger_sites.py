@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 
 from attrs import frozen
 
-from smfd.model.entry import Consignment
+from smfd.model.entry import Consignment, Key
 from smfd.model.queue import Found, Owed, SiteState
 from smfd.store.ledger_due import ROW, body_of, consignment
 from smfd.store.ledger_rows import Row
@@ -74,7 +74,7 @@ class Share:
     """
 
     site: str
-    skip: Collection[tuple[str, int]]
+    skip: Collection[Key]
     limit: int
     octets: int
     messages: int
@@ -161,7 +161,7 @@ def note_site(connection: sqlite3.Connection, state: SiteState) -> None:
 def _consignments(
     connection: sqlite3.Connection,
     home: str,
-    keys: list[tuple[str, int]],
+    keys: list[Key],
     share: Share,
 ) -> tuple[list[Consignment], int]:
     """Those that fit, and how many were looked at."""

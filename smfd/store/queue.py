@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from smfd.model.entry import Consignment
+from smfd.model.entry import Consignment, Key
 from smfd.model.queue import EVERY, Changed, Choice, Found, Old, Owed, SiteState
 from smfd.store import ledger_age as age
 from smfd.store import ledger_queue as acts
@@ -51,14 +51,14 @@ class Queue:
         return self._ledger.ask(ask).addCallback(self._told)
 
     def near(
-        self, after: tuple[str, int], limit: int
-    ) -> "Deferred[tuple[list[Consignment], tuple[str, int] | None]]":
+        self, after: Key, limit: int
+    ) -> "Deferred[tuple[list[Consignment], Key | None]]":
         """A page of what stays with us; see L{near_page}."""
         window = Window(after, limit)
 
         def ask(
             connection: Connection, sheet: Sheet
-        ) -> tuple[list[Consignment], tuple[str, int] | None]:
+        ) -> tuple[list[Consignment], Key | None]:
             return near_page(connection, sheet.home, sheet.now, window)
 
         return self._ledger.ask(ask)
@@ -220,7 +220,7 @@ class Queue:
         self, choice: Choice, change: Change, values: dict[str, Any], tell: bool = True
     ) -> Changed:
         count, sites = 0, set[str]()
-        after: acts.Key | None = ("", 0)
+        after: Key | None = ("", 0)
         while after is not None:
             touched, after = await self._ledger.ask(
                 _slice(choice, change, after, values)
@@ -269,11 +269,11 @@ class Queue:
 
 
 def _slice(
-    choice: Choice, change: Change, after: acts.Key, values: dict[str, Any]
-) -> Callable[[Connection, Sheet], tuple[list[str], acts.Key | None]]:
+    choice: Choice, change: Change, after: Key, values: dict[str, Any]
+) -> Callable[[Connection, Sheet], tuple[list[str], Key | None]]:
     """A slice of the chosen is changed; their sites, and where to go on."""
 
-    def ask(connection: Connection, sheet: Sheet) -> tuple[list[str], acts.Key | None]:
+    def ask(connection: Connection, sheet: Sheet) -> tuple[list[str], Key | None]:
         keys, behind = acts.chosen(connection, choice, change, after)
         given = values | {"now": sheet.now}
         sites = acts.apply(connection, change, keys, given)

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
 
 from smfd.model.directory import Act
+from smfd.model.entry import Key
 from smfd.model.queue import Choice
 from smfd.store import reader_queue as queue
 from smfd.store import reader_rows as rows
@@ -89,7 +90,7 @@ class Reader(Service):
         return self._database.run(ledger_acts, asked, most)
 
     def queue_page(
-        self, choice: Choice, after: tuple[str, int] = ("", 0), limit: int = 100
+        self, choice: Choice, after: Key = ("", 0), limit: int = 100
     ) -> "Deferred[list[dict[str, Any]]]":
         """Some of the queue; see L{queue_page <smfd.store.reader_queue.queue_page>}."""
         return self._database.run(queue.queue_page, choice, after, limit)

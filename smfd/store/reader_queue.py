@@ -3,6 +3,7 @@
 import sqlite3
 from typing import Any
 
+from smfd.model.entry import Key
 from smfd.model.queue import Choice
 from smfd.store.ids import new_id
 from smfd.store.ledger_queue import condition
@@ -63,7 +64,7 @@ SELECT (SELECT count(*) FROM recipients WHERE state = 'suspended') AS suspended,
 def queue_page(
     connection: sqlite3.Connection,
     choice: Choice,
-    after: tuple[str, int] = ("", 0),
+    after: Key = ("", 0),
     limit: int = 100,
 ) -> list[dict[str, Any]]:
     """

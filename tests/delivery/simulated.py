@@ -191,7 +191,7 @@ class World:
             self._now[name] -= 1
         for outcome in outcomes:
             if outcome.state is State.DELIVERED:
-                key = outcome.entry_id, outcome.number
+                key = outcome.key
                 self.had[key].append(self.clock.seconds())
         return outcomes
 

@@ -87,7 +87,7 @@ class RelayTestCase(TestCase):
         """What became of each."""
         outcomes = await relay.deliver(batch)
         self.assertEqual(len(batch), len(outcomes))
-        return {(o.entry_id, o.number): o for o in outcomes}
+        return {o.key: o for o in outcomes}
 
 
 class TransactionTests(RelayTestCase):

@@ -422,13 +422,13 @@ class SoonTests(WorldCase):
         sending = remote.deliver(batch)
         await noted
         self.assertFalse(sending.called)
-        first = [(c.entry_id, c.recipient.number) for c in batch[:2]]
-        self.assertEqual(first, [(o.entry_id, o.number) for o in notes])
+        first = [c.key for c in batch[:2]]
+        self.assertEqual(first, [o.key for o in notes])
         self.assertEqual({DONE}, {o.state for o in notes})
         await maybeDeferred(server.close)
         server.port = None
-        told = {(o.entry_id, o.number): o.state for o in await sending}
-        states = [told[c.entry_id, c.recipient.number] for c in batch]
+        told = {o.key: o.state for o in await sending}
+        states = [told[c.key] for c in batch]
         self.assertEqual([DONE, DONE, DUE], states)
         self.assertEqual(2, len(notes))
 

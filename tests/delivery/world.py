@@ -116,8 +116,8 @@ class WorldCase(TestCase):
         outcomes = await (remote or self.remote()).deliver(batch)
         self.assertEqual(len(batch), len(outcomes))
         self.assertEqual(len(batch), len(self.told))
-        found = {(o.entry_id, o.number): o for o in outcomes}
-        return [found[c.entry_id, c.recipient.number] for c in batch]
+        found = {o.key: o for o in outcomes}
+        return [found[c.key] for c in batch]
 
     async def fate(self, *addresses: str, **more: Any) -> list[Outcome]:
         """What becomes of a message to each of them."""

@@ -236,7 +236,7 @@ class SettleTests(LedgerCase):
         seen: list[tuple[str, int]] = []
         after = ("", 0)
         while page := await self.ledger.due(after, 3):
-            seen += [(c.entry_id, c.recipient.number) for c in page]
+            seen += [c.key for c in page]
             after = seen[-1]
         self.assertEqual([(e.id, n) for e in entries for n in (1, 2)], seen)
 

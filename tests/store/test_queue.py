@@ -55,7 +55,7 @@ class QueueCase(TestCase):
     ) -> list[tuple[str, int]]:
         """Who is due there."""
         found = await self.queue.due_of(Share(site, skip, limit, MANY, MANY))
-        return [(c.entry_id, c.recipient.number) for c in found.consignments]
+        return [c.key for c in found.consignments]
 
     def count(self, table: str) -> int:
         """How many rows a table has."""
