@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
 from OpenSSL import SSL
 from twisted.internet.interfaces import IOpenSSLContextFactory
 from zope.interface import implementer
@@ -92,6 +92,7 @@ def issue(
     ca: bool = False,
     days: tuple[float, float] = (-1, 30),
     uses: Sequence[x509.ObjectIdentifier] = (),
+    more: Sequence[x509.ExtensionType] = (),
 ) -> Holder:
     """
     Make a certificate.
@@ -99,6 +100,7 @@ def issue(
     @param above: who signs it; None for itself.
     @param days: from when until when it is good, counted from now.
     @param uses: those of the extended key usage; none leaves that out.
+    @param more: further extensions.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     common = common or (names[0] if names else "nobody")
@@ -119,11 +121,20 @@ def issue(
         builder = builder.add_extension(x509.SubjectAlternativeName(general), False)
     if uses:
         builder = builder.add_extension(x509.ExtendedKeyUsage(uses), critical=False)
+    for extension in more:
+        builder = builder.add_extension(extension, critical=False)
     signer = above.key if above else key
     return Holder(builder.sign(signer, SHA256()), key, above)
 
 
 CLIENTS_ONLY = (ExtendedKeyUsageOID.CLIENT_AUTH,)
+
+
+#: Names that cryptography does not read, and OpenSSL passes over: an X.400
+#: address beside C{mx.test}.
+UNREADABLE = x509.UnrecognizedExtension(
+    ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x0d\xa3\x02\x30\x00\x82\x07mx.test"
+)
 
 
 def _general(name: str) -> x509.GeneralName:

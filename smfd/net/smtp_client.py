@@ -15,6 +15,7 @@ from twisted.internet import defer
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
+    IDelayedCall,
     IHandshakeListener,
     IPushProducer,
     IReactorTime,
@@ -59,7 +60,7 @@ class MailClient(Protocol):
     """
     One connection; asked for one thing at a time.
 
-    @cvar farewell: seconds that a good-bye may take.
+    @cvar farewell: seconds that a good-bye may take, and the end behind it.
     """
 
     farewell = 5.0
@@ -70,6 +71,7 @@ class MailClient(Protocol):
         self._talk = Talk()
         self._waiter: Deferred[Any] | None = None
         self._full: Deferred[None] | None = None
+        self._parting: IDelayedCall | None = None
         self._lost = ""
 
     @property
@@ -154,6 +156,10 @@ class MailClient(Protocol):
             pass
         finally:
             self.transport.loseConnection()
+            if self.alive:
+                # TLS has an end of its own, for which it may let us wait.
+                later = self._clock.callLater
+                self._parting = later(self.farewell, self.transport.abortConnection)
 
     def drop(self) -> None:
         """Hang up at once."""
@@ -203,6 +209,8 @@ class MailClient(Protocol):
         if not self._lost:
             done = reason.check(ConnectionDone) is not None
             self._lost = "it hung up" if done else reason.getErrorMessage()
+        if self._parting is not None and self._parting.active():
+            self._parting.cancel()
         self._fire(Failure(Trouble(self._why())))
         self.resumeProducing()
 

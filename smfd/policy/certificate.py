@@ -18,6 +18,14 @@ _SEQUENCE, _VERSION = 0x30, 0xA0
 #: number, the algorithm, the issuer, the validity and the subject.
 _BEFORE_KEY = 5
 
+#: What reading a certificate may raise, that OpenSSL has nothing against.
+_UNREADABLE = (
+    ValueError,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+
 
 def public_key(certificate: bytes) -> bytes:
     """
@@ -67,7 +75,7 @@ def named(certificate: bytes, names: Iterable[str]) -> bool:
         extension = found.extensions.get_extension_for_oid(
             ExtensionOID.SUBJECT_ALTERNATIVE_NAME
         )
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (*_UNREADABLE, x509.ExtensionNotFound):
         return False
     given = extension.value
     assert isinstance(given, x509.SubjectAlternativeName)
@@ -107,7 +115,7 @@ def valid_now(certificate: bytes) -> bool:
     try:
         found = x509.load_der_x509_certificate(certificate)
         begin, end = found.not_valid_before_utc, found.not_valid_after_utc
-    except ValueError:
+    except _UNREADABLE:
         return False
     return begin <= datetime.now(UTC) <= end
 
@@ -120,7 +128,7 @@ def for_servers(certificates: Iterable[bytes]) -> bool:
     """
     try:
         return all(map(_for_servers, certificates))
-    except (ValueError, x509.DuplicateExtension):
+    except _UNREADABLE:
         return False
 
 

@@ -23,7 +23,7 @@ from smfd.net.smtp_client import Patience, Trouble
 from smfd.net.smtp_client_open import Hops
 from smfd.net.smtp_client_tls import DAY, Proof
 from smfd.policy.dane import proves
-from tests.authority import CLIENTS_ONLY, Holder, Speaker, authority
+from tests.authority import CLIENTS_ONLY, UNREADABLE, Holder, Speaker, authority
 from tests.delivery.next_hop import Hop
 from tests.store.making import REACTOR
 
@@ -102,6 +102,7 @@ SERVERS = {
     "another name": tls(ROOT.issue("mx.other.test")),
     "no name": tls(ROOT.issue(common="mx.test")),
     "odd name": tls(ROOT.issue("*", "mx.other.test")),
+    "unreadable name": tls(ROOT.issue(common="mx.test", more=[UNREADABLE])),
     "for clients": tls(ROOT.issue("mx.test", uses=CLIENTS_ONLY)),
     "below a server": tls(GOOD.issue("mx.test")),
 }
