@@ -10,7 +10,7 @@ Standards: RFC 5321 §4.2, RFC 2034 §4, RFC 3463.
 import re
 from collections.abc import Iterator
 
-from smfd.proto.reply import Reply
+from smfd.proto.reply import Reply, reply
 
 #: RFC 5321 §4.5.3.1.5 allows 512 octets; some say more.
 LINE = 2048
@@ -35,17 +35,19 @@ class AnswerReader:
 
     def __init__(self) -> None:
         self._waiting = b""
+        self._at = 0
         self._lines: list[str] = []
         self._code = 0
         self._octets = 0
 
     def __len__(self) -> int:
         """How many octets wait, with those of a reply that has begun."""
-        return len(self._waiting) + self._octets
+        return len(self._waiting) - self._at + self._octets
 
     def clear(self) -> None:
         """Forget what waits."""
-        self._waiting, self._lines, self._code, self._octets = b"", [], 0, 0
+        self._waiting, self._at = b"", 0
+        self._lines, self._code, self._octets = [], 0, 0
 
     def read(self, octets: bytes) -> Iterator[Reply]:
         """
@@ -53,13 +55,13 @@ class AnswerReader:
 
         @raise Garbled: there is none, and never will be.
         """
-        self._waiting += octets
-        while (end := self._waiting.find(b"\n") + 1) > 0:
-            line, self._waiting = self._waiting[:end], self._waiting[end:]
+        self._waiting, self._at = self._waiting[self._at :] + octets, 0
+        while (end := self._waiting.find(b"\n", self._at) + 1) > 0:
+            line, self._at = self._waiting[self._at : end], end
             answer = self._line(line)
             if answer is not None:
                 yield answer
-        if len(self._waiting) > LINE:
+        if len(self._waiting) - self._at > LINE:
             raise Garbled("a line of a reply is too long")
 
     def _line(self, line: bytes) -> Reply | None:
@@ -104,3 +106,25 @@ def words(answer: Reply) -> str:
 def permanent(answer: Reply) -> bool:
     """Whether it is no for ever; all that is neither yes nor this may change."""
     return answer.code >= 500
+
+
+def countable(answer: Reply) -> Reply:
+    """
+    What is meant by an answer to RCPT.
+
+    RFC 5321 §4.5.3.1.10: 552 to too many recipients means 452.
+    """
+    if answer.code == 552 and answer.status in ("", "5.5.3"):
+        return Reply(452, "4.5.3", answer.lines)
+    return expected(answer, "RCPT")
+
+
+def expected(answer: Reply, question: str) -> Reply:
+    """
+    An answer, or what stands for one that makes no sense.
+
+    RFC 5321 §4.2.1: 3yz asks for more, where there is no more to say.
+    """
+    if 300 <= answer.code < 400:
+        return reply(451, "4.5.0", f"{question} was answered by {words(answer)}")
+    return answer

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import frozen
 
-from smfd.proto.answers import AnswerReader, Garbled, words
+from smfd.proto.answers import AnswerReader, Garbled, countable, expected, words
 from smfd.proto.parcel import Parcel, Skills, impossible, mail, rcpts
 from smfd.proto.reply import Reply, reply
 from smfd.proto.stuffing import Chunk, Framing, Stuffing
@@ -279,21 +279,24 @@ def envelope(parcel: Parcel, skills: Skills) -> Script:
     commands = [mail(parcel, skills), *rcpts(parcel, skills)]
     turn = _at_once if "PIPELINING" in skills.words else _step_by_step
     first, answers, data = yield from turn(commands, not chunk)
-    answers = [_countable(answer) if first.positive else first for answer in answers]
+    first = expected(first, "MAIL")
+    answers = [countable(answer) if first.positive else first for answer in answers]
     if all(answer.code == 421 for answer in answers):
         raise Unwilling(words(answers[0]))
     taken = any(answer.positive for answer in answers)
-    if chunk:
+    if answers[-1].code == 421:
+        # It hangs up: nobody gets the message, however it was to come.
+        data = answers[-1]
+    if data is None:
         return Envelope(tuple(answers), taken, chunk=chunk)
-    if data is not None and data.code == 354:
+    if data.code == 354:
         # It may wait for a message that has nobody to go to.  RFC 2920 §3.1
         # would have us send a dot; one that refused MAIL and took RCPT would
         # deliver an empty message then.
         return Envelope(tuple(answers), taken, stuck=not taken)
-    if data is not None:
-        odd = reply(451, "4.5.0", f"DATA was answered by {words(data)}")
-        data = odd if data.positive else data
-        answers = [data if answer.positive else answer for answer in answers]
+    if data.positive:
+        data = reply(451, "4.5.0", f"DATA was answered by {words(data)}")
+    answers = [data if answer.positive else answer for answer in answers]
     return Envelope(tuple(answers), False)
 
 
@@ -309,15 +312,18 @@ def _at_once(commands: Sequence[bytes], by_data: bool) -> Script:
 def _step_by_step(commands: Sequence[bytes], by_data: bool) -> Script:
     """RFC 5321 §3.3, for those who cannot take all of it at once."""
     answers: list[Reply] = []
+    data = None
     for command in commands:
         (answer,) = yield Say(command)
-        if not answers and not answer.positive:
-            return answer, [answer] * (len(commands) - 1), None
         answers.append(answer)
+        if answer.code == 421 or answers[0].code >= 300:
+            # What more could be asked is answered by this.
+            answers += [answer] * (len(commands) - len(answers))
+            break
+    else:
+        if by_data and any(answer.code < 300 for answer in answers[1:]):
+            (data,) = yield Say(_DATA)
     first, *rest = answers
-    data = None
-    if by_data and any(answer.positive for answer in rest):
-        (data,) = yield Say(_DATA)
     return first, rest, data
 
 
@@ -334,8 +340,7 @@ def verdicts(sent: Envelope, lmtp: bool = False) -> Script:
     for n, answer in zip(
         taken, replies if lmtp else [*replies] * len(taken), strict=True
     ):
-        odd = reply(451, "4.5.0", f"The message was answered by {words(answer)}")
-        last[n] = odd if 300 <= answer.code < 400 else answer
+        last[n] = expected(answer, "The message")
     return tuple(last)
 
 
@@ -376,13 +381,6 @@ def _willing(answer: Reply) -> None:
     """
     if not 200 <= answer.code < 300:
         raise Unwilling(words(answer), answer)
-
-
-def _countable(answer: Reply) -> Reply:
-    """RFC 5321 §4.5.3.1.10: 552 to too many recipients means 452."""
-    if answer.code == 552 and answer.status in ("", "5.5.3"):
-        return Reply(452, "4.5.3", answer.lines)
-    return answer
 
 
 def _extensions(answer: Reply) -> dict[str, str]:
