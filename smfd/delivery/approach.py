@@ -127,6 +127,11 @@ class Approach:
             line.client.drop()
             self._done()
 
+    @property
+    def more(self) -> bool:
+        """Whether there is somebody behind the one who is spoken to."""
+        return self._at + 1 < len(self.way.hops)
+
     def pass_over(self, why: str) -> None:
         """Whoever is spoken to breaks it off each time: on to the next."""
         self._missed = Missed(self.way.hops[self._at], why, BROKEN)

@@ -162,12 +162,11 @@ class Round:
         try:
             answers = await self._transaction(shipment, line)
         except (Trouble, Unwilling) as error:
-            if again and not self._sending:
-                # It was open for a while, and nobody there any more: nothing
-                # of this message was said to anybody.
-                self.waiting.appendleft(shipment)
-            else:
+            if self._sending or not (again or self._elsewhere(error)):
                 self._broken(shipment, line, str(error))
+            else:
+                # Nobody has anything of this message.
+                self.waiting.appendleft(shipment)
         except Exception as error:
             self._log.failure("{id}: a fault", id=shipment.consignments[0].entry_id)
             why = f"a fault of ours: {type(error).__name__}"
@@ -239,14 +238,27 @@ class Round:
             self._say(each, word)
         self.waiting.clear()
 
+    def _elsewhere(self, error: Exception) -> bool:
+        """
+        Whether it goes to the next server at once (RFC 5321 §5.1): to who says
+        421 it does not, for that is an answer.
+        """
+        if isinstance(error, Unwilling) or not self.approach.more:
+            return False
+        self._pass_over(str(error))
+        return True
+
+    def _pass_over(self, why: str) -> None:
+        self._failures = 0
+        self.approach.pass_over(why)
+
     def _broken(self, shipment: Shipment, line: Line, why: str) -> None:
         hop: NextHop | None = self.approach.hop
         word = Word(shipment.consignments[0], None, why, BROKEN, hop, line.tls)
         self._say(shipment, word)
         self._failures += 1
         if self._failures >= _ENOUGH:
-            self._failures = 0
-            self.approach.pass_over(why)
+            self._pass_over(why)
 
     def _say(self, shipment: Shipment, word: Word) -> None:
         for c in shipment.consignments:

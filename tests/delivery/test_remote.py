@@ -270,9 +270,23 @@ class AnswerTests(WorldCase):
         (told,) = await self.fate("u@far.test")
         self.assertEqual((DUE, False, 0), (told.state, told.of_site, other.connections))
 
-    async def test_breaks_off(self) -> None:
-        """One that breaks off each time gets two tries, then the next one the rest."""
+    async def test_breaks_off_early(self) -> None:
+        """One that breaks off before it has a message is left for the next."""
         first, other = self.server(2, "a.mx", DATA=b""), self.server(3, "b.mx")
+        self.mx("far.test", "10 a.mx", "20 b.mx")
+        batch = [c for _ in range(5) for c in letter("u@far.test")]
+        self.assertEqual({DONE}, {o.state for o in await self.send(batch)})
+        self.assertEqual((1, 5), (first.connections, len(other.messages)))
+        other.says[b"RCPT"] = b""
+        for told in await self.fate("u@far.test", "v@far.test"):
+            self.assertEqual(
+                (DUE, False, "b.mx"), (told.state, told.of_site, said(told).host)
+            )
+
+    async def test_breaks_off(self) -> None:
+        """One that breaks off behind each gets two tries, the next one the rest."""
+        first, other = self.server(2, "a.mx"), self.server(3, "b.mx")
+        first.says[b"."] = b""
         self.mx("far.test", "10 a.mx", "20 b.mx")
         batch = [c for _ in range(5) for c in letter("u@far.test")]
         told = await self.send(batch)
