@@ -7,7 +7,7 @@ from smfd.control.house import Actor, Document, House
 from smfd.control.listing import listed
 from smfd.model.directory import Refused
 from smfd.model.rule import LAST, Rule
-from smfd.policy.rule import OTHERWISE
+from smfd.policy.rule import OTHERWISE, addresses
 from smfd.policy.rule_text import described, write_rule
 from smfd.store.directory_pages import LONGEST, Page
 
@@ -25,9 +25,10 @@ async def page(
 
 
 async def show(house: House, actor: Actor, *, name: str) -> Document:
-    """One rule, and where it stands."""
+    """One rule, where it stands, and whom it names that is not there."""
     place, rule = await house.policies.rule(name)
-    return _shown(rule, place)
+    unknown = [one for one in addresses(rule) if await _is_missing(house, one)]
+    return {**_shown(rule, place), "unknown": unknown}
 
 
 async def add(
@@ -83,6 +84,13 @@ async def apply(
         )
     made = await house.policies.apply(rules, actor=actor.name)
     return {"applied": [rule.name for rule in made]}
+
+
+async def _is_missing(house: House, address: str) -> bool:
+    """Whether it should be here, and is not: misspelt, or of somebody who left."""
+    if not await house.directory.is_hosted(address.rpartition("@")[2]):
+        return False
+    return await house.directory.known(address) is None
 
 
 def _shown(rule: Rule, place: int) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def add(face: Face, /, name: str, before: str, **said: Any) -> None:
     body = {"rule": {"name": name, **_rule(said)}, "before": before}
     with asking(face) as client:
         made = client.post(_PATH, body)
-    face.show(made, [_said(made)])
+    face.show(made, _said(made))
 
 
 @policy.command("edit")
@@ -155,7 +155,7 @@ def edit(
         raise click.UsageError("Nothing to change was named.")
     with asking(face) as client:
         changed = client.patch(_one(name), {"rule": changes})
-    face.show(changed, [_said(changed)])
+    face.show(changed, _said(changed))
 
 
 @policy.command("move")
@@ -169,7 +169,7 @@ def move(face: Face, name: str, before: str, last: bool) -> None:
         raise click.UsageError("Say --before RULE, or --last.")
     with asking(face) as client:
         moved = client.post(f"{_one(name)}/move", {"before": before})
-    face.show(moved, [_said(moved)])
+    face.show(moved, _said(moved))
 
 
 @policy.command("remove")
@@ -269,8 +269,10 @@ def _one(name: str) -> str:
     return f"{_PATH}/{segment(name)}"
 
 
-def _said(rule: Mapping[str, Any]) -> str:
+def _said(rule: Mapping[str, Any]) -> Iterator[str]:
     off = "" if rule["enabled"] else " (disabled)"
-    return (
-        f"{rule['position']}. {rule['name']}{off}: {rule['action']} ({rule['matches']})"
-    )
+    name = f"{rule['position']}. {rule['name']}{off}"
+    yield f"{name}: {rule['action']} ({rule['matches']})"
+    if rule["unknown"]:
+        names = " ".join(rule["unknown"][:10])
+        yield f"There is nobody here with the address {names}; is it misspelt?"

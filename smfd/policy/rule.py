@@ -119,6 +119,18 @@ def group_names(rules: Iterable[Rule]) -> frozenset[str]:
     )
 
 
+def addresses(rule: Rule) -> tuple[str, ...]:
+    """The addresses that its conditions name, each once."""
+    named = (
+        value
+        for condition in rule.conditions
+        if condition.about in ("from", "to")
+        for value in condition.values
+        if "@" in value and not value.startswith(GROUP)
+    )
+    return tuple(dict.fromkeys(named))
+
+
 def protected(rules: Iterable[Rule]) -> frozenset[str]:
     """
     The groups that some rule keeps at least somebody from writing to (S54),

@@ -179,6 +179,19 @@ class PolicyTests(CtlTestCase):
         said = await self.run_ctl("user", "remove", BOB)
         self.assertEqual(0, said.code, said.err)
 
+    async def test_misspelt(self) -> None:
+        """Who names somebody who is not there is asked whether he means it."""
+        await self.begin()
+        add = ("policy", "add", "x", "--action", "reject", "--to", BOB, "--from")
+        said = await self.run_ctl(*add, "bbo@home.example", "--not-from", "a@b.example")
+        self.assertEqual(0, said.code)
+        self.assertIn("nobody here with the address bbo@home.example; is", said.out)
+        self.assertNotIn("a@b.example; is", said.out)
+        edit = ("policy", "edit", "x", "--from")
+        said = await self.run_ctl(*edit, f"{ANN[:3]}+x@home.example")
+        self.assertNotIn("nobody here", said.out)
+        self.assertEqual([], (await self.done("policy", "show", "x"))["unknown"])
+
     async def test_apply(self) -> None:
         """What is exported is applied; all of it, or nothing changes."""
         await self.begin()
