@@ -80,6 +80,8 @@ async def reroute(
     """
     Send a site's mail elsewhere from now on, until that is taken back.
 
+    What was put off is tried there at once: others than that server put it off.
+
     @param to: C{smtp://host:port}; C{none} ends it.
     """
     name, queue = site_named(site), queue_of(house)
@@ -97,6 +99,7 @@ async def reroute(
     detail = f"to {route or 'where it belongs'}. {said(reason)}".strip()
     await house.ledger.audit(actor.name, "queue reroute", f"site {name}", detail)
     await queue.reroute(name, route)
+    await queue.retry(Choice(site=name), actor.name)
     return {"site": name, "route": route, "waiting": waiting}
 
 

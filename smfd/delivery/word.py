@@ -6,6 +6,7 @@ from smfd.model.entry import Consignment
 from smfd.model.hop import NextHop
 from smfd.model.said import Said
 from smfd.proto.answers import words
+from smfd.proto.parcel import UNASKED
 from smfd.proto.reply import Reply
 
 #: RFC 3463 §3.5: nobody is there, and it came to no end.
@@ -68,4 +69,5 @@ class Word:
         # RFC 3463 §3.1: nothing more is known than the class.
         status = answer.status or f"{answer.code // 100}.0.0"
         text = " / ".join(answer.lines)[:1000]
-        return Said(status, text, answer.code, host, address)
+        code = 0 if answer in UNASKED else answer.code
+        return Said(status, text, code, host, address)

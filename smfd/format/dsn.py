@@ -91,6 +91,16 @@ class Report:
     until: float = 0.0
     original: tuple[str, str] | None = None
 
+    @property
+    def reply(self) -> str:
+        """The words as they were said, with code and status; "" for no reply."""
+        if not self.code:
+            return ""
+        # RFC 3463 §3.1: a status without detail is ours, for a reply without any;
+        # of another class than the code, it is of what came of it.
+        own = self.status[:1] != str(self.code)[0] or self.status.endswith(".0.0")
+        return f"{self.code} {'' if own else f'{self.status} '}{self.text}"
+
 
 #: What brought a report about; see L{meaning <smfd.format.dsn_words.meaning>}.
 Cause = Callable[[Report], str]
@@ -213,8 +223,7 @@ def _explained(report: Report, cause: Cause) -> Iterator[str]:
         who = f"The server {_line(report.host)} said" if report.host else "In detail"
         if report.host and not report.code:
             who = f"With the server {_line(report.host)}"
-        code = f"{report.code} " if report.code else ""
-        yield from _wrapped(f"{who}: {code}{report.text}", "    ")
+        yield from _wrapped(f"{who}: {report.reply or report.text}", "    ")
 
 
 def _programs(
@@ -252,7 +261,7 @@ def _recipient(report: Report, name: str, utf8: bool) -> Iterator[str]:
     if report.host:
         yield _field("Remote-MTA", f"dns; {report.host}")
     if report.code:
-        yield _field("Diagnostic-Code", f"smtp; {report.code} {report.text}")
+        yield _field("Diagnostic-Code", f"smtp; {report.reply}")
     elif report.text:
         yield _field("Diagnostic-Code", f"x-smfd; {report.text}")
     yield _field("Last-Attempt-Date", date(report.time))

@@ -45,7 +45,7 @@ _MEANINGS = {
     ),
     "1": Meaning("The address is not known there.", f"{_ADDRESS}"),
     "2.1": Meaning(
-        "The mailbox is switched off.", "Reach the recipient in another way."
+        "The mailbox takes no mail at present.", "Reach the recipient in another way."
     ),
     "2.2": Meaning(
         "The mailbox is full.",

@@ -254,8 +254,8 @@ def login(name: str, password: str, skills: Skills) -> Script:
     else:
         raise Unsafe("it offers neither AUTH PLAIN nor AUTH LOGIN")
     if answer.code != 235:
-        status = f" {answer.status}" if answer.status else ""
-        raise Unwilling(f"it does not let us in: {answer.code}{status}")
+        answered = f"{answer.code} {answer.status}".rstrip()
+        raise Unwilling(f"it does not take our name and password: {answered}")
     return skills
 
 

@@ -8,10 +8,13 @@ from attrs import field, frozen
 
 from smfd.proto.reply import Reply, reply
 
-TOO_BIG = reply(552, "5.3.4", "The next hop takes no message of that size")
-NO_UTF8 = reply(553, "5.6.7", "The next hop takes no address in UTF-8")
-NO_UTF8_MAIL = reply(554, "5.6.7", "The next hop takes no header in UTF-8")
-BAD_ADDRESS = reply(553, "5.1.3", "The address cannot be written in a command")
+TOO_BIG = reply(552, "5.3.4", "it takes no message of that size")
+NO_UTF8 = reply(553, "5.6.7", "it takes no address in UTF-8")
+NO_UTF8_MAIL = reply(554, "5.6.7", "it takes no header in UTF-8")
+BAD_ADDRESS = reply(553, "5.1.3", "the address cannot be written in a command")
+
+#: Answers that nobody gave: what a server offers, or a command, says enough.
+UNASKED = frozenset((TOO_BIG, NO_UTF8, NO_UTF8_MAIL, BAD_ADDRESS))
 
 
 @frozen

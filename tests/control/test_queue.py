@@ -422,10 +422,14 @@ class SiteTests(QueueTestCase):
     async def test_reroute(self) -> None:
         """To another server, written as a domain's next hop is, and back."""
         house = await self.open()
-        await self.send("v@far.example")
+        sent = await self.send("v@far.example")
+        later = Outcome(sent.id, 1, State.DUE, "450 busy", reactor.seconds() + 300)
+        await house.ledger.settle([later])
         done = await queue_sites.reroute(
             house, OPERATOR, site="far.example", to="smtp://192.0.2.7"
         )
+        (item,) = (await queue.page(house, OPERATOR))["items"]
+        self.assertIsNone(item["next_try"], "what the other server said is over")
         self.assertEqual(("smtp://192.0.2.7:25", 1), (done["route"], done["waiting"]))
         self.assertEqual("smtp://192.0.2.7:25", self.queue.route_of("far.example"))
         shape = await queue_sites.page(house, OPERATOR)

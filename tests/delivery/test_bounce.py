@@ -158,7 +158,7 @@ class ToldTests(BounceTestCase):
         self.assertEqual(expected, named(report))
         one = groups(report)[1]
         self.assertEqual("dns; mx.far.example", one["remote-mta"])
-        self.assertEqual("smtp; 550 no such user", one["diagnostic-code"])
+        self.assertEqual("smtp; 550 5.1.1 no such user", one["diagnostic-code"])
         for words in (
             b"Return-Path: <>\r\n",
             b"\r\nTo: <ann@d.example>\r\n",

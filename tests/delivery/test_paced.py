@@ -46,6 +46,7 @@ class PacedTests(WorldCase):
         self.assertEqual(3, len(far.messages))
         waiting = [o for o in outcomes if o.state is State.DUE]
         self.assertEqual(2, len(waiting))
+        self.assertEqual(2, sum(attempt.spared for attempt in self.told))
         for outcome in waiting:
             self.assertIn("a limit of ours: 3 a minute to far", outcome.detail)
             wait = outcome.next_try - REACTOR.seconds()

@@ -388,6 +388,15 @@ class AnswerTests(WorldCase):
         self.assertEqual(1, len(self.flushLoggedErrors()))
         self.assertEqual([], [c for c in self.hops._clients if c.alive])
 
+    async def test_unasked(self) -> None:
+        """What was never said to a server is not told as its answer."""
+        server = self.server(2, "a.mx", EHLO=b"250-a.mx\r\n250 SIZE 10\r\n")
+        self.mx("far.test", "10 a.mx")
+        (told,) = await self.fate("u@far.test")
+        word = Said("5.3.4", "it takes no message of that size", 0, "a.mx", "127.0.0.2")
+        self.assertEqual((FAILED, word), (told.state, said(told)))
+        self.assertEqual([], [line for line in server.heard if line[:4] == b"MAIL"])
+
     async def test_pace(self) -> None:
         """What a provider does not want so fast waits as long as it must."""
         server = self.server(2, "a.mx")

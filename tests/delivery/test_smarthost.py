@@ -65,7 +65,7 @@ class SmarthostTests(WorldCase):
         self.route()
         (told,) = await self.fate("u@far.test")
         self.assertEqual((State.DUE, True), (told.state, told.of_site))
-        self.assertIn("does not let us in: 535 5.7.8", told.detail)
+        self.assertIn("does not take our name and password: 535 5.7.8", told.detail)
         self.assertNotIn("AHVz", told.detail)
         self.assertEqual([], self.host.messages)
 

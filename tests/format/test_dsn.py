@@ -108,7 +108,7 @@ class ShapeTests(SynchronousTestCase):
         self.assertEqual("failed", one["action"])
         self.assertEqual("5.1.1", one["status"])
         self.assertEqual("dns; mx.far.example", one["remote-mta"])
-        self.assertEqual("smtp; 550 no such user", one["diagnostic-code"])
+        self.assertEqual("smtp; 550 5.1.1 no such user", one["diagnostic-code"])
         for name in "original-recipient", "will-retry-until":
             self.assertNotIn(name, one)
         said = people(make())
@@ -116,7 +116,7 @@ class ShapeTests(SynchronousTestCase):
             "<zoe@far.example>",
             "There is no such mailbox.",
             "letter by letter",
-            "The server mx.far.example said: 550 no such user",
+            "The server mx.far.example said: 550 5.1.1 no such user",
             "is not tried again",
             "Number: 01m",
         ):
@@ -215,6 +215,18 @@ class ReturnedTests(SynchronousTestCase):
         self.assertTrue(body.endswith(b"y\r\n"))
         self.assertLessEqual(len(body), RETURNED)
         self.assertLess(len(make(original=original)), 50_000)
+
+    def test_reply(self) -> None:
+        """A reply is said as it was: a status that only we gave it is not in it."""
+        for status, said in (
+            ("5.7.1", "550 5.7.1 go"),
+            ("5.0.0", "550 go"),
+            ("4.4.7", "550 go"),
+        ):
+            report = evolve(FAILED, code=550, status=status, text="go")
+            self.assertEqual(said, report.reply)
+            one = status_of(read(make(report)))[1]
+            self.assertEqual(f"smtp; {said}", one["diagnostic-code"])
 
     def test_full(self) -> None:
         """Who asks for all of a small message gets it; of a large one its header."""
@@ -334,7 +346,7 @@ class HostileTests(SynchronousTestCase):
         """What programs read is ASCII, whatever a server said."""
         report = evolve(FAILED, text="keine Lösung", host="mx.für.example")
         one = status_of(read(make(report)))[1]
-        self.assertEqual("smtp; 550 keine L?sung", one["diagnostic-code"])
+        self.assertEqual("smtp; 550 5.1.1 keine L?sung", one["diagnostic-code"])
         self.assertEqual("dns; mx.f?r.example", one["remote-mta"])
 
     @settings(max_examples=100, deadline=None)
