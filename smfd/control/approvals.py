@@ -25,15 +25,10 @@ async def acting(
     if not approver:
         return actor
     name = address(approver)[0]
-    rule = waits_for(item["reason"]) if item["class"] == "approval" else None
+    rule = _rule(item)
     if rule is None:
         raise Refused("conflict", f"{item['id']} does not wait for anybody's approval.")
-    approvers = [
-        who
-        for found in await house.policies.rules()
-        if found.name == rule
-        for who in found.approvers
-    ]
+    approvers = await approvers_of(house, item)
     if name not in approvers:
         raise Refused(
             "conflict",
@@ -41,6 +36,24 @@ async def acting(
             f"{', '.join(approvers)} may." if approvers else "The operator decides.",
         )
     return Actor(f"{name} ({actor.name})", "approver")
+
+
+async def approvers_of(house: House, item: dict[str, Any]) -> list[str]:
+    """Who may decide about a held item today, besides the operator."""
+    rule = _rule(item)
+    if rule is None:
+        return []
+    return [
+        who
+        for found in await house.policies.rules()
+        if found.name == rule
+        for who in found.approvers
+    ]
+
+
+def _rule(item: dict[str, Any]) -> str | None:
+    """The rule that has it wait for approval, if one has."""
+    return waits_for(item["reason"]) if item["class"] == "approval" else None
 
 
 async def declined(house: House, item: dict[str, Any]) -> None:

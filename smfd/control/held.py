@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from smfd.control.approvals import acting, declined
+from smfd.control.approvals import acting, approvers_of, declined
 from smfd.control.house import Actor, Document, House
 from smfd.control.times import utc
 from smfd.control.words import one_of
@@ -53,10 +53,14 @@ async def page(
 
 
 async def show(house: House, actor: Actor, *, id: str) -> Document:  # noqa: A002
-    """One held item and the record of its message."""
+    """One held item, the record of its message, and who may decide about it."""
     item = await existing(house, id)
     trace = await house.reader.record(id.rpartition("-")[0])
-    return {**_shown(item), "record": trace["record"] if trace else None}
+    return {
+        **_shown(item),
+        "record": trace["record"] if trace else None,
+        "approvers": await approvers_of(house, item),
+    }
 
 
 async def delete(

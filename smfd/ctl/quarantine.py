@@ -112,5 +112,7 @@ def _item(item: dict[str, Any], command: str) -> Iterator[str]:
     yield f"Why:        {command} trace show {item['id'].rpartition('-')[0]}"
     if "text" not in item:
         yield f"What:       {command} quarantine show {item['id']} --text"
+    if item["approvers"]:
+        yield f"Approvers:  {', '.join(item['approvers'])}"
     force = ' --force --reason "..."' if item["class"] in _DANGEROUS else ""
     yield f"Let it in:  {command} quarantine release {item['id']}{force}"

@@ -25,13 +25,15 @@ class ApprovalTests(HouseTestCase):
         """He lets it go; it is delivered, and it is on record that he did."""
         house, item = await self.waiting()
         self.assertEqual([], self.inbox())
+        shown = await held.show(house, OPERATOR, id=item)
+        self.assertEqual([BOB], shown["approvers"])
         await release(house, OPERATOR, id=item, approver="BOB@home.example")
         await self.settled()
         self.assertEqual(1, len(self.inbox()))
-        shown = await house.reader.record(item.partition("-")[0])
-        assert shown is not None
+        trace = await house.reader.record(item.partition("-")[0])
+        assert trace is not None
         self.assertEqual(
-            [f"{BOB} (uid:tester)"], [act["actor"] for act in shown["acts"]]
+            [f"{BOB} (uid:tester)"], [act["actor"] for act in trace["acts"]]
         )
         await self.assert_refused(
             "unknown", release(house, OPERATOR, id=item, approver=BOB)
@@ -56,6 +58,8 @@ class ApprovalTests(HouseTestCase):
         self.assertIn(f"Your message to {ANN} was not approved of", text)
         self.assertIn("Subject: Pills\n", text)
         spam = await self.receive(account=BOB)
+        shown = await held.show(house, OPERATOR, id=f"{spam}-1")
+        self.assertEqual([], shown["approvers"])
         await held.delete(house, OPERATOR, id=f"{spam}-1")
         self.assertEqual(1, len(self.written))
 
