@@ -6,13 +6,12 @@ and smfdctl.
 """
 
 import sqlite3
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from twisted.application.service import IService, MultiService
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.application.service import IService
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from smfd.config.schema import Config
@@ -36,7 +35,6 @@ from smfd.smtpd.entrance import acceptance, back, front
 from smfd.smtpd.guarded import Guarded
 from smfd.smtpd.mx import MX
 from smfd.smtpd.opening import Doors, make_doors
-from smfd.smtpd.reception import Reception
 from smfd.smtpd.tls_reports import reports
 from smfd.smtpd.users import submission
 from smfd.store.history import Shelf
@@ -45,6 +43,7 @@ from smfd.store.history_file import HistoryFile
 from smfd.store.homes import Homes
 from smfd.store.ids import new_id
 from smfd.store.ledger import AlreadyRunning, LedgerTrouble
+from smfd.store.phased import Phased
 from smfd.store.schema import WrongVersion
 
 log = Logger()
@@ -98,7 +97,7 @@ def make_service(config: Config, reactor: Any) -> IService:
         Hangup(reactor, partial(read_again, doors.tls)),
         reception,
     )
-    root = Daemon(reception, services)
+    root = Daemon(services, reception, kept.keepers())
     reactor.callWhenRunning(_ready)
     return root
 
@@ -157,18 +156,8 @@ def _house(
     )
 
 
-class Daemon(MultiService):
+class Daemon(Phased):
     """Everything; what keeps it from starting is said in a sentence."""
-
-    def __init__(self, reception: Reception, services: Iterable[IService]) -> None:
-        """
-        @param reception: who is let in last and sent away first.
-        @param services: in the order in which they start; it is one of them.
-        """
-        super().__init__()
-        self._reception = reception
-        for service in services:
-            service.setServiceParent(self)
 
     def startService(self) -> None:
         """
@@ -182,12 +171,10 @@ class Daemon(MultiService):
         except _TROUBLE as trouble:
             raise SystemExit(f"smfd: cannot start: {trouble}") from None
 
-    def stopService(self) -> "Deferred[Any]":
+    def stopService(self) -> "Deferred[None]":
         """Finish what is under way, then stop all that it needs."""
         notify(STOPPING)
-        d = maybeDeferred(self._reception.stopService)
-        d.addErrback(lambda failure: log.failure("the doors do not close", failure))
-        return d.addCallback(lambda _: super(Daemon, self).stopService())
+        return super().stopService()
 
 
 def _ready() -> None:

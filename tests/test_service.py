@@ -2,15 +2,25 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smfd.config.load import load, read
+from smfd.control.deliverability import Deliverability
 from smfd.control.facts import facts, unprotected
 from smfd.ctl.foundation import Foundation
+from smfd.delivery.onward import Onward
 from smfd.net.hangup import read_again
+from smfd.proto.reply import reply
+from smfd.service import make_service
 from tests.config.test_load import faults
+from tests.control.test_deliverability import attempt
+from tests.store.making import REACTOR
 from tests.test_tap import twistd
 
 
@@ -163,3 +173,36 @@ class StartTests(SynchronousTestCase):
     def test_reload_without_tls(self) -> None:
         """SIGHUP does no harm where there is no certificate."""
         read_again(None)
+
+
+class EndTests(TestCase):
+    """What is found out while all ends."""
+
+    timeout = 60
+
+    async def test_last_try(self) -> None:
+        """What became of the last message is counted, and kept (S26)."""
+        home = Path(self.mktemp()).absolute()
+        made = Foundation(home, "mx.example.test", ["example.test"], {}, "x", 1)
+        made.lay()
+        text = made.config.read_text().replace("127.0.0.1:26", "127.0.0.1:0")
+        made.config.write_text(text)
+        root: Any = make_service(load(made.config), REACTOR)
+        root.startService()
+        onward = next(one for one in root if isinstance(one, Onward))
+        ours = next(one for one in root if isinstance(one, Deliverability))
+        stop = onward.stopService
+
+        async def late() -> None:
+            await deferLater(REACTOR, 0.3)
+            for answer in reply(250, "2.0.0", "ok"), reply(550, "5.1.1", "unknown"):
+                ours.note(attempt(answer, at=REACTOR.seconds()))
+            await stop()
+
+        self.patch(onward, "stopService", lambda: Deferred.fromCoroutine(late()))
+        await root.stopService()
+        with closing(sqlite3.connect(home / "reputation.db")) as kept:
+            found = kept.execute("SELECT sum(number) FROM counts").fetchall()
+            unknown = kept.execute("SELECT recipient FROM suppressed").fetchall()
+        self.assertEqual([(2,)], found)
+        self.assertEqual([("bob@example.net",)], unknown)

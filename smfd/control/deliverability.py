@@ -6,14 +6,15 @@ all) and told afterwards what came of it.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from attrs import define, evolve, field, frozen
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, succeed
+from twisted.internet.defer import Deferred, DeferredList, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from smfd.control.times import utc
 from smfd.model.attempt import Attempt
@@ -32,9 +33,6 @@ from smfd.store.deliveries import (
 )
 from smfd.store.rounds import Rounds
 from smfd.store.suppressions import Suppressions
-
-#: Rounds of writing between two of forgetting.
-_FORGETS = 720
 
 
 @frozen
@@ -75,7 +73,7 @@ class Deliverability(Service):
     _nobodies: Counter[str] = field(factory=Counter, init=False)
     _missing: Missing = field(factory=Missing, init=False)
     _rounds: Rounds = field(init=False)
-    _round: int = field(default=0, init=False)
+    _trouble: str = field(default="", init=False)
 
     _log = Logger()
 
@@ -98,18 +96,22 @@ class Deliverability(Service):
         return self.write()
 
     def write(self) -> Deferred[Any]:
-        """Write what is new."""
+        """Write what is new; never fails: what cannot be written waits."""
         now = self.clock.seconds()
-        self._round += 1
-        if self._round % _FORGETS == 0:
-            self.suppressions.forget(now)
+        self.suppressions.forget(now)
+        writing = self.deliveries.write(now), self.suppressions.write(), *self._told()
+        return DeferredList(writing, consumeErrors=True).addCallback(self._wrote)
+
+    def _told(self) -> Iterator[Deferred[Any]]:
+        """Say who wrote to many that do not exist."""
         nobodies, self._nobodies = self._nobodies, Counter()
-        writing = [
-            self.deliveries.write(now),
-            self.suppressions.write(),
-            *(self.bounced(account, n) for account, n in nobodies.items()),
-        ]
-        return gatherResults([d.addErrback(self._failed) for d in writing])
+        for account, number in nobodies.items():
+            told = self.bounced(account, number)
+            yield told.addErrback(self._untold, account, number)
+
+    def _untold(self, failure: Failure, account: str, number: int) -> Failure:
+        self._nobodies[account] += number
+        return failure
 
     def note(self, attempt: Attempt) -> None:
         """Learn from one try; never fails."""
@@ -188,8 +190,19 @@ class Deliverability(Service):
         for (source, provider), number in today.items():
             self.paces.warm_up.count(source, provider, now, number)
 
-    def _failed(self, failure: object) -> None:
-        self._log.warn("what others think of us is not kept: {why}", why=failure)
+    def _failed(self, failure: Failure) -> None:
+        self._log.warn("what others think of us is not read: {why}", why=failure.value)
+
+    def _wrote(self, results: Iterable[tuple[bool, Any]]) -> None:
+        """Say so once when it begins, and once when it is over."""
+        troubles = {str(found.value) for well, found in results if not well}
+        why, before = "; ".join(sorted(troubles)), self._trouble
+        self._trouble = why
+        if why and why != before:
+            log = "what others think of us is in memory only: {why}"
+            self._log.warn(log, why=why)
+        elif before and not why:
+            self._log.info("what others think of us is written again")
 
 
 def _sentence(found: Suppressed) -> str:

@@ -43,6 +43,7 @@ async def show(
     report = await deliverability.deliveries.report(int(now // _DAY) - days + 1, name)
     if name and not report.providers:
         await _check_ours(house, name, days)
+    suppressed = await deliverability.suppressions.page(now, name, limit=0)
     await _looked(ours.listings, now)
     providers, accounts = tallies(report.providers), tallies(report.accounts)
     looks = ours.listings.looks
@@ -66,7 +67,7 @@ async def show(
         "accounts": [{"account": t.name, **_tally(t)} for t in accounts],
         "by_day": _by_day(report),
         "dns": await _dns(house, actor, name),
-        "suppressed": deliverability.suppressions.page(now, name, limit=0).total,
+        "suppressed": suppressed.total,
         "lists_looked_at": utc(ours.listings.at) if ours.listings.at else None,
     }
 

@@ -1,6 +1,6 @@
 """What is on the disk, and who serves it: delivery too, which begins and ends there."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -67,6 +67,12 @@ class Stock:
         yield self.runner
         yield self.ageing
         yield from self.reputation.services()
+
+    def keepers(self) -> Sequence[IService]:
+        """Those of them that end last: they keep what the others find out."""
+        opinion = self.reputation
+        counters = IService(self.quota.counters)
+        return self.directory, counters, opinion.file, opinion.deliverability
 
 
 def stock(config: Config, reactor: Any) -> Stock:

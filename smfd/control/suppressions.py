@@ -19,7 +19,8 @@ async def remove(
     house: House, actor: Actor, *, domain: str, recipient: str
 ) -> Document:
     """Send there again; it is forgotten that the address was unknown."""
-    kept = reputation_of(house).deliverability.suppressions
+    ours = reputation_of(house).deliverability
+    kept = ours.suppressions
     name, address = domain_name(domain), checked(recipient)[0]
     found = kept.get(name, address)
     if found is None:
@@ -27,6 +28,7 @@ async def remove(
     subject = f"{name} to {address}"
     await house.directory.act(actor.name, note, "suppression remove", subject, "")
     kept.drop(name, address)
+    await ours.write()
     return _suppressed(((name, address), found))
 
 
@@ -43,8 +45,9 @@ def _suppressed(one: tuple[Key, Suppressed]) -> dict[str, Any]:
 
 
 async def _latest(house: House, *page: Any) -> Page[tuple[Key, Suppressed]]:
-    kept = reputation_of(house).deliverability.suppressions
-    return kept.page(house.clock.seconds(), *page)
+    ours = reputation_of(house).deliverability
+    await ours.write()
+    return await ours.suppressions.page(house.clock.seconds(), *page)
 
 
 page = OfDomains(_latest, _suppressed)

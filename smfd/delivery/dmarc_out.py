@@ -14,6 +14,7 @@ from typing import Any
 
 from attrs import frozen
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from smfd.format.dmarc_feedback import DMARCLetter, Feedback, Row
@@ -93,11 +94,10 @@ class DMARCOut(Service):
         self._hands.start()
         self._rounds.start()
 
-    def stopService(self) -> None:
-        """No more rounds."""
+    def stopService(self) -> Deferred[None]:
+        """Finish the domain in hand, so that it is not told twice; no more rounds."""
         super().stopService()
-        self._rounds.stop()
-        self._hands.stop()
+        return self._rounds.stop().addCallback(lambda _: self._hands.stop())
 
     async def round(self) -> None:
         """Count what is new, and tell what is due."""
@@ -212,6 +212,8 @@ class DMARCOut(Service):
         try:
             await self._send(letter, letter.written(packed))
         except Exception as error:
+            if not self.running:
+                raise
             # Half a day's report twice is worse than none.
             self._log.info(
                 "no DMARC report to {where}: {why}",

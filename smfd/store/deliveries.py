@@ -2,17 +2,19 @@
 What became of the mail that left: counted by day, and some words of refusal.
 
 Counts wait in memory for a few seconds and are written together: a crash loses
-those, and none of it is needed to send mail.
+those, and none of it is needed to send mail.  What cannot be written waits on.
 """
 
 import sqlite3
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from smfd.model.cause import Cause
 from smfd.policy.diagnosis import COMPLAINT
@@ -70,6 +72,9 @@ class Way:
 #: Day, domain, account, provider, source, kind, permanent.
 _Key = tuple[int, str, str, str, str, str, bool]
 
+#: The latest words, by domain, provider and kind.
+_Samples = dict[tuple[str, str, str], deque[Sample]]
+
 
 @define(eq=False)
 class Deliveries:
@@ -82,15 +87,11 @@ class Deliveries:
     file: ReputationFile
     days: int = 30
     _counts: Counter[_Key] = field(factory=Counter, init=False)
-    _samples: dict[tuple[str, str, str], deque[Sample]] = field(
-        factory=dict, init=False
-    )
+    _samples: _Samples = field(factory=dict, init=False)
     _log = Logger()
 
     def count(self, now: float, way: Way, kind: str, permanent: bool = False) -> None:
         """One more."""
-        if len(self._counts) >= _WAITING:
-            return
         key = (
             int(now // _DAY),
             way.domain[:253],
@@ -100,29 +101,22 @@ class Deliveries:
             kind,
             permanent,
         )
-        self._counts[key] += 1
+        self._add(key, 1)
 
     def failed(self, now: float, way: Way, cause: Cause, host: str, said: str) -> None:
         """It was not taken; what they said may become a sample."""
         kind = cause.kind.value
         self.count(now, way, kind, cause.permanent)
         key = way.domain, way.provider, kind
-        kept = self._samples.get(key)
-        if kept is None:
-            if len(self._samples) >= _WAITING // 20:
-                return
-            kept = self._samples[key] = deque(maxlen=SAMPLES)
-        text = redacted(said)
-        kept.append(Sample(*key, now, host[:253], text, cause.advice))
+        self._keep(Sample(*key, now, host[:253], redacted(said), cause.advice))
 
     def write(self, now: float) -> Deferred[None]:
         """Write what waits, and forget what is old."""
         counts, self._counts = self._counts, Counter()
         samples, self._samples = self._samples, {}
-        rows = [(*key, number) for key, number in counts.items()]
-        said = [sample for kept in samples.values() for sample in kept]
         oldest = int(now // _DAY) - self.days
-        return self.file.run(_write, rows, said, oldest)
+        written = self.file.run(_write, counts, samples, oldest)
+        return written.addErrback(self._unwritten, counts, samples)
 
     def report(self, since: int, domain: str = "") -> Deferred["Report"]:
         """
@@ -136,6 +130,32 @@ class Deliveries:
     def today(self, now: float) -> Deferred[Mapping[tuple[str, str], int]]:
         """What was tried today, by source and provider."""
         return self.file.run(_today, int(now // _DAY))
+
+    def _add(self, key: _Key, number: int) -> None:
+        if key in self._counts or len(self._counts) < _WAITING:
+            self._counts[key] += number
+
+    def _keep(self, sample: Sample) -> None:
+        key = sample.domain, sample.provider, sample.kind
+        kept = self._samples.get(key)
+        if kept is None:
+            if len(self._samples) >= _WAITING // 20:
+                return
+            kept = self._samples[key] = deque(maxlen=SAMPLES)
+        kept.append(sample)
+
+    def _unwritten(
+        self, failure: Failure, counts: Counter[_Key], samples: _Samples
+    ) -> Failure:
+        """What came meanwhile waits behind it."""
+        counts, self._counts = self._counts, counts
+        samples, self._samples = self._samples, samples
+        for key, number in counts.items():
+            self._add(key, number)
+        for kept in samples.values():
+            for sample in kept:
+                self._keep(sample)
+        return failure
 
 
 @frozen
@@ -167,10 +187,11 @@ def redacted(said: str) -> str:
 
 def _write(
     connection: sqlite3.Connection,
-    rows: Sequence[tuple[Any, ...]],
-    samples: Sequence[Sample],
+    counts: Counter[_Key],
+    samples: _Samples,
     oldest: int,
 ) -> None:
+    rows: list[Any] = [(*key, number) for key, number in counts.items()]
     if rows:
         (many,) = connection.execute(
             "SELECT count(*) FROM counts WHERE day=?", (rows[0][0],)
@@ -182,7 +203,7 @@ def _write(
             " DO UPDATE SET number = number + excluded.number",
             rows,
         )
-    for sample in samples:
+    for sample in chain.from_iterable(samples.values()):
         _keep(connection, sample)
     connection.execute("DELETE FROM counts WHERE day < ?", (oldest,))
     connection.execute("DELETE FROM samples WHERE time < ?", (oldest * _DAY,))

@@ -75,10 +75,13 @@ class ReputationFile(Service):
             if part.exists():
                 part.replace(self._path.with_name(f"{self._path.name}.broken{end}"))
 
-    def stopService(self) -> None:
-        """Finish what was asked."""
+    def stopService(self) -> "Deferred[None]":
+        """Finish what was asked; fires when it is done."""
         super().stopService()
-        self._database.stop()
+        # Behind all else: to wait for the threads while they wait for the disk
+        # would hold up the reactor.
+        last = self.run(_nothing)
+        return last.addBoth(lambda _: self._database.stop())
 
     def run(
         self,
@@ -114,6 +117,10 @@ def _forget(
         " ORDER BY id DESC LIMIT -1 OFFSET ?)",
         (*values, most),
     )
+
+
+def _nothing(connection: sqlite3.Connection) -> None:
+    """What is behind all that was asked."""
 
 
 def _together(

@@ -27,6 +27,7 @@ class Rounds:
     trouble: str
     _loop: LoopingCall = field(init=False)
     _ended: bool = field(default=False, init=False)
+    _under_way: "Deferred[None] | None" = field(default=None, init=False)
 
     _log = Logger()
 
@@ -45,15 +46,26 @@ class Rounds:
         self._ended = False
         self._loop.start(self.pause, now)
 
-    def stop(self) -> None:
-        """Begin no more; what is under way goes on."""
+    def stop(self) -> Deferred[None]:
+        """Begin no more; fires when the round that is under way is over."""
         self._ended = True
         if self._loop.running:
             self._loop.stop()
+        over: Deferred[None] = Deferred()
+        if self._under_way is None:
+            over.callback(None)
+        else:
+            self._under_way.addCallback(over.callback)
+        return over
 
     def once(self) -> Deferred[None]:
         """Do a round; never fails."""
-        return maybeDeferred(self.act).addCallbacks(lambda _: None, self._failed)
+        round_ = maybeDeferred(self.act).addCallbacks(lambda _: None, self._failed)
+        self._under_way = round_
+        return round_.addCallback(self._over)
+
+    def _over(self, _: None) -> None:
+        self._under_way = None
 
     def _failed(self, failure: Failure) -> None:
         # What the end cut short is found by the next start.

@@ -1,11 +1,13 @@
 """Tests for L{smfd.store.deliveries} and the file it is kept in."""
 
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet import reactor as installed
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
 
 from smfd.model.cause import About, Cause, Kind
@@ -26,6 +28,11 @@ RATE = Cause(Kind.RATE, About.US, False, "Wait.", slow_down=True)
 UNKNOWN = Cause(Kind.UNKNOWN_RECIPIENT, About.RECIPIENT, True, "Correct it.")
 
 
+def _wait(connection: sqlite3.Connection, patience: int) -> None:
+    """Wait so long for others."""
+    connection.execute(f"PRAGMA busy_timeout={patience}")
+
+
 class FileTestCase(TestCase):
     """With a file in a folder of its own."""
 
@@ -35,17 +42,33 @@ class FileTestCase(TestCase):
         self.path = folder / FILE
         self.open()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Close it, if it is open."""
         if self.file.running:
-            self.file.stopService()
+            await self.file.stopService()
 
     def open(self) -> None:
         """Open it, and close it at the end."""
         self.file = ReputationFile(self.path, reactor)
         self.file.startService()
-        self.addCleanup(self.close)
+        self.addCleanup(lambda: Deferred.fromCoroutine(self.close()))
         self.deliveries = Deliveries(self.file)
+
+    async def lock(self, patience: int = 20) -> None:
+        """
+        Somebody else writes to it, and takes his time.
+
+        @param patience: milliseconds that we wait for him.
+        """
+        await self.file.run(_wait, patience)
+        other = sqlite3.connect(self.path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        self.other = other
+        self.addCleanup(other.close)
+
+    def unlock(self) -> None:
+        """He is done."""
+        self.other.execute("ROLLBACK")
 
 
 class DeliveriesTests(FileTestCase):
@@ -103,7 +126,7 @@ class DeliveriesTests(FileTestCase):
             self.deliveries.count(NOW, WAY, SENT)
         self.deliveries.count(NOW - DAY, WAY, SENT)
         await self.deliveries.write(NOW)
-        self.file.stopService()
+        await self.close()
         self.open()
         today = await self.deliveries.today(NOW)
         self.assertEqual({("192.0.2.25", "google"): 7}, today)
@@ -129,6 +152,43 @@ class DeliveriesTests(FileTestCase):
         for n in range(100):
             way = Way("example.org", "", f"p{n}", "")
             self.deliveries.failed(NOW, way, RATE, "mx.example", "421 slower")
+        await self.deliveries.write(NOW)
+        report = await self.deliveries.report(TODAY)
+        self.assertEqual((40, 2), (len(report.providers), len(report.samples)))
+
+    async def test_unwritten(self) -> None:
+        """What cannot be written is counted, and written when it can be."""
+        await self.lock()
+        for number in range(3):
+            for _ in range(2):
+                self.deliveries.failed(
+                    NOW, WAY, RATE, "mx.example", f"421 no. {number}"
+                )
+            writing = self.deliveries.write(NOW)
+            self.deliveries.count(NOW, WAY, SENT)
+            await self.assertFailure(writing, sqlite3.OperationalError)
+        self.unlock()
+        await self.deliveries.write(NOW)
+        report = await self.deliveries.report(TODAY)
+        self.assertEqual(
+            [("google", "rate", False, 6), ("google", "sent", False, 3)],
+            sorted(report.providers),
+        )
+        said = [sample.said for sample in report.samples]
+        self.assertCountEqual([f"421 no. {n}" for n in (0, 1, 1, 2, 2)], said)
+
+    async def test_long_unwritten(self) -> None:
+        """However long it cannot be, what waits is bounded."""
+        self.patch(deliveries, "_WAITING", 40)
+        await self.lock()
+        for number in range(200):
+            way = Way("example.org", "", f"p{number}", "")
+            self.deliveries.failed(NOW, way, RATE, "mx.example", "421 slower")
+            if number % 90 == 30:
+                writing = self.deliveries.write(NOW)
+                self.deliveries.failed(NOW, way, RATE, "mx.example", "421 slower")
+                await self.assertFailure(writing, sqlite3.OperationalError)
+        self.unlock()
         await self.deliveries.write(NOW)
         report = await self.deliveries.report(TODAY)
         self.assertEqual((40, 2), (len(report.providers), len(report.samples)))
@@ -166,15 +226,16 @@ class SuppressionsTests(FileTestCase):
         await self.known.write()
         again = Suppressions(self.file)
         await again.load()
-        page = again.page(NOW)
+        page = await again.page(NOW)
         self.assertEqual(
             {"cid@example.net", "ann@example.net"}, {key[1] for key, _ in page.items}
         )
         self.assertEqual(2, page.total)
 
-    def test_ends(self) -> None:
+    async def test_ends(self) -> None:
         """It counts as long as was said, and for the domain that learned it."""
         self.put("ann")
+        await self.known.write()
         for domain, now, known in (
             ("Example.ORG", NOW, True),
             ("example.org", NOW + DAY, False),
@@ -182,7 +243,7 @@ class SuppressionsTests(FileTestCase):
         ):
             found = self.known.active(domain, "Ann@Example.net", now)
             self.assertEqual(known, found is not None, domain)
-        self.assertEqual(0, self.known.page(NOW + DAY).total)
+        self.assertEqual(0, (await self.known.page(NOW + DAY)).total)
 
     async def test_bounded(self) -> None:
         """The fourth of three pushes the first out, on the disk as well."""
@@ -192,7 +253,7 @@ class SuppressionsTests(FileTestCase):
         again = Suppressions(self.file)
         await again.load()
         self.assertIsNone(again.get("example.org", "a@example.net"))
-        self.assertEqual(3, again.page(NOW).total)
+        self.assertEqual(3, (await again.page(NOW)).total)
 
     def test_forgotten(self) -> None:
         """What ended is forgotten a month after it was said."""
@@ -202,13 +263,81 @@ class SuppressionsTests(FileTestCase):
         self.known.forget(NOW + 31 * DAY)
         self.assertIsNone(self.known.get("example.org", "ann@example.net"))
 
-    def test_page(self) -> None:
+    async def test_page(self) -> None:
         """Some of them, by domain and by a part of the name."""
         for name in "abc":
             self.put(name)
-        self.assertEqual(1, self.known.page(NOW, search="b@").total)
-        self.assertEqual(0, self.known.page(NOW, domain="example.com").total)
-        page = self.known.page(NOW, limit=1, offset=1)
+        await self.known.write()
+        for total, domain, search in (
+            (1, "", "B@"),
+            (3, "", "org "),
+            (0, "", "%"),
+            (3, "example.org", ""),
+            (0, "example.com", ""),
+        ):
+            found = await self.known.page(NOW, domain, search)
+            self.assertEqual(total, found.total, (domain, search))
+        page = await self.known.page(NOW, limit=1, offset=1)
         self.assertEqual(
             (("example.org", "b@example.net"), 3), (page.items[0][0], page.total)
         )
+
+    async def again(self) -> Suppressions:
+        """As the next start finds it."""
+        again = Suppressions(self.file, most=3)
+        await again.load()
+        return again
+
+    async def test_unwritten(self) -> None:
+        """What cannot be written waits, as it is by then, and is written later."""
+        for name in "ab":
+            self.put(name)
+        await self.known.write()
+        await self.lock()
+        self.put("c")
+        self.known.drop("example.org", "a@example.net")
+        writing = self.known.write()
+        self.known.drop("example.org", "c@example.net")
+        self.known.drop("example.org", "b@example.net")
+        self.put("b", ends=NOW + 2 * DAY)
+        await self.assertFailure(writing, sqlite3.OperationalError)
+        self.unlock()
+        await self.known.write()
+        again = await self.again()
+        found = again.get("example.org", "b@example.net")
+        assert found is not None
+        self.assertEqual(NOW + 2 * DAY, found.ends)
+        self.assertEqual(1, (await again.page(NOW)).total)
+
+    async def test_long_unwritten(self) -> None:
+        """However long it cannot be, what waits is bounded and nothing comes back."""
+        for name in "ab":
+            self.put(name)
+        await self.known.write()
+        await self.lock()
+        self.known.drop("example.org", "a@example.net")
+        for number in range(20):
+            self.put(f"u{number}")
+            if number % 6 == 0:
+                await self.assertFailure(self.known.write(), sqlite3.OperationalError)
+            self.assertLessEqual(len(self.known._changed), 6)
+        self.unlock()
+        await self.known.write()
+        page = await (await self.again()).page(NOW)
+        self.assertEqual(
+            {f"u{number}@example.net" for number in (17, 18, 19)},
+            {key[1] for key, _ in page.items},
+        )
+
+    async def test_unread(self) -> None:
+        """What cannot be read at the start is read before anything is written."""
+        self.put("ann")
+        await self.known.write()
+        again = Suppressions(self.file, most=3)
+        await self.lock()
+        await self.assertFailure(again.load(), sqlite3.OperationalError)
+        self.unlock()
+        again.put("example.org", "bob@example.net", Suppressed(1, NOW, NOW + DAY, ""))
+        await again.write()
+        self.assertEqual(2, (await again.page(NOW)).total)
+        self.assertIsNotNone(again.get("example.org", "ann@example.net"))

@@ -80,19 +80,26 @@ PRAGMA user_version=1;
 """
 
 
+def _noted(connection: sqlite3.Connection) -> int:
+    """Write a line; how many there are."""
+    connection.execute("INSERT INTO tally_through VALUES (1)")
+    (many,) = connection.execute("SELECT count(*) FROM tally_through").fetchone()
+    return int(many)
+
+
 class OpeningTests(FileTestCase):
     """What becomes of the file at the start."""
 
-    def again(self, script: str = "") -> None:
+    async def again(self, script: str = "") -> None:
         """Stop, do something to the file, and start."""
-        self.file.stopService()
+        await self.close()
         with closing(sqlite3.connect(self.path)) as connection:
             connection.executescript(script)
         self.open()
 
     async def test_version_1(self) -> None:
         """A file of the first smfd is taken over, with all that is in it."""
-        self.file.stopService()
+        await self.close()
         self.path.unlink()
         with closing(sqlite3.connect(self.path)) as connection:
             connection.executescript(_VERSION_1)
@@ -106,7 +113,7 @@ class OpeningTests(FileTestCase):
             reports = DMARCReports(self.file)
             found = await reports.summary("example.org", 0)
             self.assertEqual((3, "n1"), (found.number, found.reports[0].name))
-            self.file.stopService()
+            await self.close()
         self.open()
         row = Row("192.0.2.1", 4, "none", True, False, "example.org", "")
         again = Report("example.org", "them", "n1", 1, 2, "", (row,))
@@ -121,7 +128,7 @@ class OpeningTests(FileTestCase):
 
     async def test_broken(self) -> None:
         """A file that is damaged is put aside, and mail goes on."""
-        self.file.stopService()
+        await self.close()
         self.path.write_bytes(b"no database at all" * 100)
         self.open()
         self.deliveries.count(NOW, WAY, "sent")
@@ -129,22 +136,34 @@ class OpeningTests(FileTestCase):
         self.assertTrue(self.path.with_name(FILE + ".broken").exists())
         self.assertEqual(1, len((await self.deliveries.report(TODAY)).providers))
 
-    def test_newer(self) -> None:
+    async def test_newer(self) -> None:
         """A file of a later smfd stops the start, and stays as it is."""
         with self.assertRaisesRegex(WrongVersion, "newer"):
-            self.again("PRAGMA user_version=99")
+            await self.again("PRAGMA user_version=99")
         with closing(sqlite3.connect(self.path)) as connection:
             found = connection.execute("PRAGMA user_version").fetchone()
         self.assertEqual((99,), found)
         self.assertFalse(self.path.with_name(FILE + ".broken").exists())
 
-    def test_not_now(self) -> None:
+    async def test_not_now(self) -> None:
         """One that cannot be opened just now is not thrown away for that."""
-        self.file.stopService()
-        folder = self.path.rename(self.path.with_name("kept"))
+        await self.close()
+        aside = self.path.rename(self.path.with_name("kept"))
         self.path.mkdir()
         self.assertRaises(sqlite3.OperationalError, self.open)
         self.path.rmdir()
-        folder.rename(self.path)
+        aside.rename(self.path)
         self.open()
-        self.assertEqual([FILE], [p.name for p in self.path.parent.glob("*.db*")])
+        self.assertFalse(self.path.with_name(FILE + ".broken").exists())
+
+    async def test_end(self) -> None:
+        """What was asked is done before the end; who locks it holds up nobody else."""
+        await self.lock(patience=5000)
+        done = self.file.run(_noted)
+        end = self.file.stopService()
+        self.assertNoResult(end)
+        self.unlock()
+        self.assertEqual(1, await done)
+        await end
+        self.open()
+        self.assertEqual(2, await self.file.run(_noted))

@@ -49,6 +49,16 @@ class RoundsTests(SynchronousTestCase):
         self.clock.advance(10)
         self.assertEqual(2, len(self.under_way))
 
+    def test_end(self) -> None:
+        """The end is when the round that is under way is over."""
+        self.successResultOf(self.rounds.stop())
+        self.rounds.start(now=True)
+        end = self.rounds.stop()
+        self.assertNoResult(end)
+        self.under_way[0].callback(None)
+        self.successResultOf(end)
+        self.successResultOf(self.rounds.stop())
+
     def test_cut_short(self) -> None:
         """What fails because we end is no trouble."""
         self.rounds.start(now=True)
