@@ -72,7 +72,8 @@ class Reputation:
 
         def dmarc(letters: Letters) -> Act:
             kept = self.reports, self.tls
-            return ReceivedReports(*kept, is_hosted, mail.reactor).take
+            hands = letters.hands
+            return ReceivedReports(*kept, is_hosted, mail.reactor, hands).take
 
         def complaint(letters: Letters) -> Act:
             return Complaints(record, letters.first, tell, held).take

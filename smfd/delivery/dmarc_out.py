@@ -21,7 +21,8 @@ from smfd.format.dmarc_feedback import DMARCLetter, Feedback, Row
 from smfd.net.dns import DNSTrouble, Lookup
 from smfd.policy.dmarc_record import Asked, Published, confirming, confirms, record
 from smfd.policy.dmarc_seen import Seen, seen
-from smfd.store.dmarc_tally import Day, DMARCTally
+from smfd.policy.report_days import Day
+from smfd.store.dmarc_tally import DMARCTally, Kind
 from smfd.store.rounds import Rounds
 from smfd.store.threads import Threads
 
@@ -30,9 +31,6 @@ ROUND, RECORDS, DOMAINS = 600.0, 20_000, 500
 
 #: Records that are read at once.
 _PAGE = 500
-
-#: RFC 7489 has no word on it; RFC 8460 §4.1 spreads reports over four hours.
-_SPREAD = 4 * 3600
 
 #: Days after which a domain that could not be asked is told nothing.
 _LATE = 2
@@ -101,12 +99,11 @@ class DMARCOut(Service):
 
     async def round(self) -> None:
         """Count what is new, and tell what is due."""
-        now = int(self._reactor.seconds())
-        today = now // _DAY
-        await self._count(today - _LATE)
-        await self._tally.forget(today - _LATE)
-        due = [day for day in await self._tally.days(today) if _due(day, now)]
-        for day in due[:DOMAINS]:
+        now = self._reactor.seconds()
+        first = int(now // _DAY) - _LATE
+        await self._count(first)
+        await self._tally.forget(first)
+        for day in await self._tally.due(now, DOMAINS):
             if not self.running:
                 return
             if await self._told(day):
@@ -116,21 +113,26 @@ class DMARCOut(Service):
         """Count what is new, from a day on."""
         through = await self._tally.through()
         for _ in range(RECORDS // _PAGE):
-            found = await self._hands.run(self._records, through, _PAGE)
-            counts: Counter[tuple[int, Seen]] = Counter()
-            for number, document in found:
-                through, day = number, int(document["time"] // _DAY)
-                kind = seen(document) if day >= first else None
-                if kind is not None:
-                    counts[day, kind] += 1
-            if not found or not self.running:
+            counts, end = await self._hands.run(self._counted, through, first)
+            if end == through or not self.running:
                 return
+            through = end
             await self._tally.add(counts, through)
+
+    def _counted(self, through: int, first: int) -> tuple[Counter[Kind], int]:
+        """What comes behind a record, and the last one of it; blocks."""
+        counts: Counter[Kind] = Counter()
+        for number, document in self._records(through, _PAGE):
+            through, day = number, int(document["time"] // _DAY)
+            kind = seen(document) if day >= first else None
+            if kind is not None:
+                counts[day, kind] += 1
+        return counts, through
 
     async def _told(self, day: Day) -> bool:
         """Whether nothing is left to be done of a day."""
         try:
-            published = await self._published(day[1])
+            published = await self._published(day.domain)
             if published is None:
                 return True
             wanted = [a for a in published.rua if await self._confirmed(published, a)]
@@ -138,12 +140,31 @@ class DMARCOut(Service):
             return False
         if not wanted:
             return True
-        report = self._report(day, published, await self._tally.kinds(day))
-        packed = report.packed()
-        for asked in wanted:
-            if not asked.most or len(packed) <= asked.most:
-                await self._mail(asked, report, packed)
+        kinds = await self._tally.kinds(day)
+        written = await self._hands.run(self._letters, day, published, wanted, kinds)
+        for letter, octets in written:
+            await self._mail(letter, octets)
         return True
+
+    def _letters(
+        self,
+        day: Day,
+        published: Published,
+        wanted: Sequence[Asked],
+        kinds: Sequence[tuple[Seen, int]],
+    ) -> list[tuple[DMARCLetter, bytes]]:
+        """To each whose limit it is below; blocks."""
+        report = self._report(day, published, kinds)
+        packed = report.packed()
+        sender, now = self._reporter.sender, self._reactor.seconds()
+        letters = [
+            DMARCLetter(
+                sender, asked.address, report.submitter, report.domain, report, now
+            )
+            for asked in wanted
+            if not asked.most or len(packed) <= asked.most
+        ]
+        return [(letter, letter.written(packed)) for letter in letters]
 
     async def _published(self, domain: str) -> Published | None:
         """RFC 7489 §6.6.3: the domain's record, or its organization's."""
@@ -165,14 +186,14 @@ class DMARCOut(Service):
     def _report(
         self, day: Day, published: Published, kinds: Sequence[tuple[Seen, int]]
     ) -> Feedback:
-        reporter, begin = self._reporter, day[0] * _DAY
+        reporter, begin = self._reporter, int(day.begin)
         ours = reporter.sender.rpartition("@")[2]
-        unique = sha256(f"{day} {reporter.name}".encode()).hexdigest()[:20]
+        unique = sha256(f"{day.key} {reporter.name}".encode()).hexdigest()[:20]
         tags = published.tags
         return Feedback(
             reporter.name,
             reporter.sender,
-            f"{day[0]}.{unique}@{ours}",
+            f"{day.number}.{unique}@{ours}",
             published.domain,
             begin,
             begin + _DAY - 1,
@@ -205,19 +226,16 @@ class DMARCOut(Service):
             (spf[0], spf[1]) if len(spf) > 1 else None,
         )
 
-    async def _mail(self, asked: Asked, report: Feedback, packed: bytes) -> None:
-        sender, now = self._reporter.sender, self._reactor.seconds()
-        names = sender, asked.address, report.submitter, report.domain
-        letter = DMARCLetter(*names, report, now)
+    async def _mail(self, letter: DMARCLetter, octets: bytes) -> None:
         try:
-            await self._send(letter, letter.written(packed))
+            await self._send(letter, octets)
         except Exception as error:
             if not self.running:
                 raise
             # Half a day's report twice is worse than none.
             self._log.info(
                 "no DMARC report to {where}: {why}",
-                where=asked.address,
+                where=letter.recipient,
                 why=type(error).__name__,
             )
 
@@ -225,9 +243,3 @@ class DMARCOut(Service):
 def _signature(result: str) -> tuple[str, str, str]:
     words = [*result.split(" "), "", ""]
     return words[0], words[1], words[2]
-
-
-def _due(day: Day, now: int) -> bool:
-    """Each domain has its own time after midnight, the same each day."""
-    wait = int.from_bytes(sha256(day[1].encode()).digest()[:4]) % _SPREAD
-    return now >= (day[0] + 1) * _DAY + wait

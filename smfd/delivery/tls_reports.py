@@ -13,20 +13,21 @@ from attrs import frozen
 from twisted.application.service import Service
 from twisted.logger import Logger
 
-from smfd.delivery.tls_tally import Day, Tally
+from smfd.delivery.tls_tally import Tally
 from smfd.format.tlsrpt import TLSReport
 from smfd.format.tlsrpt_letter import TLSLetter
+from smfd.interfaces import IHands
 from smfd.net.dns import DNSTrouble, Lookup
 from smfd.net.https import HTTPS, NoPage
+from smfd.policy.report_days import Day, due
 from smfd.policy.tlsrpt import read_rua
 from smfd.store.rounds import Rounds
 
 #: Seconds between two rounds, and what one of them does.
 ROUND, SOME = 600.0, 200
 
-#: RFC 8460 §4.1: seconds over which the reports on a day are spread; how long
-#: it is tried to send one.
-SPREAD, PATIENCE = 4 * 3600.0, 24 * 3600.0
+#: RFC 8460 §4.1: seconds for which it is tried to send a report.
+PATIENCE = 24 * 3600.0
 
 #: Has a letter sent: what it is, and the whole message.
 Send = Callable[[TLSLetter, bytes], Awaitable[object]]
@@ -63,13 +64,18 @@ class TLSReports(Service):
         https: HTTPS,
         submitter: Submitter,
         send: Send,
+        hands: IHands,
     ) -> None:
+        """
+        @param hands: find what is due, and write letters.
+        """
         self._reactor = reactor
         self._tally = tally
         self._resolver = resolver
         self._https = https
         self._submitter = submitter
         self._send = send
+        self._hands = hands
         self._rounds = Rounds(self.round, reactor, ROUND, "reports on TLS wait")
 
     def startService(self) -> None:
@@ -85,8 +91,8 @@ class TLSReports(Service):
     async def round(self) -> None:
         """Send what is due; what cannot be sent now is tried again."""
         now = self._reactor.seconds()
-        due = [day for day in self._tally.ended(now) if _due(day, now)]
-        for day in due[:SOME]:
+        days: list[Day] = await self._hands.run(due, self._tally.keys, now, SOME)
+        for day in days:
             if not self.running:
                 return
             last = now - day.end > PATIENCE
@@ -128,7 +134,7 @@ class TLSReports(Service):
         return True
 
     async def _post(self, where: str, report: TLSReport) -> None:
-        body = io.BytesIO(report.packed())
+        body = io.BytesIO(await self._hands.run(report.packed))
         page = await self._https.post(where, body, "application/tlsrpt+gzip")
         if not 200 <= page.code < 300:
             raise NoPage(f"the answer is {page.code}")
@@ -137,10 +143,4 @@ class TLSReports(Service):
         submitter, now = self._submitter, self._reactor.seconds()
         names = submitter.sender, where, submitter.domain, day.domain
         letter = TLSLetter(*names, report, now)
-        await self._send(letter, letter.written())
-
-
-def _due(day: Day, now: float) -> bool:
-    """RFC 8460 §4.1: not all in the same second, but each day at the same time."""
-    share = int.from_bytes(sha256(day.domain.encode()).digest()[:4], "big") / 2**32
-    return now > day.end + 60 + share * SPREAD
+        await self._send(letter, await self._hands.run(letter.written))

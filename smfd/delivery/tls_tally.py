@@ -7,12 +7,13 @@ Standards: RFC 8460 §4.2.
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from smfd.format.tlsrpt import Failure, Outcome
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client_tls import Proof
 from smfd.policy.mta_sts import STS
+from smfd.policy.report_days import Day
 from smfd.policy.tls_site import SitePolicy
 from smfd.store.history import Row, Shelf
 
@@ -26,33 +27,6 @@ _DAY = 86_400
 
 #: What says that the records of a host were what counted.
 _OF_DANE = ("dnssec-invalid", "dane-required", "tlsa-invalid")
-
-
-@frozen
-class Day:
-    """
-    A domain's day.
-
-    @ivar number: days since the epoch.
-    """
-
-    number: int
-    domain: str
-
-    @property
-    def begin(self) -> float:
-        """Seconds since the epoch."""
-        return float(self.number * _DAY)
-
-    @property
-    def end(self) -> float:
-        """Its last second."""
-        return self.begin + _DAY - 1
-
-    @property
-    def key(self) -> str:
-        """Its place on a shelf."""
-        return f"{self.number} {self.domain}"
 
 
 @define
@@ -81,12 +55,10 @@ class Tally:
         outcome = Outcome("sts", domain)
         self._count(domain, outcome, NextHop("smtp"), Proof(fault=fault, why=why))
 
-    def ended(self, now: float) -> list[Day]:
-        """The days that are over, the oldest first."""
-        today = int(now // _DAY)
-        days = (_day(key) for key in list(self.shelf.rows))
-        ended = [day for day in days if day is not None and day.number != today]
-        return sorted(ended, key=lambda day: (day.number, day.domain))
+    @property
+    def keys(self) -> list[str]:
+        """Those of the days, see L{Day.key}."""
+        return list(self.shelf.rows)
 
     def outcomes(self, day: Day) -> tuple[Outcome, ...]:
         """What came of a day."""
@@ -163,8 +135,3 @@ def _outcomes(row: Row | Sequence[Any]) -> Iterator[Outcome]:
             yield Outcome(kind, domain, tuple(text), tuple(hosts), good, found)
         except (TypeError, ValueError):
             continue
-
-
-def _day(key: str) -> Day | None:
-    number, _, domain = key.partition(" ")
-    return Day(int(number), domain) if number.isdecimal() and domain else None

@@ -124,4 +124,5 @@ def reports(
     sender = config.tls_out.reports_from
     if sender:
         submitter = Submitter(sender, config.hostname)
-        yield TLSReports(reactor, tls.tally, tls.resolver, tls.https, submitter, send)
+        known = tls.tally, tls.resolver, tls.https
+        yield TLSReports(reactor, *known, submitter, send, desk)

@@ -12,13 +12,14 @@ from attrs import astuple, frozen
 from twisted.internet.defer import Deferred
 
 from smfd.policy.dmarc_seen import Seen
+from smfd.policy.report_days import Day, due
 from smfd.store.reputation_file import ReputationFile
 
 #: Kinds of messages that are told apart, of one domain and day, and in all.
 _OF_DOMAIN, _ALL = 1000, 100_000
 
-#: A day, in days since the epoch, and a domain.
-Day = tuple[int, str]
+#: A day, in days since the epoch, and what came on it.
+Kind = tuple[int, Seen]
 
 
 @frozen
@@ -31,19 +32,17 @@ class DMARCTally:
         """The number of the last record that was read; 0 for none."""
         return self.file.run(_through)
 
-    def add(
-        self, counts: Mapping[tuple[int, Seen], int], through: int
-    ) -> Deferred[None]:
-        """Count some, by day; the records are read so far."""
+    def add(self, counts: Mapping[Kind, int], through: int) -> Deferred[None]:
+        """Count some; the records are read so far."""
         return self.file.run(_add, counts, through)
 
     def forget(self, day: int) -> Deferred[None]:
         """What came before a day is told to nobody any more."""
         return self.file.run(_forget, day)
 
-    def days(self, today: int, limit: int = 20_000) -> Deferred[Sequence[Day]]:
-        """Days that are over, with the domains that mail came in the name of."""
-        return self.file.run(_days, today, limit)
+    def due(self, now: float, most: int) -> Deferred[Sequence[Day]]:
+        """The first of the days that are due, of domains that mail was from."""
+        return self.file.run(_due, now, most)
 
     def kinds(self, day: Day) -> Deferred[Sequence[tuple[Seen, int]]]:
         """What came."""
@@ -63,7 +62,7 @@ def _through(connection: sqlite3.Connection) -> int:
 
 def _add(
     connection: sqlite3.Connection,
-    counts: Mapping[tuple[int, Seen], int],
+    counts: Mapping[Kind, int],
     through: int,
 ) -> None:
     (many,) = connection.execute("SELECT count(*) FROM tally").fetchone()
@@ -92,26 +91,23 @@ def _forget(connection: sqlite3.Connection, day: int) -> None:
     connection.execute("DELETE FROM tally WHERE day < ?", (day,))
 
 
-def _days(connection: sqlite3.Connection, today: int, limit: int) -> list[Day]:
-    return list(
-        connection.execute(
-            "SELECT DISTINCT day, domain FROM tally WHERE day < ?"
-            " ORDER BY 1, 2 LIMIT ?",
-            (today, limit),
-        )
-    )
+def _due(connection: sqlite3.Connection, now: float, most: int) -> list[Day]:
+    keys = connection.execute("SELECT DISTINCT day || ' ' || domain FROM tally")
+    return due((key for (key,) in keys), now, most)
 
 
 def _kinds(connection: sqlite3.Connection, day: Day) -> list[tuple[Seen, int]]:
     return [
-        (Seen(day[1], source, disposition, spf, dkim), number)
+        (Seen(day.domain, source, disposition, spf, dkim), number)
         for source, disposition, spf, dkim, number in connection.execute(
             "SELECT source, disposition, spf, dkim, number FROM tally"
             " WHERE day=? AND domain=? ORDER BY number DESC",
-            day,
+            (day.number, day.domain),
         )
     ]
 
 
 def _drop(connection: sqlite3.Connection, day: Day) -> None:
-    connection.execute("DELETE FROM tally WHERE day=? AND domain=?", day)
+    connection.execute(
+        "DELETE FROM tally WHERE day=? AND domain=?", (day.number, day.domain)
+    )

@@ -12,6 +12,7 @@ from smfd.control.received_reports import ReceivedReports
 from smfd.format.tlsrpt import Failure, Outcome, TLSReport
 from smfd.format.tlsrpt_letter import TLSLetter
 from smfd.store.dmarc_reports import DMARCReports
+from smfd.store.threads import Closed, Threads
 from smfd.store.tls_received import TLSReceived
 from tests.content.test_reports import OURS, PROVEN, mail
 from tests.store.test_deliveries import FileTestCase, reactor
@@ -39,6 +40,9 @@ class ReceivedTests(FileTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.received = TLSReceived(self.file)
+        self.hands = Threads(reactor, "test")
+        self.hands.start()
+        self.addCleanup(self.hands.stop)
 
     def is_hosted(self, name: str) -> Deferred[bool]:
         """One domain is."""
@@ -48,7 +52,8 @@ class ReceivedTests(FileTestCase):
         """Take what a worker said; it goes through JSON."""
         words = json.loads(json.dumps(said))
         kept = DMARCReports(self.file), self.received
-        await ReceivedReports(*kept, self.is_hosted, reactor).take(words)
+        take = ReceivedReports(*kept, self.is_hosted, reactor, self.hands).take
+        await take(words)
 
     async def test_letter(self) -> None:
         """A letter of our own making is read, and kept once, and only what is ours."""
@@ -105,6 +110,18 @@ class ReceivedTests(FileTestCase):
             await self.take({"tls": [report.written().decode()]})
         found = await self.received.summary("example.org", 0)
         self.assertEqual(3, found.total)
+
+    async def test_one_is_wrong(self) -> None:
+        """What is none keeps back no other of the same letter."""
+        with self.assertRaises(ValueError):
+            await self.take({"tls": ["nonsense", REPORT.written().decode()]})
+        self.assertEqual(1, (await self.received.summary("example.org", 0)).total)
+
+    async def test_hands(self) -> None:
+        """Many words are read where that holds up nobody."""
+        self.hands.stop()
+        with self.assertRaises(Closed):
+            await self.take({"tls": []})
 
     async def test_nonsense(self) -> None:
         """A worker that was taken over has nothing kept that is no report."""

@@ -75,7 +75,7 @@ class ReportMailTests(FileTestCase):
             workers,
             "dmarc",
             {"hostname": "mx.home.example"},
-            ReceivedReports(*kept, self.is_hosted, reactor).take,
+            ReceivedReports(*kept, self.is_hosted, reactor, self.hands).take,
             reactor,
         )
 

@@ -20,6 +20,8 @@ from smfd.format.dmarc_report import read_report
 from smfd.net.dns_answer import Answer, DNSTrouble
 from smfd.store import dmarc_tally
 from smfd.store.dmarc_tally import DMARCTally
+from smfd.store.threads import Closed
+from tests.store.making import pause
 from tests.store.test_deliveries import FileTestCase, reactor
 
 DAY = 86_400
@@ -95,9 +97,8 @@ class OutTests(FileTestCase):
         self.clock = Clock()
         self.clock.advance(NOON)
 
-    async def round(self) -> list[str]:
-        """One round of one that was started just now; who got a letter by it."""
-        before = len(self.world.sent)
+    def out(self) -> DMARCOut:
+        """Who reports."""
 
         def organization(name: str) -> str:
             return ".".join(name.split(".")[-2:])
@@ -107,7 +108,7 @@ class OutTests(FileTestCase):
             callLater = staticmethod(self.clock.callLater)
             seconds = staticmethod(self.clock.seconds)
 
-        out = DMARCOut(
+        return DMARCOut(
             Both(),
             self.tally,
             self.world.after,
@@ -115,9 +116,14 @@ class OutTests(FileTestCase):
             Reporter("dmarc@ours.test", "mx.ours.test", organization),
             self.world.send,
         )
+
+    async def round(self) -> list[str]:
+        """One round of one that was started just now; who got a letter by it."""
+        before = len(self.world.sent)
+        out = self.out()
         out.startService()
         await out.round()
-        out.stopService()
+        await out.stopService()
         return [letter.recipient for letter, _ in self.world.sent[before:]]
 
     def asks(self, *rua: str, domain: str = "a.test") -> None:
@@ -125,6 +131,43 @@ class OutTests(FileTestCase):
         uris = ",".join(f"mailto:{address}" for address in rua)
         text = f"v=DMARC1; p=reject; adkim=s; rua={uris}"
         self.world.zone[f"_dmarc.{domain}"] = [text.encode()]
+
+    async def end(self) -> tuple[Deferred[None], Deferred[None]]:
+        """The end comes while a letter is in hand: that of the letter, and ours."""
+        self.asks("d@a.test")
+        self.world.add(document(1, NOON))
+        await self.round()
+        self.clock.advance(DAY)
+        asked: list[DMARCLetter] = []
+        in_hand: Deferred[None] = Deferred()
+
+        def send(letter: DMARCLetter, octets: bytes) -> Deferred[None]:
+            asked.append(letter)
+            return in_hand
+
+        out = self.out()
+        self.patch(out, "_send", send)
+        out.startService()
+        out._rounds.once()
+        while not asked:
+            await pause()
+        end = out.stopService()
+        self.assertNoResult(end)
+        return in_hand, end
+
+    async def test_end(self) -> None:
+        """The letter in hand at the end is sent, and not once more after it."""
+        in_hand, end = await self.end()
+        in_hand.callback(None)
+        await end
+        self.assertEqual([], await self.round())
+
+    async def test_cut_short(self) -> None:
+        """One that the end cuts short is sent after the next start."""
+        in_hand, end = await self.end()
+        in_hand.errback(Closed("nobody signs it now"))
+        await end
+        self.assertEqual(["d@a.test"], await self.round())
 
     async def test_told(self) -> None:
         """The day's mail is told once, when the day is over, and over restarts."""
@@ -191,7 +234,7 @@ class OutTests(FileTestCase):
             self.world.add(document(1, NOON, f"x{n}.test"))
         self.clock.advance(DAY)
         self.assertEqual([], await self.round())
-        self.assertEqual([], list(await self.tally.days(TODAY + 9)))
+        self.assertEqual([], list(await self.tally.due(NOON + 9 * DAY, 99)))
 
     async def test_silence(self) -> None:
         """A domain that cannot be asked is asked again, for two days."""
@@ -202,11 +245,11 @@ class OutTests(FileTestCase):
         self.assertEqual([], await self.round())
         self.clock.advance(DAY)
         self.assertEqual([], await self.round())
-        self.assertEqual(1, len(await self.tally.days(TODAY + 9)))
+        self.assertEqual(1, len(await self.tally.due(NOON + 9 * DAY, 99)))
         self.clock.advance(DAY)
         self.world.trouble.clear()
         self.assertEqual([], await self.round())
-        self.assertEqual([], list(await self.tally.days(TODAY + 9)))
+        self.assertEqual([], list(await self.tally.due(NOON + 9 * DAY, 99)))
 
     async def test_long_ago(self) -> None:
         """Who begins to report tells nobody of what was weeks before."""

@@ -1,22 +1,26 @@
 """Reports on TLS: what is counted, and who is told."""
 
+from collections.abc import Callable
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
-from smfd.delivery.tls_reports import PATIENCE, SPREAD, Submitter, TLSReports
+from smfd.delivery.tls_reports import PATIENCE, Submitter, TLSReports
 from smfd.delivery.tls_tally import Tally
 from smfd.format.tlsrpt import Failure, Outcome, TLSReport, read_report
 from smfd.format.tlsrpt_letter import TLSLetter
+from smfd.interfaces import IHands
 from smfd.model.hop import TLSA, NextHop
 from smfd.model.origin import Origin
 from smfd.net.dns import Answer, Resolver
 from smfd.net.https import NoPage, Page
 from smfd.net.smtp_client_tls import NOT_OFFERED, Proof
 from smfd.policy.mta_sts import STS
+from smfd.policy.report_days import SPREAD, Day, due
 from smfd.policy.tls_site import SitePolicy
 from smfd.store.history import Shelf
 
@@ -32,6 +36,24 @@ STRICT = STS("enforce", ("*.site.test",), 86400)
 SITE = SitePolicy("site.test")
 
 
+def ended(tally: Tally, now: float) -> list[Day]:
+    """The days that are over for all domains."""
+    return due(tally.keys, now + SPREAD + 60, 99)
+
+
+@implementer(IHands)
+class AtOnce:
+    """Hands that are never busy."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def run(self, function: Callable[..., Any], *args: object) -> Deferred[Any]:
+        """Do it."""
+        self.done.append(function.__name__)
+        return succeed(function(*args))
+
+
 class TallyTests(SynchronousTestCase):
     """What is counted."""
 
@@ -41,7 +63,7 @@ class TallyTests(SynchronousTestCase):
 
     def outcomes(self) -> tuple[Outcome, ...]:
         """Those of the one day that is over."""
-        (day,) = self.tally.ended(NOW + DAY)
+        (day,) = ended(self.tally, NOW + DAY)
         self.assertEqual((NOW, NOW + DAY - 1), (day.begin, day.end))
         return self.tally.outcomes(day)
 
@@ -87,14 +109,14 @@ class TallyTests(SynchronousTestCase):
     def test_override(self) -> None:
         """What a person asked for is no matter of the domain's."""
         self.tally.note(evolve(SITE, override="verify"), HOP, EXPIRED)
-        self.assertEqual([], self.tally.ended(NOW + DAY))
+        self.assertEqual([], ended(self.tally, NOW + DAY))
 
     def test_today(self) -> None:
         """A day is counted until its last second, and for itself."""
         self.tally.note(SITE, HOP, GOOD)
         self.now += DAY - 1
         self.tally.note(SITE, HOP, GOOD)
-        self.assertEqual([], self.tally.ended(self.now))
+        self.assertEqual([], ended(self.tally, self.now - SPREAD - 60))
         self.now += 1
         self.tally.note(SITE, HOP, GOOD)
         self.assertEqual(2, self.outcomes()[0].good)
@@ -166,7 +188,16 @@ class ReportsTests(SynchronousTestCase):
         resolver: Any = Resolver(self.clock, static=static, offline=True)
         web: Any = self.web
         submitter = Submitter("tls@us.test", "mx.us.test")
-        made = TLSReports(self.clock, self.tally, resolver, web, submitter, self.send)
+        self.hands = AtOnce()
+        made = TLSReports(
+            self.clock,
+            self.tally,
+            resolver,
+            web,
+            submitter,
+            self.send,
+            self.hands,
+        )
         made.running = True
         return made
 
@@ -191,6 +222,8 @@ class ReportsTests(SynchronousTestCase):
         self.assertEqual((NOW, NOW + DAY - 1), (report.begin, report.end))
         self.assertEqual((0, 1), (report.outcomes[0].good, report.outcomes[0].bad))
         self.assertTrue(report.id.endswith("@us.test"))
+        # All that takes long is done elsewhere.
+        self.assertEqual({"due", "written"}, set(self.hands.done))
 
     def test_page(self) -> None:
         """Or a web server has it."""
@@ -199,14 +232,15 @@ class ReportsTests(SynchronousTestCase):
         ((url, report),) = self.web.taken
         self.assertEqual("https://site.test/in", url)
         self.assertEqual(1, report.outcomes[0].good)
-        self.assertEqual([], self.tally.ended(self.clock.seconds()))
+        self.assertEqual(["due", "packed"], self.hands.done)
+        self.assertEqual([], ended(self.tally, self.clock.seconds()))
 
     def test_nobody(self) -> None:
         """Who does not ask is told nothing, and forgotten."""
         self.tally.note(SITE, HOP, GOOD)
         self.round(self.reports(), DAY + SPREAD + 60)
         self.assertEqual(([], []), (self.letters, self.web.taken))
-        self.assertEqual([], self.tally.ended(self.clock.seconds()))
+        self.assertEqual([], ended(self.tally, self.clock.seconds()))
 
     def test_later(self) -> None:
         """What cannot be sent is tried for a day, and then given up."""
@@ -219,9 +253,9 @@ class ReportsTests(SynchronousTestCase):
             self.web.answer, self.full = trouble or Page(201, "", b""), True
             self.tally.note(SITE, HOP, GOOD)
             self.round(reports, DAY + SPREAD + 60)
-            self.assertEqual(1, len(self.tally.ended(self.clock.seconds())))
+            self.assertEqual(1, len(ended(self.tally, self.clock.seconds())))
             self.round(reports, PATIENCE - SPREAD)
-            self.assertEqual([], self.tally.ended(self.clock.seconds()))
+            self.assertEqual([], ended(self.tally, self.clock.seconds()))
 
     def test_spread(self) -> None:
         """Reports on many domains go out over some hours."""
