@@ -64,8 +64,10 @@ class ApprovalTests(HouseTestCase):
         self.assertEqual(1, len(self.written))
 
     async def test_others(self) -> None:
-        """Nobody else approves; nor he of other messages, nor by force."""
+        """Nobody else approves, of other messages at most; nor he by force."""
         house, item = await self.waiting()
+        other = {"name": "other", "to": BOB, "action": "hold", "approvers": [ANN]}
+        await policies.add(house, OPERATOR, rule=other)
         for kind, asked in (
             ("conflict", release(house, OPERATOR, id=item, approver=ANN)),
             ("conflict", held.delete(house, OPERATOR, id=item, approver=ANN)),
