@@ -16,7 +16,7 @@ from smfd.control.rotation import published
 from smfd.control.times import utc
 from smfd.delivery.signer import Signer
 from smfd.model.directory import Refused
-from smfd.model.dkim import LINGERS, SPARE, DKIMKey, NewKey
+from smfd.model.dkim import ACTIVE, LINGERS, SPARE, DKIMKey, NewKey
 from smfd.policy.dns_zone import quoted
 from smfd.store import directory_rules
 from smfd.store.directory_rules import domain_name
@@ -57,8 +57,10 @@ async def rotate(
 
     Refused while others would not find them, unless forced.
     """
-    spare = [key for key in await house.dkim.keys(name) if key.state == SPARE]
+    keys = await house.dkim.keys(name)
+    spare = [key for key in keys if key.state == SPARE]
     if not force:
+        _check_kinds(keys)
         await _check_published(house, spare, "The spare keys are")
     made = await _signer(house).make()
     found = await house.dkim.rotate(name, spare, made, actor=actor.name)
@@ -116,6 +118,18 @@ def _signer(house: House) -> Signer:
     if house.signer is None:
         raise Refused("conflict", "Nothing is signed here.")
     return house.signer
+
+
+def _check_kinds(keys: Sequence[DKIMKey]) -> None:
+    """What was signed with both kinds is so from now on."""
+    signing = {key.algorithm for key in keys if key.state == ACTIVE}
+    lacking = signing - {key.algorithm for key in keys if key.state == SPARE}
+    if lacking:
+        kinds = " and ".join(sorted(lacking))
+        domain = keys[0].domain
+        raise Refused(
+            "conflict", f"There is no spare key of {kinds}.", f"Say: dkim add {domain}."
+        )
 
 
 async def _check_published(house: House, keys: Sequence[DKIMKey], what: str) -> None:

@@ -2,9 +2,10 @@
 Keys grow old, and others have to know the next ones by then.
 
 Once an hour the DNS is asked for the keys that sign and for the spare ones; an
-answer that is not there changes nothing.  When it is time for the spare ones it
-is said so; where the settings let them, they take over by themselves, once the
-DNS has had them for a day: until then the servers of a zone may differ.
+answer that is not there changes nothing.  A domain that lacks spare keys is given
+some.  When it is time for them it is said so; where the settings let them, they
+take over by themselves, once the DNS has had them for a day: until then the
+servers of a zone may differ.
 
 Standards: RFC 6376 §3.6.2 (where keys are found), §6.1.2 (what others do without).
 """
@@ -20,7 +21,7 @@ from twisted.logger import Logger
 from smfd.control.times import utc
 from smfd.delivery.signer import Signer
 from smfd.model.directory import Refused
-from smfd.model.dkim import ACTIVE, RETIRED, SPARE, DKIMKey
+from smfd.model.dkim import ACTIVE, ALGORITHMS, RETIRED, SPARE, DKIMKey
 from smfd.net.dns_answer import DNSTrouble, Lookup
 from smfd.policy.dns_verdict import has_key
 from smfd.store.directory_dkim import DKIMKeys
@@ -188,27 +189,39 @@ class Rotation(Service):
                 self._log.info("{name}: {why}", name=name, why=why)
 
     async def _look_at(self, domain: str) -> None:
-        found = await self.keys.keys(domain)
-        keys = [key for key in found if key.state != RETIRED]
+        keys = await self.keys.keys(domain)
+        await self._look_for(domain, [key for key in keys if key.state != RETIRED])
+        spare = [key for key in keys if key.state == SPARE]
+        late = any(map(self.is_late, keys))
+        if {key.algorithm for key in spare} != {*ALGORITHMS}:
+            pairs = [await self.signer.make() for _ in range(2)]
+            await self.keys.add(domain, pairs, actor=SMFD)
+        elif self.terms.by_itself and late and self._are_proven(spare):
+            made = await self.signer.make()
+            keys = await self.keys.rotate(domain, spare, made, actor=SMFD)
+            self._log.info("{domain}: the spare keys sign now", domain=domain)
+        self._tell(domain, [key for key in keys if self.is_late(key)])
+
+    async def _look_for(self, domain: str, keys: Sequence[DKIMKey]) -> None:
         asked = [Deferred.fromCoroutine(published(self.resolver, k)) for k in keys]
         answers: Sequence[bool | None] = await gatherResults(asked)
         before, now = self._seen.get(domain, {}), self.clock.seconds()
-        self._seen[domain] = seen = {
+        self._seen[domain] = {
             key.selector: evolve(
                 before.get(key.selector, Seen(key.state)), state=key.state
             ).then(answer, now)
             for key, answer in zip(keys, answers, strict=True)
         }
-        if not any(map(self.is_late, keys)):
+
+    def _are_proven(self, keys: Sequence[DKIMKey]) -> bool:
+        now = self.clock.seconds()
+        return all(self._seen[k.domain][k.selector].is_proven(now) for k in keys)
+
+    def _tell(self, domain: str, late: Sequence[DKIMKey]) -> None:
+        """It is time for others: once."""
+        if not late:
             self._late.discard(domain)
-            return
-        spare = [key for key in keys if key.state == SPARE]
-        proven = spare and all(seen[key.selector].is_proven(now) for key in spare)
-        if self.terms.by_itself and proven:
-            made = await self.signer.make()
-            await self.keys.rotate(domain, spare, made, actor=SMFD)
-            self._log.info("{domain}: the spare keys sign now", domain=domain)
         elif domain not in self._late:
             self._late.add(domain)
-            since = min(key.activated or now for key in keys if self.is_late(key))
+            since = min(key.activated or 0.0 for key in late)
             self._log.warn("ALARM: {said}", said=self._said(domain, since))

@@ -9,7 +9,7 @@ from dns.resolver import NXDOMAIN, NoAnswer, NoResolverConfiguration, Resolver
 
 from smfd.config.schema import Config
 from smfd.config.value import split_server
-from smfd.ctl.probe import Report, error, ok, warning
+from smfd.ctl.probe import Report, State, error, ok, warning
 
 
 def probe_dns(config: Config) -> Iterator[Report]:
@@ -41,8 +41,23 @@ def probe_dns(config: Config) -> Iterator[Report]:
         )
     else:
         yield ok("dns", f"{servers} answers")
-        if config.tls_out.dane:
-            yield _dnssec(resolver)
+        yield from _dane(config, resolver)
+
+
+def _dane(config: Config, resolver: Resolver) -> Iterator[Report]:
+    """Whether TLSA records count, and whose mail waits when they do not."""
+    sites = [one.name for one in config.tls_out.site if one.policy == "dane-only"]
+    routes = [one.name for one in config.relay.route if one.tls == "dane-only"]
+    if not (config.tls_out.dane or sites or routes):
+        return
+    report = _dnssec(resolver)
+    if report.state is State.OK or not (sites or routes):
+        yield report
+    else:
+        names = ", ".join([*sites, *routes])
+        yield error(
+            "dnssec", f'With "dane-only", mail for {names} waits. {report.text}'
+        )
 
 
 def _dnssec(resolver: Resolver) -> Report:

@@ -65,7 +65,11 @@ class DKIMKeys:
     def add(
         self, domain: str, pairs: Sequence[Sequence[NewKey]], *, actor: str
     ) -> Deferred[tuple[DKIMKey, ...]]:
-        """Give a domain what it lacks: keys that sign, and spare ones."""
+        """
+        Give a domain what it lacks: keys that sign, and a spare one of each kind.
+
+        @param pairs: those for the first, and those for the second.
+        """
         return self._directory.act(actor, add, domain, pairs)
 
     def rotate(
@@ -107,8 +111,14 @@ def add(
 ) -> tuple[DKIMKey, ...]:
     """See L{DKIMKeys.add}."""
     name = hosted(connection, rules.domain_name(domain)).name
-    had = {key.state for key in _keys(connection, name)}
-    wanted = [state for state in (ACTIVE, SPARE) if state not in had]
+    had = {(key.state, key.algorithm) for key in _keys(connection, name)}
+    first, second = pairs
+    signs = any(state == ACTIVE for state, _ in had)
+    lacking = {
+        ACTIVE: [] if signs else first,
+        SPARE: [key for key in second if (SPARE, key.algorithm) not in had],
+    }
+    wanted = [state for state, keys in lacking.items() if keys]
     if not wanted:
         raise Refused(
             "conflict",
@@ -116,8 +126,8 @@ def add(
             "Change them with: dkim rotate.",
         )
     with transaction(connection, doing, "dkim add", name, " ".join(wanted)):
-        for state, pair in zip(wanted, pairs, strict=False):
-            named = _named(connection, doing, name, pair)
+        for state in wanted:
+            named = _named(connection, doing, name, lacking[state])
             _insert(connection, doing, name, state, named)
     return _keys(connection, name)
 

@@ -205,6 +205,31 @@ class RotationTests(HouseTestCase):
         signing = {key.selector for key in await self.keys(ACTIVE)}
         self.assertEqual({first.selector, second.selector}, signing)
 
+    async def test_no_spare(self) -> None:
+        """A domain that lacks a spare key is given one, and goes on with both kinds."""
+        turn = await self.open(by_itself=True)
+        (rsa,) = [key for key in await self.keys(SPARE) if key.algorithm == "rsa"]
+        await self.house.dkim.retire(HOME, rsa.selector, actor="uid:test")
+        await self.publish(ACTIVE, SPARE)
+        kinds = await self.assert_refused(
+            "conflict", dkim.rotate(self.house, OPERATOR, name=HOME)
+        )
+        self.assertEqual("There is no spare key of rsa.", kinds)
+        await self.looked(turn)
+        before = {key.selector for key in await self.keys(ACTIVE)}
+        kinds_ = sorted(key.algorithm for key in await self.keys(SPARE))
+        self.assertEqual(["ed25519", "rsa"], kinds_)
+        act = (await self.house.directory.acts(HOME)).items[0]
+        self.assertEqual((SMFD, "dkim add", "spare"), (act.actor, act.act, act.detail))
+        await self.looked(turn, AGE + PROVEN)
+        self.assertEqual(before, {key.selector for key in await self.keys(ACTIVE)})
+        await self.publish(ACTIVE, SPARE)
+        await self.looked(turn)
+        await self.looked(turn, PROVEN)
+        kinds_ = sorted(key.algorithm for key in await self.keys(ACTIVE))
+        self.assertEqual(["ed25519", "rsa"], kinds_)
+        self.assertFalse(before & {key.selector for key in await self.keys(ACTIVE)})
+
     async def test_for_ever(self) -> None:
         """Where no age is set, nothing is said of it."""
         turn = await self.open(by_itself=True, age=0.0)

@@ -197,6 +197,15 @@ class CheckTests(SynchronousTestCase):
             self.assertState(found["dnssec"], state, words)
             found = self.check(f"{servers}[tls_out]\ndane = false\n")
             self.assertNotIn("dnssec", found)
+            for table in (
+                '[[tls_out.site]]\ndomain = "b.example"\npolicy = "dane-only"\n',
+                '[[relay.route]]\ndomain = "b.example"\nto = "smtp://c.example"\n'
+                'tls = "dane-only"\n',
+            ):
+                found = self.check(f"{servers}[tls_out]\ndane = false\n{table}")
+                bad = "error" if state == "warning" else "ok"
+                words = "mail for b.example waits" if bad == "error" else words
+                self.assertState(found["dnssec"], bad, words)
 
     def test_lists(self) -> None:
         """A list that watches our addresses has 127.0.0.2 and not 127.0.0.1."""
