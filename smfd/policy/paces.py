@@ -81,20 +81,19 @@ class Pace:
             self.halves += 1
         self.since = now
 
-    def wait(self, now: float, number: int = 1) -> float:
-        """Seconds until so many may go; when that is now, they are counted."""
+    def wait(self, now: float) -> float:
+        """Seconds until a message may go; when that is now, it is counted."""
         rate = self.rate(now)
         if not rate:
             self._bucket = None
             return 0.0
-        bucket = self._bucket
+        # Half a message a minute is a whole one every other minute.
+        size, bucket = max(1.0, rate), self._bucket
         if bucket is None:
-            bucket = self._bucket = TokenBucket.filled(rate, 60.0, now)
-        bucket.size, bucket.rate = rate, rate / 60.0
-        bucket.level = min(bucket.level, rate)
-        # More than a minute's worth at once is what a whole minute is for.
-        tokens = min(float(number), rate)
-        return 0.0 if bucket.take(now, tokens) else bucket.wait(now, tokens)
+            bucket = self._bucket = TokenBucket(size, rate / 60.0, size, now)
+        bucket.size, bucket.rate = size, rate / 60.0
+        bucket.level = min(bucket.level, size)
+        return 0.0 if bucket.take(now) else bucket.wait(now)
 
 
 @define
@@ -112,14 +111,14 @@ class Paces:
     slows: bool = True
     _paces: OrderedDict[tuple[str, str], Pace] = field(factory=OrderedDict, init=False)
 
-    def pause(self, host: str, source: str, number: int = 1) -> Pause:
+    def pause(self, host: str, source: str) -> Pause:
         """
-        How long, and why, so many messages to a provider's host wait.
+        How long, and why, a message to a provider's host waits.
 
-        When they go now they are counted.
+        When it goes now it is counted.
         """
         now, provider = self.clock(), self.providers.of(host)
-        cold = self.warm_up.wait(source, provider.name, now, number)
+        cold = self.warm_up.wait(source, provider.name, now)
         if cold:
             most = self.warm_up.most(source, now)
             return Pause(
@@ -127,25 +126,20 @@ class Paces:
                 f"warm-up: {source} is new and sends {most} a day to {provider.name}",
             )
         pace = self._pace(provider, source)
-        wait = pace.wait(now, number) if pace is not None else 0.0
+        wait = pace.wait(now) if pace is not None else 0.0
         if wait and pace is not None:
             return Pause(
                 wait, f"a limit of ours: {pace.rate(now):g} a minute to {provider.name}"
             )
-        self.warm_up.count(source, provider.name, now, number)
+        self.warm_up.count(source, provider.name, now)
         return NONE
 
-    def note(self, host: str, source: str, cause: Cause | None) -> None:
-        """What came of a try; None: it was taken."""
-        if cause is None or not (cause.slow_down and self.slows):
-            return
-        provider = self.providers.of(host)
-        pace = self._pace(provider, source)
-        if pace is None:
-            pace = self._paces[provider.name, source] = Pace(provider.per_minute)
-            if len(self._paces) > _MOST:
-                self._paces.popitem(last=False)
-        pace.slow_down(self.clock())
+    def note(self, host: str, source: str, cause: Cause) -> None:
+        """Why something was not taken."""
+        if cause.slow_down and self.slows:
+            provider = self.providers.of(host)
+            pace = self._pace(provider, source) or self._new(provider, source)
+            pace.slow_down(self.clock())
 
     def whose(self, host: str) -> tuple[str, int]:
         """Whose a host is, and his connections at once; 0: as many as anybody."""
@@ -166,10 +160,14 @@ class Paces:
         """The pace; None for one that has no limit and never complained."""
         key = provider.name, source
         pace = self._paces.get(key)
-        if pace is None and provider.per_minute:
-            pace = self._paces[key] = Pace(provider.per_minute)
-            if len(self._paces) > _MOST:
-                self._paces.popitem(last=False)
-        elif pace is not None:
+        if pace is not None:
             self._paces.move_to_end(key)
+        elif provider.per_minute:
+            pace = self._new(provider, source)
+        return pace
+
+    def _new(self, provider: Provider, source: str) -> Pace:
+        pace = self._paces[provider.name, source] = Pace(provider.per_minute)
+        if len(self._paces) > _MOST:
+            self._paces.popitem(last=False)
         return pace

@@ -55,10 +55,10 @@ class WarmUp:
         key = self._key(source, provider)
         self._sent[key] = self._sent.get(key, 0) + number
 
-    def wait(self, source: str, provider: str, now: float, number: int = 1) -> float:
-        """Seconds until so many may go; 0 for now."""
+    def wait(self, source: str, provider: str, now: float) -> float:
+        """Seconds until one more may go; 0 for now."""
         most = self.most(source, now)
-        if most is None or self.sent(source, provider, now) + number <= most:
+        if most is None or self.sent(source, provider, now) < most:
             return 0.0
         return (now // _DAY + 1) * _DAY - now
 

@@ -25,8 +25,8 @@ class PacedTests(WorldCase):
         """As the house does."""
         self.told.append(attempt)
         refused = attempt.answer is None or not attempt.answer.positive
-        why = cause(attempt.answer, attempt.why) if refused else None
-        if not attempt.spared:
+        if refused and not attempt.spared:
+            why = cause(attempt.answer, attempt.why)
             self.paces.note(attempt.host, attempt.source, why)
 
     async def to(self, domain: str, number: int) -> list[Outcome]:
