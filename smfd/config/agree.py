@@ -1,6 +1,6 @@
 """Settings that are right one by one and wrong together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 
 from smfd.config.lines import Path
@@ -65,14 +65,21 @@ def _deadlines(config: Config) -> Iterator[tuple[Path, str]]:
         )
 
 
-def _routes(config: Config) -> Iterator[tuple[Path, str]]:
+def _again(names: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Those that stood there before, with their numbers."""
     seen: set[str] = set()
+    for number, name in enumerate(names):
+        if name in seen:
+            yield number, name
+        seen.add(name)
+
+
+def _routes(config: Config) -> Iterator[tuple[Path, str]]:
+    for number, name in _again(route.name for route in config.relay.route):
+        twice = ("relay", "route", number, "domain")
+        yield twice, f'There is another route for "{name}"; take one out.'
     for number, route in enumerate(config.relay.route):
         place = ("relay", "route", number)
-        if route.name in seen:
-            said = f'There is another route for "{route.name}"; take one out.'
-            yield (*place, "domain"), said
-        seen.add(route.name)
         if bool(route.username) != bool(route.password_file):
             yield (*place, "username"), "Name and password_file belong together."
         if route.username and route.tls not in ("required", "verify", "dane-only"):
@@ -85,12 +92,9 @@ def _routes(config: Config) -> Iterator[tuple[Path, str]]:
 
 
 def _sources(config: Config) -> Iterator[tuple[Path, str]]:
-    seen: set[str] = set()
-    for number, source in enumerate(config.relay.source):
-        if source.address in seen:
-            place = ("relay", "source", number, "address")
-            yield place, f"{source.address} is there twice; take one out."
-        seen.add(source.address)
+    for number, address in _again(s.address for s in config.relay.source):
+        place = ("relay", "source", number, "address")
+        yield place, f"{address} is there twice; take one out."
 
 
 def _warm_up(config: Config) -> Iterator[tuple[Path, str]]:
@@ -108,9 +112,6 @@ def _retries(config: Config) -> Iterator[tuple[Path, str]]:
 
 
 def _sites(config: Config) -> Iterator[tuple[Path, str]]:
-    seen: set[str] = set()
-    for number, site in enumerate(config.tls_out.site):
-        if site.name in seen:
-            place = ("tls_out", "site", number, "domain")
-            yield place, f'There is another policy for "{site.name}"; take one out.'
-        seen.add(site.name)
+    for number, name in _again(site.name for site in config.tls_out.site):
+        place = ("tls_out", "site", number, "domain")
+        yield place, f'There is another policy for "{name}"; take one out.'

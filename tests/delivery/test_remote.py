@@ -662,17 +662,21 @@ class ConnectionTests(WorldCase):
 class PolicyTests(WorldCase):
     """How safe it must be is asked for each server."""
 
-    async def test_not_named(self) -> None:
-        """A server that the domain's MTA-STS policy does not name gets nothing."""
-        server = self.server(2, "evil.mx")
-        self.mx("far.test", "10 evil.mx")
-        policy = STS("enforce", ("good.mx",), 86400)
+    def permit(self, host: str) -> None:
+        """Every domain's policy names this one, and no other."""
+        policy = STS("enforce", (host,), 86400)
 
         async def published(domain: str) -> STS | None:
             return policy
 
         self.tls = TLSPolicies(self.resolver, published=published)
         self.where = evolve(self.where, tls=self.tls)
+
+    async def test_not_named(self) -> None:
+        """A server that the domain's MTA-STS policy does not name gets nothing."""
+        server = self.server(2, "evil.mx")
+        self.mx("far.test", "10 evil.mx")
+        self.permit("good.mx")
         (told,) = await self.fate("u@far.test")
         self.assertEqual(
             (DUE, True, "4.7.0"), (told.state, told.of_site, said(told).status)
@@ -683,13 +687,7 @@ class PolicyTests(WorldCase):
         """What tells of a fault of TLS does not wait until it is mended."""
         server = self.server(2, "evil.mx")
         self.mx("far.test", "10 evil.mx")
-        policy = STS("enforce", ("good.mx",), 86400)
-
-        async def published(domain: str) -> STS | None:
-            return policy
-
-        self.tls = TLSPolicies(self.resolver, published=published)
-        self.where = evolve(self.where, tls=self.tls)
+        self.permit("good.mx")
         (told,) = await self.fate("u@far.test", asked=Asked(despite_tls=True))
         self.assertIs(State.DELIVERED, told.state)
         self.assertEqual(1, len(server.messages))

@@ -67,11 +67,20 @@ class Sending(SynchronousTestCase):
         return found
 
 
-class WorldTests(Sending):
-    """From the login to the mailbox of somebody elsewhere."""
+class WorldCase(Sending):
+    """
+    A DNS, and a Postfix behind it.
+
+    @ivar others: hosts of the unsigned zone.
+    @ivar more: settings.
+    """
+
+    others = OTHERS
+    more = ""
 
     def setUp(self) -> None:
-        zones = {"far.test.": Zone(FAR), "none.test.": Zone(OTHERS, signed=False)}
+        others = Zone(self.others, signed=False)
+        zones = {"far.test.": Zone(FAR), "none.test.": others}
         self.resolver = Unbound(Path(tempfile.mkdtemp()) / "unbound", zones)
         self.resolver.start()
         self.addCleanup(self.resolver.stop)
@@ -79,9 +88,13 @@ class WorldTests(Sending):
         self.addCleanup(self.postfix.remove)
         self.postfix.start()
         ports = {"dns": self.resolver.port, "port": self.postfix.port}
-        self.house = House((ANN,), SETTINGS.format(**ports))
+        self.house = House((ANN,), SETTINGS.format(**ports) + self.more)
         self.addCleanup(self.house.remove)
         self.house.start()
+
+
+class WorldTests(WorldCase):
+    """From the login to the mailbox of somebody elsewhere."""
 
     def test_arrives(self) -> None:
         """Where the first server is not there the second gets it, once."""
