@@ -19,7 +19,8 @@ class Onward:
     )
     # RFC 5321 §4.5.3.2: five minutes, and ten for the end of a message.
     reply_timeout: float = setting(
-        "How long we wait for the answers to our commands.",
+        "How long we wait for the answers to our commands; 20 seconds more for "
+        "each recipient of a message but the first.",
         300.0,
         unit="seconds",
         low=1,

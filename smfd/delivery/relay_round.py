@@ -185,7 +185,8 @@ class Round:
         hops, hop = self.approach.hops, self.approach.hop
         assert hop is not None
         script = client.envelope(shipment.parcel, line.skills)
-        sent: client.Envelope = await line.client.say(script, hops.patience.reply)
+        seconds = hops.patience.envelope(len(shipment.consignments))
+        sent: client.Envelope = await line.client.say(script, seconds)
         if sent.go:
             self._sending = True
             end = client.verdicts(sent, hop.protocol == "lmtp")

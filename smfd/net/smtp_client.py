@@ -46,6 +46,8 @@ class Patience:
     @ivar piece: for the other side to take a piece of a message.
     @ivar end: for the answer to a whole message.
     @ivar message: for the other side to take all pieces of a message.
+    @ivar recipient: more for each recipient of a message but the first, for
+        there are servers that look each of them up.
     """
 
     connect: float = 30.0
@@ -53,6 +55,11 @@ class Patience:
     piece: float = 180.0
     end: float = 600.0
     message: float = 1800.0
+    recipient: float = 20.0
+
+    def envelope(self, recipients: int) -> float:
+        """For the answers to MAIL, so many RCPT, and DATA."""
+        return self.reply + self.recipient * (recipients - 1)
 
 
 @implementer(IPushProducer, IHandshakeListener)

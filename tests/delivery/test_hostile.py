@@ -24,7 +24,7 @@ from tests.delivery.world import WorldCase, letter
 from tests.store.making import REACTOR
 
 #: Nobody may hold us up for longer.
-PATIENCE = Patience(connect=10, reply=6, piece=6, end=6, message=18)
+PATIENCE = Patience(connect=10, reply=6, piece=6, end=6, message=18, recipient=1)
 
 #: Messages for somebody who is well.
 LIVE = 5
@@ -255,6 +255,8 @@ class HostileTests(WorldCase):
         self.assertOvertaken(rows)
         # Theirs and ours together.
         self.assertLess(peak, 8 * MIB)
+        self.hops.hang_up()
+        self.assertEqual([], [one for one in self.hops._clients if one.alive])
         self.assertLess(max(s.poured for s in self.servers), 10 * MIB)
         self.assertEqual([], [line for line in self.logged if not line.isprintable()])
 

@@ -22,8 +22,8 @@ from smfd.policy.networks import networks
 from smfd.policy.origins import Origins
 from smfd.policy.paces import NONE, Pause
 from smfd.policy.route import Routes, parse_hop
-from tests.delivery.next_hop import Hop
-from tests.delivery.world import US, WorldCase, letter
+from tests.delivery.next_hop import Drip, Hop
+from tests.delivery.world import PATIENCE, US, WorldCase, letter
 from tests.dns_stub import FAULTS
 from tests.store.making import REACTOR
 
@@ -294,6 +294,15 @@ class AnswerTests(WorldCase):
         self.assertEqual({False}, {o.of_site for o in told})
         self.assertEqual("4.4.2", said(told[0]).status)
         self.assertEqual((2, 3), (first.connections, len(other.messages)))
+
+    async def test_thoughtful(self) -> None:
+        """One that thinks about each recipient has time for each."""
+        self.hops = self.connections(patience=evolve(PATIENCE, reply=1, recipient=5))
+        server = self.server(2, "a.mx", RCPT=Drip(b"250 2.1.5 fine\r\n"))
+        server.says[b"EHLO"] = b"250 hop.example\r\n"
+        self.mx("far.test", "10 a.mx")
+        told = await self.fate(*[f"{name}@far.test" for name in "uvwxyz"])
+        self.assertEqual({DONE}, {o.state for o in told})
 
     async def test_old(self) -> None:
         """After five days it comes back, with the last words."""
