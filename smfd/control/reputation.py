@@ -8,6 +8,7 @@ from smfd.control.house import Actor, Document, House
 from smfd.control.listings import ROUND, Listings, Look
 from smfd.control.reputation_settings import Reputation
 from smfd.control.times import check_days, utc
+from smfd.model.cause import kind_of
 from smfd.model.directory import Refused
 from smfd.policy.causes import advice
 from smfd.policy.diagnosis import Evidence, Tally, answer, tallies, total
@@ -153,6 +154,7 @@ def _providers(
 def _cause(kind: str, number: int, sample: Sample | None) -> dict[str, Any]:
     return {
         "kind": kind,
+        "what": kind_of(kind).words,
         "number": number,
         "advice": sample.advice if sample else advice(kind),
         "sample": sample.said if sample else "",

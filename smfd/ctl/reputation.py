@@ -78,8 +78,7 @@ def _providers(providers: list[dict[str, Any]]) -> Iterator[str]:
 def _causes(providers: list[dict[str, Any]]) -> Iterator[str]:
     for one in providers:
         for cause in one["causes"]:
-            kind = cause["kind"].replace("_", " ")
-            yield f"{one['provider']}: {kind}, {cause['number']}"
+            yield f"{one['provider']}: {cause['what']}, {cause['number']}"
             yield from wrapped(cause["advice"], "  ")
             if cause["sample"]:
                 yield f"  {cause['time']} {cause['host']}"

@@ -13,7 +13,7 @@ Standards: RFC 3463 §3, RFC 5321 §4.2.1, RFC 7372 §3, RFC 7505 §4.
 import re
 from collections.abc import Iterable, Mapping
 
-from smfd.model.cause import About, Cause, Kind
+from smfd.model.cause import About, Cause, Kind, kind_of
 from smfd.policy.cause_codes import SPECIFIC
 from smfd.policy.cause_sign import Sign
 from smfd.policy.cause_words import SILENCE, SPAM, VAGUE, WORDS
@@ -200,7 +200,7 @@ def spoken(why: str) -> Reply | None:
 
 def advice(kind: str) -> str:
     """What to do next about causes of a kind, where no more is known."""
-    return _ADVICE[next((k for k in Kind if k.value == kind), Kind.OTHER)]
+    return _ADVICE[kind_of(kind)]
 
 
 def _plain(text: str) -> str:

@@ -10,7 +10,8 @@ from operator import attrgetter
 
 from attrs import define, field, frozen
 
-from smfd.model.cause import Kind
+from smfd.model.cause import Kind, kind_of
+from smfd.model.grammar import counted
 
 #: The kinds of what was counted that are no failures.
 SENT, COMPLAINT = "sent", "complaint"
@@ -18,6 +19,20 @@ SENT, COMPLAINT = "sent", "complaint"
 #: Kinds that speak of the account itself.  A bad name of ours does not: whoever
 #: sends most has most of those, whoever it was that spoiled it.
 _SPAMMY = (Kind.UNKNOWN_RECIPIENT.value, Kind.CONTENT.value, COMPLAINT)
+
+#: A bad name: whoever says so means us, and says it seldom.
+_NAMES = (Kind.REPUTATION_ADDRESS.value, Kind.REPUTATION_DOMAIN.value)
+
+#: Kinds that speak of us, one or the other way.
+_OURS = (
+    *_NAMES,
+    Kind.AUTHENTICATION.value,
+    Kind.CONTENT.value,
+    Kind.POLICY.value,
+)
+
+#: So many are named in a sentence.
+_NAMED = 3
 
 #: Fewer tries than these say nothing of anybody.
 _FEW = 20
@@ -119,18 +134,42 @@ class Evidence:
 def answer(evidence: Evidence) -> list[str]:
     """Why others reject us: sentences, the weightiest first."""
     all_ = total(evidence.providers)
-    said = [*evidence.listed, *_accounts(evidence.accounts, all_)]
+    said = [*evidence.listed, *_bad_names(evidence.providers)]
+    said += _accounts(evidence.accounts, all_)
     said += _providers(evidence.providers)
     said += _everywhere(all_)
     said += evidence.named
     if not all_.tries:
         return [*said, "Nothing was sent."]
-    return said or [
-        "Nobody rejects us for what we are: of"
-        f" {all_.tries} tries {all_.failed} did not go well, for other reasons."
-        if all_.failed
-        else "Nobody rejects us: all went well."
-    ]
+    return said or [_little(all_)]
+
+
+def _little(all_: Tally) -> str:
+    """Where there is little to say, or too little is known to say more."""
+    if all_.failed:
+        ours = any(all_.kinds[kind] for kind in _OURS)
+        so = "Of" if ours else "Nobody rejects us for what we are: of"
+        why = ", ".join(f"{kind_of(k).words} ({n})" for k, n in all_.top[:_NAMED])
+        tries = counted(all_.tries, "try")
+        return f"{so} {tries} {all_.failed} did not go well: {why}."
+    if all_.complaints:
+        by = counted(all_.complaints, "recipient")
+        return f"Nobody rejects us, but {by} called a message spam."
+    return "Nobody rejects us: all went well."
+
+
+def _bad_names(providers: Sequence[Tally]) -> Iterable[str]:
+    """Who says that it is our address, or our domain, that they do not like."""
+    for name in _NAMES:
+        by = [p for p in providers if p.kinds[name]]
+        if by:
+            names = [p.name or "many small ones" for p in by[:_NAMED]]
+            more = [f"{len(by) - _NAMED} more"] if len(by) > _NAMED else []
+            said = counted(sum(p.kinds[name] for p in by), "reply")
+            yield (
+                f"{kind_of(name).words.capitalize()} with {', '.join(names + more)}:"
+                f" so {said}; what to do stands below."
+            )
 
 
 def _accounts(accounts: Sequence[Tally], all_: Tally) -> Iterable[str]:
@@ -158,7 +197,7 @@ def _providers(providers: Sequence[Tally]) -> Iterable[str]:
         kind, number = one.top[0]
         yield (
             f"{one.name or 'Many small ones'}: {one.failed} of {one.tries} tries did"
-            f" not go well, {number} of them: {kind.replace('_', ' ')}."
+            f" not go well, {number} of them: {kind_of(kind).words}."
         )
 
 
