@@ -34,9 +34,7 @@ class Shelf:
         """Keep a row."""
         self.rows[key] = self._changed[key] = row
         self.rows.move_to_end(key)
-        while len(self.rows) > self.most:
-            gone, _ = self.rows.popitem(last=False)
-            self._changed[gone] = None
+        self._trim()
 
     def drop(self, key: str) -> bool:
         """Forget a row; whether there was one."""
@@ -50,9 +48,7 @@ class Shelf:
         now, self.rows = self.rows, OrderedDict()
         for key, row in {**rows, **now}.items():
             self.rows[key] = row
-        while len(self.rows) > self.most:
-            gone, _ = self.rows.popitem(last=False)
-            self._changed[gone] = None
+        self._trim()
 
     def changes(self) -> dict[str, Row | None]:
         """What changed since it was asked last; None for what is gone."""
@@ -62,6 +58,16 @@ class Shelf:
     def undo(self, changes: Mapping[str, Row | None]) -> None:
         """These could not be written: they are changes still."""
         self._changed = {**changes, **self._changed}
+
+    def _trim(self) -> None:
+        """Let go of the oldest, and of what was long gone when it was written."""
+        while len(self.rows) > self.most:
+            gone, _ = self.rows.popitem(last=False)
+            self._changed[gone] = None
+        if len(self._changed) > 3 * self.most:
+            # They come back with the next start, as the oldest.
+            changed = self._changed.items()
+            self._changed = {key: row for key, row in changed if row is not None}
 
 
 @frozen

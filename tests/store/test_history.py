@@ -50,6 +50,17 @@ class HistoryTests(SynchronousTestCase):
             100, sum(r is not None for r in history.shelf.changes().values())
         )
 
+    def test_unwritten(self) -> None:
+        """Nor does a flood while nothing can be written, and nothing of it is lost."""
+        shelf = Shelf(10)
+        for n in range(1000):
+            shelf.put(f"a{n}", (n,))
+            changes = shelf.changes()
+            self.assertLessEqual(len(changes), 31)
+            shelf.undo(changes)
+        written = {k: row for k, row in shelf.changes().items() if row is not None}
+        self.assertEqual(shelf.rows, written)
+
 
 class GreylistTests(SynchronousTestCase):
     """Who comes back is let in."""
