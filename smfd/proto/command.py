@@ -12,6 +12,8 @@ from typing import Any
 from attrs import frozen
 
 from smfd.proto.address import Address, parse_domain, parse_path
+from smfd.proto.line import NOT_SMTP
+from smfd.proto.phrase import UNKNOWN
 from smfd.proto.reply import Malformed, Reply, reply
 from smfd.proto.xtext import check_envid, check_orcpt, decode
 
@@ -26,6 +28,7 @@ _PARAMETER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([^\x00-\x20=\x7f]*))?")
 # What is shown in headers and logs must not be taken for something else.
 _HELO = re.compile(r"[A-Za-z0-9._:\[\]=+/~@-]{1,255}")
 _SIZE = re.compile(r"[0-9]{1,20}")
+_HTTP = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"}
 _DSN = {"RET", "ENVID"}
 _NOTIFY = {"SUCCESS", "FAILURE", "DELAY"}
 
@@ -112,6 +115,14 @@ def _split_utf8(line: bytes) -> tuple[str, str] | Reply:
     if verb.upper() not in {"MAIL", "RCPT", "EHLO", "HELO"}:
         return EIGHT_BIT
     return verb.upper(), argument.strip(" ")
+
+
+def unknown(verb: str) -> Reply:
+    """What is said to a verb that is none."""
+    # What speaks another protocol must not be talked into this one.
+    if verb in _HTTP or verb.startswith("SSH-") or verb.endswith(":"):
+        return NOT_SMTP
+    return UNKNOWN
 
 
 def parse_hello(argument: str, extended: bool) -> Hello:

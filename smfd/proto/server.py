@@ -24,12 +24,13 @@ from smfd.proto.command import (
     parse_mail,
     parse_rcpt,
     split,
+    unknown,
 )
 from smfd.proto.data import TOO_BIG
 from smfd.proto.event import Event, Refusal, Signal
 from smfd.proto.extension import Offer, welcome
 from smfd.proto.limits import Limits
-from smfd.proto.line import NOT_SMTP, LineBuffer
+from smfd.proto.line import LineBuffer
 from smfd.proto.patience import Patience
 from smfd.proto.reply import Malformed, Reply, reply
 from smfd.proto.transfer import Transfer
@@ -37,8 +38,6 @@ from smfd.proto.transfer import Transfer
 # Where a conversation stands: the columns of the table below.
 #: Before all of them, nobody has been greeted.
 NEW, OPENING, READY, SENDER, RECIPIENT, CHUNKING = range(-1, 5)
-
-_HTTP = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"}
 
 
 class ServerMachine:
@@ -225,7 +224,7 @@ class ServerMachine:
         verb, argument = parts
         row = self.table.get(verb)
         if row is None:
-            return self._patience.mistake(_unknown(verb))
+            return self._patience.mistake(unknown(verb))
         step = row[self._state]
         try:
             event = step if isinstance(step, Reply) else step(self, argument)
@@ -390,10 +389,3 @@ _M.table = {
     "TURN": always(phrase.NOT_OFFERED),
     "AUTH": always(phrase.NOT_OFFERED),
 }
-
-
-def _unknown(verb: str) -> Reply:
-    # What speaks another protocol must not be talked into this one.
-    if verb in _HTTP or verb.startswith("SSH-") or verb.endswith(":"):
-        return NOT_SMTP
-    return phrase.UNKNOWN
