@@ -5,6 +5,7 @@ from twisted.internet.defer import Deferred
 
 from smfd.delivery.quarantine import QuarantineDestination
 from smfd.store.ledger import Ledger
+from smfd.store.ledger_prune import expire_held, prune
 
 
 @frozen
@@ -28,8 +29,8 @@ class Retention:
         return Deferred.fromCoroutine(self._prune(before))
 
     async def _prune(self, before: float) -> Gone:
-        items = await self.ledger.expire_held(before)
-        records = await self.ledger.prune(before)
+        items = await expire_held(self.ledger, before)
+        records = await prune(self.ledger, before)
         # A held message on its way out is a body, not garbage.
         wanted = await self.ledger.bodies()
         files = await self.quarantine.prune(before, wanted)

@@ -21,9 +21,8 @@ from smfd.model.entry import Consignment, Entry, Key, Outcome, State
 from smfd.model.notice import Notice, NoticeKey
 from smfd.model.record import Record
 from smfd.store.atomic import Disk, NoSpace
-from smfd.store.ids import new_id
 from smfd.store.ledger_due import Window, body_paths, due_page, first_try
-from smfd.store.ledger_held import decide, expire
+from smfd.store.ledger_held import decide
 from smfd.store.ledger_jobs import (
     Act,
     AlreadyDecided,
@@ -37,7 +36,6 @@ from smfd.store.ledger_jobs import (
 )
 from smfd.store.ledger_lock import AlreadyRunning, lock
 from smfd.store.ledger_notices import waiting
-from smfd.store.ledger_prune import prune_slice
 from smfd.store.ledger_schema import LedgerTrouble, open_writer
 from smfd.store.ledger_writer import Writer, take_waiting
 from smfd.store.rounds import Rounds
@@ -264,45 +262,6 @@ class Ledger(Service):
 
         return self.ask(ask)
 
-    def prune(self, before: float) -> "Deferred[int]":
-        """
-        Forget records that began before a time, but for what is due or held.
-
-        @return: how many.
-        """
-        return Deferred.fromCoroutine(self._prune(before))
-
-    def expire_held(self, before: float, limit: int = 200) -> "Deferred[int]":
-        """
-        Delete what is held since before a time, in slices.
-
-        @return: how many items.
-        """
-        return Deferred.fromCoroutine(self._expire(new_id(before), limit))
-
-    async def _prune(self, before: float) -> int:
-        total, after = 0, 0
-        while True:
-            slice_ = _prune_from(before, after)
-            gone, after = await self.ask(slice_)
-            total += gone
-            if not after:
-                return total
-
-    async def _expire(self, before: str, limit: int) -> int:
-        total = 0
-
-        def ask(connection: Connection, sheet: Sheet) -> int:
-            paths = expire(connection, before, limit, sheet.now)
-            sheet.loose += sorted(set(paths))
-            return len(paths)
-
-        while True:
-            gone = await self.ask(ask)
-            total += gone
-            if gone < limit:
-                return total
-
     def ask(
         self, function: Callable[[Connection, Sheet], T], soon: bool = False
     ) -> "Deferred[T]":
@@ -385,9 +344,3 @@ class Ledger(Service):
     def _unlock(self, _: None) -> None:
         os.close(self._lock)
         self._before_end.clear()
-
-
-def _prune_from(
-    before: float, after: int
-) -> Callable[[Connection, Sheet], tuple[int, int]]:
-    return lambda connection, _: prune_slice(connection, before, after)

@@ -1,6 +1,12 @@
-"""Old records go, a slice at a time, so that no commit waits for long."""
+"""What is old goes, a slice at a time, so that no commit waits for long."""
 
 import sqlite3
+from functools import partial
+
+from smfd.store.ids import new_id
+from smfd.store.ledger import Ledger
+from smfd.store.ledger_held import expire
+from smfd.store.ledger_jobs import Sheet
 
 #: Records looked at in one transaction.
 SLICE = 500
@@ -19,8 +25,45 @@ DELETE FROM acts WHERE seq IN (SELECT seq FROM
 """
 
 
-def prune_slice(
-    connection: sqlite3.Connection, before: float, after: int
+async def prune(ledger: Ledger, before: float) -> int:
+    """
+    Forget records that began before a time, but for what is due or held.
+
+    @return: how many.
+    """
+    total, after = 0, 0
+    while True:
+        gone, after = await ledger.ask(partial(_prune, before=before, after=after))
+        total += gone
+        if not after:
+            return total
+
+
+async def expire_held(ledger: Ledger, before: float, limit: int = 200) -> int:
+    """
+    Delete what is held since before a time.
+
+    @param limit: so many at once.
+    @return: how many items.
+    """
+    total, first = 0, new_id(before)
+    while True:
+        gone = await ledger.ask(partial(_expire, before=first, limit=limit))
+        total += gone
+        if gone < limit:
+            return total
+
+
+def _expire(
+    connection: sqlite3.Connection, sheet: Sheet, before: str, limit: int
+) -> int:
+    paths = expire(connection, before, limit, sheet.now)
+    sheet.loose += sorted(set(paths))
+    return len(paths)
+
+
+def _prune(
+    connection: sqlite3.Connection, _: Sheet, before: float, after: int
 ) -> tuple[int, int]:
     """
     Remove records that began before a time, with their recipients and acts.

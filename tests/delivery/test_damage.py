@@ -18,6 +18,7 @@ from smfd.model.transaction import Body
 from smfd.store.atomic import Disk
 from smfd.store.damage import Examination, damage, set_aside
 from smfd.store.ids import new_id
+from smfd.store.ledger_prune import prune
 from smfd.store.maildir import Maildir
 from tests.store.making import REACTOR, SmallHouse, held, mailbox
 from tests.store.making import make_entry as entry_of
@@ -236,7 +237,7 @@ class CorruptTests(DamagedHouse):
         connection = sqlite3.connect(self.home / "ledger.db")
         connection.execute("UPDATE recipients SET state = 'corrupt'")
         connection.commit()
-        self.assertEqual(1, await house.ledger.prune(REACTOR.seconds() + 10))
+        self.assertEqual(1, await prune(house.ledger, REACTOR.seconds() + 10))
         rows = connection.execute("SELECT count(*) FROM entries").fetchone()
         connection.close()
         await house.ledger.stopService()

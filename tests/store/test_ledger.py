@@ -17,6 +17,7 @@ from smfd.store.ledger import (
     LedgerTrouble,
     NoSpace,
 )
+from smfd.store.ledger_prune import expire_held, prune
 from smfd.store.ledger_schema import VERSION
 from tests.store.making import (
     REACTOR,
@@ -298,8 +299,10 @@ class DecisionTests(LedgerCase):
     async def test_expired(self) -> None:
         """What is held for too long goes, item by item, and the file once."""
         entry = await self.hold()
-        self.assertEqual(0, await self.ledger.expire_held(entry.received - 60))
-        self.assertEqual(2, await self.ledger.expire_held(entry.received + 60, limit=1))
+        self.assertEqual(0, await expire_held(self.ledger, entry.received - 60))
+        self.assertEqual(
+            2, await expire_held(self.ledger, entry.received + 60, limit=1)
+        )
         self.assertEqual(1, len(self.freed))
         self.assertEqual(
             [("deleted", "retention")] * 2,
@@ -362,12 +365,12 @@ class KeepingTests(LedgerCase):
         ]
         await gatherResults(many)
         await self.ledger.commit(make_entry(recipients=()))
-        self.assertEqual(1201, await self.ledger.prune(REACTOR.seconds() - 500))
+        self.assertEqual(1201, await prune(self.ledger, REACTOR.seconds() - 500))
         self.assertEqual([(4,)], self.rows("SELECT count(*) FROM records"))
         self.assertEqual([(2,)], self.rows("SELECT count(*) FROM recipients"))
         self.assertEqual([(1,)], self.rows("SELECT count(*) FROM asked"))
         await self.ledger.decide_held(f"{quarantined.id}-1", State.DELETED, "anna")
-        self.assertEqual(1, await self.ledger.prune(REACTOR.seconds() - 500))
+        self.assertEqual(1, await prune(self.ledger, REACTOR.seconds() - 500))
         self.assertEqual([], self.rows("SELECT * FROM asked"))
 
     async def test_closed(self) -> None:
