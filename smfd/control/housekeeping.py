@@ -1,11 +1,10 @@
 """What is done now and then: what is old goes (S27, S38)."""
 
-from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from smfd.delivery.retention import Retention
-from smfd.store.rounds import Rounds
+from smfd.store.rounds import Recurring, Rounds
 from smfd.store.search import Search
 
 #: Seconds between two rounds.
@@ -14,7 +13,7 @@ ROUND = 3600.0
 _DAY = 86_400.0
 
 
-class Housekeeping(Service):
+class Housekeeping(Recurring):
     """Deletes records and held mail after the retention, one value for all."""
 
     _log = Logger()
@@ -29,17 +28,7 @@ class Housekeeping(Service):
         self._search = search
         self._clock = clock
         self._kept = days * _DAY
-        self._rounds = Rounds(self.round, clock, ROUND, "housekeeping failed")
-
-    def startService(self) -> None:
-        """The first round is after an hour: a start has enough to do."""
-        super().startService()
-        self._rounds.start()
-
-    def stopService(self) -> None:
-        """No more rounds."""
-        super().stopService()
-        self._rounds.stop()
+        self.rounds = Rounds(self.round, clock, ROUND, "housekeeping failed")
 
     async def round(self) -> None:
         """Delete what is old."""

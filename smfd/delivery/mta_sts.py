@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import frozen
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.logger import Logger
 
@@ -23,7 +22,7 @@ from smfd.net.dns import DNSTrouble, Lookup
 from smfd.net.https import HTTPS, NoPage
 from smfd.policy.mta_sts import LARGEST, MODES, STS, read_id, read_policy
 from smfd.store.history import Row, Shelf
-from smfd.store.rounds import Rounds
+from smfd.store.rounds import Recurring, Rounds
 
 #: Domains whose policies are remembered.
 MOST = 10_000
@@ -100,7 +99,7 @@ async def fetched(https: HTTPS, domain: str, seconds: float = PATIENCE) -> STS:
     return read_policy(page.body)
 
 
-class Published(Service):
+class Published(Recurring):
     """Knows the policies, and keeps them fresh."""
 
     _log = Logger()
@@ -124,17 +123,7 @@ class Published(Service):
         self._slots = DeferredSemaphore(FETCHES)
         self._fetching: dict[str, list[Deferred[Known | None]]] = {}
         self._failed: OrderedDict[str, float] = OrderedDict()
-        self._rounds = Rounds(self.round, reactor, ROUND, "policies grow old")
-
-    def startService(self) -> None:
-        """The first round is after an hour."""
-        super().startService()
-        self._rounds.start()
-
-    def stopService(self) -> None:
-        """No more rounds."""
-        super().stopService()
-        self._rounds.stop()
+        self.rounds = Rounds(self.round, reactor, ROUND, "policies grow old")
 
     async def policy(self, domain: str) -> STS | None:
         """

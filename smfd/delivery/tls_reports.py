@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import Any
 
 from attrs import frozen
-from twisted.application.service import Service
 from twisted.logger import Logger
 
 from smfd.delivery.tls_tally import Tally
@@ -21,7 +20,7 @@ from smfd.net.dns import DNSTrouble, Lookup
 from smfd.net.https import HTTPS, NoPage
 from smfd.policy.report_days import Day, due
 from smfd.policy.tlsrpt import read_rua
-from smfd.store.rounds import Rounds
+from smfd.store.rounds import Recurring, Rounds
 
 #: Seconds between two rounds, and what one of them does.
 ROUND, SOME = 600.0, 200
@@ -51,7 +50,7 @@ class Submitter:
         return self.sender.rpartition("@")[2]
 
 
-class TLSReports(Service):
+class TLSReports(Recurring):
     """Sends the reports on the days that are over."""
 
     _log = Logger()
@@ -76,17 +75,7 @@ class TLSReports(Service):
         self._submitter = submitter
         self._send = send
         self._hands = hands
-        self._rounds = Rounds(self.round, reactor, ROUND, "reports on TLS wait")
-
-    def startService(self) -> None:
-        """The first round is after a while."""
-        super().startService()
-        self._rounds.start()
-
-    def stopService(self) -> None:
-        """No more rounds."""
-        super().stopService()
-        self._rounds.stop()
+        self.rounds = Rounds(self.round, reactor, ROUND, "reports on TLS wait")
 
     async def round(self) -> None:
         """Send what is due; what cannot be sent now is tried again."""

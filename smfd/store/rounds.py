@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from attrs import define, field
+from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
@@ -71,3 +72,23 @@ class Rounds:
         # What the end cut short is found by the next start.
         if not self._ended:
             self._log.failure("{trouble}", failure, trouble=self.trouble)
+
+
+class Recurring(Service):
+    """
+    Does rounds as long as it runs; the first is after a pause.
+
+    @ivar rounds: what it does.
+    """
+
+    rounds: Rounds
+
+    def startService(self) -> None:
+        """Begin."""
+        super().startService()
+        self.rounds.start()
+
+    def stopService(self) -> None:
+        """No more rounds."""
+        super().stopService()
+        self.rounds.stop()

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from attrs import evolve, frozen
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from smfd.interfaces import IHands
-from smfd.store.rounds import Rounds
+from smfd.store.rounds import Recurring, Rounds
 from smfd.store.search_criteria import Criteria, Unsearchable, query
 from smfd.store.search_index import Filled, Index, Records
 from smfd.store.threads import Closed
@@ -38,7 +37,7 @@ class Found:
     complete_up_to: float
 
 
-class Search(Service):
+class Search(Recurring):
     """
     Finds records by who, what, where from, when and how they were judged.
 
@@ -71,18 +70,12 @@ class Search(Service):
         self._reactor = reactor
         self._retention = retention * 86_400
         trouble = "filling the search index"
-        self._rounds = Rounds(self._fill_behind, reactor, every, trouble)
+        self.rounds = Rounds(self._fill_behind, reactor, every, trouble)
         self._through = 0
-
-    def startService(self) -> None:
-        """Begin to fill."""
-        super().startService()
-        self._rounds.start()
 
     def stopService(self) -> None:
         """Fill no more."""
         super().stopService()
-        self._rounds.stop()
         self._through = 0
 
     def search(

@@ -304,26 +304,26 @@ class FillTests(SearchTestCase):
     async def test_in_the_background(self) -> None:
         """It is filled without being asked."""
         self.ledger.add()
-        await self.search._rounds.once()
+        await self.search.rounds.once()
         self.assertEqual([0], self.ledger.asked)
-        await self.search._rounds.once()
+        await self.search.rounds.once()
         self.assertEqual([0, 1], self.ledger.asked)
 
     async def test_nothing_new(self) -> None:
         """Its files are left alone while no mail comes."""
         self.ledger.add()
-        await self.search._rounds.once()
+        await self.search.rounds.once()
         self.patch(Shelf, "open", lambda _: _raise(OSError("opened")))
-        await self.search._rounds.once()
+        await self.search.rounds.once()
         self.assertEqual([], self.flushLoggedErrors(OSError))
         self.ledger.add()
-        await self.search._rounds.once()
+        await self.search.rounds.once()
         self.assertEqual(1, len(self.flushLoggedErrors(OSError)))
 
     async def test_trouble(self) -> None:
         """A ledger that cannot be read fails the search, not the filling."""
         self.patch(self.ledger, "after", lambda *_: _raise(OSError("disk")))
-        await self.search._rounds.once()
+        await self.search.rounds.once()
         self.assertEqual(1, len(self.flushLoggedErrors(OSError)))
         await self.assertFailure(self.search.search(Criteria()), OSError)
 

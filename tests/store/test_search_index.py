@@ -90,7 +90,7 @@ class AnnexTests(LedgerCase):
         pid = self.annex.pid
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
-        searched, filled = self.search.search(Criteria()), self.search._rounds.once()
+        searched, filled = self.search.search(Criteria()), self.search.rounds.once()
         os.kill(pid, signal.SIGKILL)
         await self.assertFailure(searched, AnnexEnded)
         await filled
@@ -98,6 +98,6 @@ class AnnexTests(LedgerCase):
         self.assertEqual([], self.flushLoggedErrors(AnnexEnded))
         while self.annex.pid is None:
             await pause()
-        await self.search._rounds.once()
+        await self.search.rounds.once()
         self.assertEqual(["two", "one"], await self.subjects())
         self.flushLoggedErrors()
