@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,6 +19,8 @@ from pathlib import Path
 from smtplib import SMTP, SMTP_SSL, SMTPDataError
 from typing import Any
 
+from attrs import frozen
+
 import smfd
 from smfd.config.shipped import shipped
 from smfd.content.rules.compile import load_rules
@@ -27,6 +30,10 @@ BIN = Path(sys.executable).parent
 
 #: Seconds a start, a stop or a wish may take before the test gives up.
 PATIENCE = 30.0
+
+#: What settings say of ports before a house has its own.
+_BASE = 40_000
+_PORT = re.compile(r"(?<=127\.0\.0\.1:)40(\d{3})\b")
 
 #: All mail for the world goes to a server of this machine.
 ONWARD = """
@@ -86,13 +93,45 @@ def believing() -> ssl.SSLContext:
     return context
 
 
+@frozen
+class _Founded:
+    """
+    A home as C{smfdctl init} makes it, and our rules compiled in it: two
+    seconds of processor time that houses share.
+
+    @ivar said: what init said, JSON.
+    """
+
+    home: Path
+    said: str
+
+    def settle(self, home: Path, base: int) -> dict[str, Any]:
+        """The same in another place and on other ports; what init said of it."""
+        shutil.copytree(self.home, home)
+        config = home / "smfd.toml"
+        text = _PORT.sub(lambda found: str(base + int(found[1])), config.read_text())
+        config.write_text(text)
+        made: dict[str, Any] = json.loads(self.said)
+        return made
+
+
 @cache
-def _compiled() -> Path:
-    """Our rules, compiled as smfd keeps them; gone with this process."""
-    folder = Path(tempfile.mkdtemp(prefix="smfd-compiled-"))
+def _founded(users: Sequence[str], init: Sequence[str]) -> _Founded:
+    """Gone with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="smfd-founded-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    load_rules(str(shipped("rules.d")), compiled=folder)
-    return folder
+    home = folder / "home"
+    wanted = [part for user in users for part in ("--user", user)]
+    command: list[str | Path] = [BIN / "smfdctl", "init", home]
+    made = subprocess.run(
+        [*command, "--hostname", "mx.example.test", "--domain", "example.test"]
+        + ["--port-base", str(_BASE), *wanted, *init, "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    load_rules(str(shipped("rules.d")), compiled=home / "compiled")
+    return _Founded(home, made.stdout)
 
 
 class House:
@@ -108,34 +147,21 @@ class House:
         users: Sequence[str] = ("user@example.test",),
         settings: str = "",
         *,
-        home: Path | None = None,
         init: Sequence[str] = (),
     ) -> None:
         """
-        C{smfdctl init}, and the settings appended to what it wrote.
+        What C{smfdctl init} makes, and the settings appended to it.
 
         @param init: more that init is told.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="smfd-test-"))
-        self.home = home or self.folder / "home"
+        self.home = self.folder / "home"
         self.base = free_base()
         self.port = self.base + 25
         self.config = self.home / "smfd.toml"
         self.log = self.folder / "twistd.log"
         self.process: subprocess.Popen[bytes] | None = None
-        wanted = [part for user in users for part in ("--user", user)]
-        command: list[str | Path] = [BIN / "smfdctl", "init", self.home]
-        made = subprocess.run(
-            [*command, "--hostname", "mx.example.test"]
-            + [*("--domain", "example.test", "--port-base", str(self.base)), *wanted]
-            + [*init, "--json"],
-            capture_output=True,
-            check=True,
-        )
-        self.made = json.loads(made.stdout)
-        # A second of processor time for each house.
-        for path in _compiled().iterdir():
-            os.link(path, self.home / "compiled" / path.name)
+        self.made = _founded(tuple(users), tuple(init)).settle(self.home, self.base)
         with self.config.open("a") as file:
             file.write("\n" + settings)
 
