@@ -1,6 +1,6 @@
 """Why do others reject us?  One page that answers it (S26)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from smfd.control import dns
@@ -47,21 +47,10 @@ async def show(
     suppressed = await deliverability.suppressions.page(now, name, limit=0)
     await _looked(ours.listings, now)
     providers, accounts = tallies(report.providers), tallies(report.accounts)
-    looks = ours.listings.looks
-    evidence = Evidence(
-        providers,
-        accounts,
-        ours.listings.alarms(),
-        [
-            f"{look.address}: {look.fault}; many refuse mail for it."
-            for look in looks.values()
-            if look.fault
-        ],
-    )
     return {
         "domain": name,
         "days": days,
-        "answer": answer(evidence),
+        "answer": answer(_evidence(house, name, providers, accounts)),
         "total": _tally(total(providers)),
         "providers": _providers(providers, report, deliverability.paces),
         "sources": _sources(ours, report, now),
@@ -71,6 +60,20 @@ async def show(
         "suppressed": suppressed.total,
         "lists_looked_at": utc(ours.listings.at) if ours.listings.at else None,
     }
+
+
+def _evidence(
+    house: House, domain: str, providers: Sequence[Tally], accounts: Sequence[Tally]
+) -> Evidence:
+    listings = reputation_of(house).listings
+    named = [
+        f"{look.address}: {look.fault}; many refuse mail for it."
+        for look in listings.looks.values()
+        if look.fault
+    ]
+    if house.rotation is not None:
+        named += house.rotation.unfound(domain=domain)
+    return Evidence(providers, accounts, listings.alarms(), named)
 
 
 def reputation_of(house: House) -> Reputation:

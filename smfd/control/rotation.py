@@ -38,7 +38,7 @@ PROVEN = 86_400.0
 _MOST = 10
 
 #: What is said of keys in each state that nobody finds.
-_MISSING = {
+_UNFOUND = {
     ACTIVE: "Others do not find the DKIM keys that sign for",
     SPARE: "The DNS does not have the spare DKIM keys of",
 }
@@ -148,7 +148,7 @@ class Rotation(Service):
 
     async def alarms(self) -> list[str]:
         """Which keys are too old, and which nobody finds, a sentence each."""
-        return [*await self._old(), *self._missing()]
+        return [*await self._old(), *self.unfound(), *self.unfound(SPARE)]
 
     async def _old(self) -> Sequence[str]:
         if not (self.terms.age and self.signer.signs):
@@ -164,16 +164,22 @@ class Rotation(Service):
             todo = f"the spare ones wait for the DNS: dkim show {domain}."
         return f"What signs for {domain} does so since {utc(since)[:10]}: {todo}"
 
-    def _missing(self) -> Iterator[str]:
-        for state, said in _MISSING.items():
-            names = [
-                domain
-                for domain, keys in sorted(self._seen.items())
-                if any(k.state == state and k.published is False for k in keys.values())
-            ]
-            if names:
-                more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
-                yield f"{said} {', '.join(names[:_MOST])}{more}: dkim show DOMAIN."
+    def unfound(self, state: str = ACTIVE, domain: str = "") -> Iterator[str]:
+        """
+        Which keys others did not find the last time, in a sentence, if any.
+
+        @param domain: ask only for its keys; "" for all.
+        """
+        names = [
+            name
+            for name, keys in sorted(self._seen.items())
+            if domain in ("", name)
+            and any(k.state == state and k.published is False for k in keys.values())
+        ]
+        if names:
+            more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+            told = f"{', '.join(names[:_MOST])}{more}"
+            yield f"{_UNFOUND[state]} {told}: dkim show DOMAIN."
 
     async def _look(self) -> None:
         """Look at some domains, at the next ones the next time."""

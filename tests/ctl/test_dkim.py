@@ -7,9 +7,12 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 
+from smfd.config.schema import Config
 from smfd.console.api import API
 from smfd.content.dkim_key import make_key
 from smfd.content.signatures import verify
+from smfd.control.reputation import show as reputation_page
+from smfd.control.reputation_settings import reputation
 from smfd.control.rotation import Terms
 from smfd.control.status import status
 from smfd.delivery.signer import Signer
@@ -254,6 +257,29 @@ class DKIMTests(CtlTestCase):
         self.assertEqual(2, said.out.count("^ LATE: it signs since 20"))
         said = await self.run_ctl("dkim", "list")
         self.assertEqual(2, said.out.count(", LATE\n"))
+
+    async def test_unfound(self) -> None:
+        """Signatures that prove nothing are among the answers to why others refuse."""
+        await self.open()
+        await self.done("dkim", "add", HOME)
+        await self.done("domain", "add", "other.example")
+        assert self.house.quota is not None
+        made = reputation(
+            Config(self.home / "smfd.toml"), self.house.quota.bounced, reactor
+        )
+        made.listings.resolver = self.zone
+        made.file.setServiceParent(self.services)
+        house = evolve(self.house, reputation=made)
+        turn = house.rotation
+        assert turn is not None
+        for unfound in True, False:
+            await turn.look()
+            said = f"DKIM keys that sign for {HOME}"
+            for domain in "", HOME:
+                found = await reputation_page(house, OPERATOR, domain=domain)
+                answer = " ".join(found["answer"])
+                self.assertEqual(unfound, said in answer, (domain, answer))
+            self.publish(await self.done("dkim", "show", HOME))
 
     async def test_no_domain(self) -> None:
         """What is not hosted has no keys."""
