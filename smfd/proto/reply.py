@@ -1,7 +1,7 @@
 """
 What we answer.
 
-Standards: RFC 5321 §4.2, RFC 2034, RFC 3463, RFC 2033.
+Standards: RFC 5321 §4.2, RFC 2034, RFC 3463, RFC 2033, RFC 6533 §3.
 """
 
 from collections.abc import Sequence
@@ -42,8 +42,8 @@ class Reply:
         """
         The reply on the wire.
 
-        What is not printable ASCII is shown as "?", and a line too long is
-        cut: no text makes a second reply of one.
+        What is not printable is shown as "?", what is not ASCII as its number,
+        and a line too long is cut: no text makes a second reply of one.
         """
         prefix = f"{self.status} " if self.status else ""
         if len(self.lines) == 1:
@@ -97,7 +97,20 @@ def replies(each: Sequence[Reply]) -> Replies:
     return Replies(one.code, one.status, one.lines, each=tuple(each))
 
 
+def with_id(text: str, name: str) -> str:
+    """A line that ends with the id of its record, whatever has to be cut for it."""
+    mark = f" id={name}"
+    return f"{_plain(text)[: _LINE - len(mark)]}{mark}"
+
+
 def _plain(line: str) -> str:
     if line.isascii() and line.isprintable() and len(line) <= _LINE:
         return line
-    return "".join(c if " " <= c <= "~" else "?" for c in line[:_LINE])
+    return "".join(map(_character, line[:_LINE]))[:_LINE]
+
+
+def _character(char: str) -> str:
+    if " " <= char <= "~":
+        return char
+    # RFC 6533 §3: so are addresses in UTF-8 written where there is ASCII only.
+    return f"\\x{{{ord(char):X}}}" if not char.isascii() and char.isprintable() else "?"

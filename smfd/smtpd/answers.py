@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from smfd.model.envelope import Envelope
 from smfd.model.verdict import Disposition, Fate, Verdict
-from smfd.proto.reply import Reply, replies, reply
+from smfd.proto.reply import Reply, replies, reply, with_id
 
 #: What is said to those that are refused, where nobody has better words.
 REFUSED = "The message is not accepted here"
@@ -16,7 +16,7 @@ REFUSED = "The message is not accepted here"
 
 def said(code: int, status: str, text: str, envelope: Envelope) -> Reply:
     """A reply that names the record."""
-    return reply(code, status, f"{text} id={envelope.id}")
+    return reply(code, status, with_id(text, envelope.id))
 
 
 def merged(groups: Sequence[Collection[str]]) -> Sequence[frozenset[str]]:

@@ -12,7 +12,7 @@ from smfd.model.record import Record
 from smfd.model.session import Session
 from smfd.model.transaction import Body, Flow, Transaction
 from smfd.model.verdict import Verdict
-from smfd.proto.reply import Reply
+from smfd.proto.reply import Reply, with_id
 from smfd.smtpd.guarded import Gates
 from smfd.smtpd.repeats import Repeats
 from smfd.store.ledger import Ledger
@@ -197,7 +197,7 @@ class Recorder:
 
 
 def _named(refusal: Reply, name: str) -> Reply:
-    return evolve(refusal, lines=(f"{refusal.lines[0]} id={name}",))
+    return evolve(refusal, lines=(with_id(refusal.lines[0], name),))
 
 
 def _shown(said: Reply) -> str:

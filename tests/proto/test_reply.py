@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.proto.reply import Reply, reply
+from smfd.proto.reply import Reply, reply, with_id
 
 
 class ReplyTests(SynchronousTestCase):
@@ -40,6 +40,22 @@ class ReplyTests(SynchronousTestCase):
             self.assertTrue(line.decode("ascii").isprintable())
             self.assertLessEqual(len(line), 510)
         self.assertTrue(sent[-1].startswith(b"550 "))
+
+    @settings(deadline=None)
+    @given(st.text(max_size=800))
+    def test_named(self, text: str) -> None:
+        """The id of the record is at its end, however long the reason is."""
+        octets = reply(550, "5.7.1", with_id(text, "06h05ksc4gz6sf7j")).octets
+        self.assertTrue(octets.endswith(b" id=06h05ksc4gz6sf7j\r\n"))
+        self.assertLessEqual(len(octets), 512)
+
+    def test_other_letters(self) -> None:
+        """Addresses that look alike are told apart, and no line is broken."""
+        text = "j\xfcrgen is not ju\u0308rgen\r\n\u2028\x7f"
+        self.assertEqual(
+            rb"550 5.7.1 j\x{FC}rgen is not ju\x{308}rgen????" + b"\r\n",
+            reply(550, "5.7.1", text).octets,
+        )
 
     def test_long_text(self) -> None:
         """A line too long is cut."""
