@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import Patience, Trouble
+from smfd.proto.client import reset
 from tests.authority import Speaker
 from tests.delivery.test_safe import GOOD, ROOT, SafeCase
 from tests.store.making import REACTOR
@@ -36,7 +37,8 @@ class Manner:
     How a server speaks TLS.
 
     @ivar records: so many of its records are as they should be.
-    @ivar then: what comes instead of the next.
+    @ivar then: what comes instead of the next; C{"anew"}: before each answer it
+        wants another handshake.
     """
 
     records: int
@@ -112,6 +114,8 @@ class _Talker(Protocol):
         """What is said to a command."""
         self.server.heard.append((secure, line))
         verb = line[:4].upper()
+        if self.tls is not None and self.server.manner.then == "anew":
+            self.tls.renegotiate()
         if verb == b"STAR" and not secure:
             context = Speaker([GOOD, ROOT], self.server.manner.newest).getContext()
             self.tls = SSL.Connection(context, None)
@@ -199,6 +203,32 @@ class RecordTests(SafeCase):
         again = [b"EHLO us."] * (end == "clear")
         self.assertEqual([b"EHLO us.", b"STARTTLS", *again], said, (manner, policy))
         return end, spoilt
+
+
+class AnewTests(SafeCase):
+    """TLS in TLS, and TLS once more."""
+
+    async def test_anew(self) -> None:
+        """Who wants to shake hands without end is not followed."""
+        server = Server(Manner(1_000_000, "anew", SSL.TLS1_2_VERSION))
+        where = evolve(server.listen(), tls="required")
+        self.addCleanup(server.close)
+        line = await self.hops().line(where)
+        with self.assertRaises(Trouble):
+            await line.client.say(reset(), 5)
+        self.assertFalse(line.client.alive)
+
+    async def test_again(self) -> None:
+        """STARTTLS that is offered under TLS is not taken."""
+        server = Server(Manner(1_000_000))
+        where = evolve(server.listen(), tls="required")
+        self.addCleanup(server.close)
+        line = await self.hops().line(where)
+        self.assertIn("STARTTLS", line.skills.words)
+        self.assertTrue(await line.client.say(reset(), 5))
+        said = [line[:4] for secure, line in server.heard if secure]
+        self.assertEqual([b"EHLO", b"RSET"], said)
+        line.client.drop()
 
 
 class PartingTests(SafeCase):
