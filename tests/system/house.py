@@ -8,12 +8,13 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from smtplib import SMTP, SMTP_SSL, SMTPDataError
@@ -24,6 +25,7 @@ from attrs import frozen
 import smfd
 from smfd.config.shipped import shipped
 from smfd.content.rules.compile import load_rules
+from smfd.store.ledger import FILE
 
 CHECKOUT = Path(smfd.__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -294,6 +296,13 @@ class House:
         folder = self.home / "quarantine"
         return [p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()]
 
+    @property
+    def rests(self) -> bool:
+        """Nothing is due, and nothing left to be said, by the ledger."""
+        with reading(self.home / FILE) as ledger:
+            (left,) = ledger.execute("SELECT count(*) FROM entries").fetchone()
+        return not left
+
     def until(self, what: Any, seconds: float = PATIENCE) -> Any:
         """Wait until something holds; its value."""
         end = time.monotonic() + seconds
@@ -301,6 +310,16 @@ class House:
             assert time.monotonic() < end, "it never came about"
             time.sleep(0.02)
         return value
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A ledger, to read it and to change nothing."""
+    ledger = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=20)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
 
 
 def id_of(reply: str) -> str:

@@ -6,13 +6,11 @@ of all it became: tried again, taken by some and refused by others, reported.
 """
 
 from collections import Counter
-from time import monotonic, sleep
 
 from attrs import define, evolve, field, frozen
 
 from smfd.store.ledger import FILE
-from tests.system.house import PATIENCE
-from tests.system.kill_points import CALLS, MOST, attach
+from tests.system.kill_points import CALLS, MOST, attach, died
 from tests.system.outward import ANN, Letter, Outward, addresses
 
 
@@ -101,7 +99,7 @@ class Trial:
         house = outward.house
         outward.serve()
         # What an earlier kill left would count in ours.
-        house.until(lambda: outward.rests)
+        house.until(lambda: house.rests)
         word = f"{shape.domain}-{shape.octets}-{point}-{point.number}"
         people = addresses(word, shape.domain, shape.recipients)
         letter = Letter(word, shape.octets, people)
@@ -113,7 +111,7 @@ class Trial:
             tracer = attach(victim, point.call, fault, path)
             outward.message(client, letter)
             client.close()
-        fired = self._died() or (point.annex and house.annex() != victim)
+        fired = died(house) or (point.annex and house.annex() != victim)
         tracer.terminate()
         tracer.wait(10)
         if fired:
@@ -121,18 +119,3 @@ class Trial:
             if not point.annex:
                 outward.kill()
         return fired
-
-    def _died(self) -> bool:
-        """Whether the daemon was killed, now or while it finished its work."""
-        end = monotonic() + PATIENCE
-        house = self.outward.house
-        assert house.process is not None
-        while monotonic() < end:
-            if house.process.poll() is not None:
-                return True
-            if self.outward.rests:
-                # The record of the end rides a later commit.
-                sleep(0.3)
-                return house.process.poll() is not None
-            sleep(0.05)
-        raise AssertionError("it never came to rest")

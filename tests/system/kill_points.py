@@ -25,7 +25,7 @@ from attrs import define, field, frozen
 
 from smfd.store.ledger import FILE
 from tests.system.counting_hop import CountingHop
-from tests.system.house import House
+from tests.system.house import PATIENCE, House
 
 CALLS = (
     *("openat", "write", "pwrite64", "writev", "sendto", "sendmsg"),
@@ -211,7 +211,7 @@ class Trial:
         tracer = attach(victim, call, f"signal=KILL:when={number}", path)
         acknowledged = self.send(shape, word)
         self.sent[word] = (shape, acknowledged)
-        fired = _died(house) or (annex and house.annex() != victim)
+        fired = died(house) or (annex and house.annex() != victim)
         tracer.terminate()
         tracer.wait(10)
         if fired:
@@ -251,7 +251,7 @@ class Trial:
         """Start once more, let everything come to rest, and count."""
         house = self.house
         self.serve()
-        house.until(lambda: house.ctl("status")["queue"] == 0)
+        house.until(lambda: house.rests)
         time.sleep(0.3)
         boxes = {user: _by_subject(house.mailbox(user)) for user in USERS}
         held = _by_subject(house.held())
@@ -324,17 +324,16 @@ def attach(
     return tracer
 
 
-def _died(house: House) -> bool:
+def died(house: House) -> bool:
     """Whether the daemon was killed, now or while it finished its work."""
-    end = time.monotonic() + 20
+    assert house.process is not None
+    end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        if house.process is None or house.process.poll() is not None:
+        if house.process.poll() is not None:
             return True
-        try:
-            if house.ctl("status")["queue"] == 0:
-                # Settling rides a later commit: give it its time.
-                time.sleep(0.3)
-                return house.process.poll() is not None
-        except AssertionError:
-            time.sleep(0.05)
-    return True
+        if house.rests:
+            # The record of the end rides a later commit.
+            time.sleep(0.3)
+            return house.process.poll() is not None
+        time.sleep(0.05)
+    raise AssertionError("it never came to rest")

@@ -9,12 +9,11 @@ after each kill and before the next start.
 
 import re
 import shutil
-import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import suppress
 from email import message_from_bytes
 from pathlib import Path
 from smtplib import SMTP_SSL, SMTPException
@@ -25,7 +24,7 @@ from attrs import define, field, frozen
 
 from smfd.store.ledger import FILE
 from tests.signed_zones import Unbound, Zone
-from tests.system.house import PATIENCE, UNLIMITED, House
+from tests.system.house import PATIENCE, UNLIMITED, House, reading
 from tests.system.strangers import ZONE, Manners, Strangers
 
 ANN = "ann@example.test"
@@ -172,7 +171,7 @@ class Outward:
             with suppress(FileNotFoundError):
                 shutil.copy(f"{self.ledger}{end}", self._folder / f"ledger{end}")
         wanted = "SELECT address FROM recipients WHERE state = 'due' AND site <> ''"
-        with _open(self._folder / "ledger") as ledger:
+        with reading(self._folder / "ledger") as ledger:
             return [address for (address,) in ledger.execute(wanted)]
 
     def envelope(self, client: SMTP_SSL, letter: Letter) -> None:
@@ -205,17 +204,10 @@ class Outward:
         with self._lock:
             return sum(acknowledged for _, acknowledged in self.sent)
 
-    @property
-    def rests(self) -> bool:
-        """Nothing is due, and nothing left to be said, by the running ledger."""
-        with _open(self.ledger) as ledger:
-            (left,) = ledger.execute("SELECT count(*) FROM entries").fetchone()
-        return not left
-
     def settle(self, seconds: float = PATIENCE) -> Account:
         """Let everything come to rest, and count."""
         self.serve()
-        self.house.until(lambda: self.rests, seconds)
+        self.house.until(lambda: self.house.rests, seconds)
         time.sleep(0.3)
         return self.account()
 
@@ -267,23 +259,13 @@ class Outward:
     def _states(self) -> dict[str, str]:
         """What the ledger says of each."""
         wanted = "SELECT address, state FROM recipients WHERE destination = 'remote'"
-        with _open(self.ledger) as ledger:
+        with reading(self.ledger) as ledger:
             return dict(ledger.execute(wanted).fetchall())
 
 
 def _named(report: bytes) -> Iterable[str]:
     """Whom a report says to have failed."""
     return (name.decode() for name in _FAILED.findall(report))
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[sqlite3.Connection]:
-    """To read, and to change nothing."""
-    ledger = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=20)
-    try:
-        yield ledger
-    finally:
-        ledger.close()
 
 
 def addresses(word: str, domain: str, count: int) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ class KillTests(SynchronousTestCase):
                 trial.sent[word] = (shapes[name], trial.send(shapes[name], word))
                 self.assertTrue(dead.wait(PATIENCE))
             house = trial.house
-            house.until(lambda house=house: house.ctl("status")["queue"] == 0)
+            house.until(lambda house=house: house.rests)
         tally = trial.settle()
         self.assertEqual((0, 0, 0), (tally.lost, tally.partial, tally.doubled))
         self.assertEqual(4, tally.acknowledged)
