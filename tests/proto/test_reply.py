@@ -1,6 +1,6 @@
 """Tests of smfd.proto.reply."""
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -43,6 +43,8 @@ class ReplyTests(SynchronousTestCase):
 
     @settings(deadline=None)
     @given(st.text(max_size=800))
+    @example("x" * 800)
+    @example("\xfc" * 200)
     def test_named(self, text: str) -> None:
         """The id of the record is at its end, however long the reason is."""
         octets = reply(550, "5.7.1", with_id(text, "06h05ksc4gz6sf7j")).octets
