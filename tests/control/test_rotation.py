@@ -41,7 +41,7 @@ class RotationTests(HouseTestCase):
         self.server.start(reactor)
         self.addCleanup(self.server.stop)
         servers = [f"127.0.0.1:{self.server.port}"]
-        resolver = Resolver(reactor, servers, timeout=0.3, lifetime=0.6)
+        resolver = Resolver(reactor, servers, timeout=5, lifetime=10)
         signer = Signer(house.dkim, reactor)
         signer.setServiceParent(self.services)
         self.time = Time()
@@ -262,6 +262,7 @@ class RotationTests(HouseTestCase):
     async def test_hourly(self) -> None:
         """It begins an hour after the start, and ends with the service."""
         turn = await self.open()
+        self.assertIn(turn, list(self.house.services()))
         turn.startService()
         (call,) = self.time.getDelayedCalls()
         self.assertEqual(ROUND, call.getTime() - self.time.seconds())
