@@ -1,7 +1,7 @@
 """
 One batch on its way to the servers of one domain.
 
-Standards: RFC 5321 §4.2.5.
+Standards: RFC 5321 §4.2.5, §4.5.3.1.10.
 """
 
 from collections import deque
@@ -173,13 +173,25 @@ class Round:
             self._say(shipment, Word(shipment.consignments[0], None, why))
         else:
             self._failures = 0
-            hop, notifies = self.approach.hop, line.skills.notifies
-            for c, answer in zip(shipment.consignments, answers, strict=True):
-                word = Word(c, answer, hop=hop, tls=line.tls, notifies=notifies)
-                self._tell(word)
+            self._answered(shipment, line, answers)
             return line
         self.approach.hang_up()
         return None
+
+    def _answered(
+        self, shipment: Shipment, line: Line, answers: Sequence[Reply]
+    ) -> None:
+        """Tell each; who found no room beside others goes with the next message."""
+        hop, notifies = self.approach.hop, line.skills.notifies
+        taken = any(answer.positive for answer in answers)
+        left: list[Consignment] = []
+        for c, answer in zip(shipment.consignments, answers, strict=True):
+            if taken and _crowded(answer):
+                left.append(c)
+            else:
+                self._tell(Word(c, answer, hop=hop, tls=line.tls, notifies=notifies))
+        if left:
+            self.waiting.appendleft(Shipment(tuple(left)))
 
     async def _transaction(self, shipment: Shipment, line: Line) -> Sequence[Reply]:
         hops, hop = self.approach.hops, self.approach.hop
@@ -268,6 +280,11 @@ class Round:
     def _tell(self, word: Word) -> None:
         delays = self._watch.delays(word.consignment.received, self._now)
         self.tell(evolve(word, delays=delays))
+
+
+def _crowded(answer: Reply) -> bool:
+    """RFC 5321 §4.5.3.1.10: too many recipients for one message."""
+    return answer.code == 452 and answer.status in ("", "4.5.3")
 
 
 def shipments(consignments: Iterable[Consignment]) -> deque[Shipment]:

@@ -397,6 +397,35 @@ class AnswerTests(WorldCase):
         self.assertEqual(1, len(self.flushLoggedErrors()))
         self.assertEqual([], [c for c in self.hops._clients if c.alive])
 
+    async def test_crowded(self) -> None:
+        """Who takes one recipient at a time gets the message once for each, at once."""
+        fine, many = b"250 2.1.5 fine\r\n", b"452 4.5.3 too many\r\n"
+        server = self.server(2, "a.mx", RCPT=[fine, many, many, fine, many, fine])
+        self.mx("far.test", "10 a.mx")
+        names = [f"{name}@far.test" for name in "uvw"]
+        told = await self.fate(*names)
+        self.assertEqual([DONE] * 3, [outcome.state for outcome in told])
+        wanted = [(name.encode(),) for name in names]
+        self.assertEqual(wanted, [to for _, to, _ in server.messages])
+        self.assertEqual(1, server.connections)
+
+    async def test_no_room(self) -> None:
+        """Where nobody finds room all wait, and those whose mailbox is full."""
+        full = [b"250 2.1.5 fine\r\n", b"452 4.2.2 full\r\n"]
+        for says, states in (
+            (b"452 4.5.3 too many\r\n", [DUE, DUE]),
+            (full, [DONE, DUE]),
+        ):
+            server = self.server(2, "a.mx", RCPT=says)
+            self.mx("far.test", "10 a.mx")
+            told = await self.fate("u@far.test", "v@far.test")
+            self.assertEqual(states, [outcome.state for outcome in told])
+            asked = [line for line in server.heard if line[:4] == b"RCPT"]
+            self.assertEqual(2, len(asked))
+            await server.close()
+            server.port, self.port = None, 0
+            self.hops = self.connections()
+
     async def test_unasked(self) -> None:
         """What was never said to a server is not told as its answer."""
         server = self.server(2, "a.mx", EHLO=b"250-a.mx\r\n250 SIZE 10\r\n")
