@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 from attrs import frozen
 
 from smfd.format.report_letter import ReportLetter
+from smfd.format.words import masked
 
 _TEXT = """\
 This is a DMARC aggregate report, for programs: what {submitter} saw in one day
@@ -132,5 +133,4 @@ def _record(row: Row) -> str:
 
 
 def _element(name: str, value: str | int) -> str:
-    text = "".join(c if c.isprintable() else "?" for c in str(value)[:255])
-    return f"<{name}>{escape(text)}</{name}>"
+    return f"<{name}>{escape(masked(str(value)[:255]))}</{name}>"

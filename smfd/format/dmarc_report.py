@@ -17,6 +17,8 @@ from xml.parsers import expat
 
 from attrs import define, field, frozen
 
+from smfd.format.words import masked
+
 #: Octets of XML that are read.
 LARGEST = 8 << 20
 
@@ -211,7 +213,7 @@ def _keep(facts: dict[str, str], name: str, said: str) -> None:
 
 def _plain(text: str, most: int) -> str:
     """For people: printable, in one line, not long."""
-    return "".join(c if c.isprintable() else "?" for c in text[:most]).strip()
+    return masked(text[:most]).strip()
 
 
 def _domain(text: str) -> str:

@@ -16,7 +16,7 @@ from attrs import frozen
 from smfd.format.dsn_words import meaning
 from smfd.format.header import read_header
 from smfd.format.received import date
-from smfd.format.words import clean, decode_words
+from smfd.format.words import clean, decode_words, masked
 
 #: Octets of the original's header, or of all of it, that are given back (R55).
 RETURNED = 40_000
@@ -390,7 +390,4 @@ def _line(text: str, most: int = 900) -> str:
     if text.isascii() and text.isprintable():
         return text
     octets = text.encode("utf-8", "replace")[:most]
-    whole = clean(octets.decode("utf-8", "ignore"))
-    if whole.isprintable():
-        return whole
-    return "".join(c if c.isprintable() else "?" for c in whole)
+    return masked(clean(octets.decode("utf-8", "ignore")))

@@ -14,6 +14,8 @@ from typing import Any
 
 from attrs import frozen
 
+from smfd.format.words import masked
+
 #: Octets of a report, packed and unpacked, that are read.
 LARGEST, LARGEST_UNPACKED = 1 << 20, 8 << 20
 
@@ -225,8 +227,7 @@ class _Table:
 
 
 def _text(value: object) -> str:
-    text = value[:LONGEST] if isinstance(value, str) else ""
-    return "".join(c if c.isprintable() else "?" for c in text)
+    return masked(value[:LONGEST]) if isinstance(value, str) else ""
 
 
 def _seconds(text: str) -> float:

@@ -75,6 +75,13 @@ def clean(text: str) -> str:
     return _UNFIT.sub("", _FOLD.sub(" ", text))
 
 
+def masked(text: str) -> str:
+    """The text, with a question mark for whatever cannot be printed."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def printable(line: str) -> str:
     """
     The line with what could steer a terminal, or hide, written as escapes.

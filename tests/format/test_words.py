@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from smfd.format.words import clean, decode_words, to_text
+from smfd.format.words import clean, decode_words, masked, to_text
 
 CHARSETS = st.sampled_from(
     [b"utf-8", b"utf-7", b"utf-16", b"iso-2022-jp", b"punycode", b"zip", b"x" * 70]
@@ -38,6 +38,11 @@ class WordTests(SynchronousTestCase):
         nasty = "a\x07\x1b[2J\x85\u202eb\u2066c\u200f\ufeffd"
         self.assertEqual(clean(nasty), "a[2Jbcd")
         self.assertEqual(decode_words(b"=?utf-16be?B?2AAAYQ==?="), "\ufffda")
+
+    def test_masked(self) -> None:
+        """Who reads a report sees that something stood there."""
+        self.assertEqual("a? b?c", masked("a\x07 b\u202ec"))
+        self.assertEqual("süß", masked("süß"))
 
     def test_limit(self) -> None:
         """Only so much of a value is read."""
