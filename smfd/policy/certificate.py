@@ -56,7 +56,7 @@ def _element(octets: bytes) -> tuple[int, bytes, bytes]:
         start += length & 0x7F
         length = int.from_bytes(octets[2:start], "big")
     end = start + length
-    if start > 6 or end > len(octets):
+    if end > len(octets):
         raise ValueError("it is cut")
     return tag, octets[start:end], octets[end:]
 

@@ -153,15 +153,15 @@ def servers(domain: str, known: Exchangers, bounds: Bounds) -> tuple[Server, ...
     @param known: with their addresses.
     @raise NoWay: there is none, for now or for ever.
     """
-    found, looped = _until_us(known.found, bounds)
-    if looped and not found:
+    found = _until_us(known.found, bounds)
+    if not found:
         raise _loop(domain)
     tried: list[Server] = []
     refused: list[str] = []
     for exchanger in found:
         addresses = [a for a in exchanger.addresses if bounds.serves(a)]
         good = [a for a in addresses if is_public(a) or within(a, bounds.allowed)]
-        refused += [address for address in addresses if address not in good]
+        refused += addresses
         each = by_turns(good)[:EACH]
         tried += [Server(exchanger.name, a, exchanger.secure) for a in each]
     if tried:
@@ -245,14 +245,12 @@ def _before_us(
     return better
 
 
-def _until_us(
-    found: Sequence[Exchanger], bounds: Bounds
-) -> tuple[list[Exchanger], bool]:
-    """The same, where we are known by our address; and whether we are there."""
+def _until_us(found: Sequence[Exchanger], bounds: Bounds) -> list[Exchanger]:
+    """The same, where we are known by our address; none is better than we are."""
     ours = [x.preference for x in found if any(map(bounds.is_ours, x.addresses))]
     if not ours:
-        return list(found), False
-    return list(takewhile(lambda x: x.preference < min(ours), found)), True
+        return list(found)
+    return list(takewhile(lambda x: x.preference < min(ours), found))
 
 
 def _loop(domain: str) -> NoWay:

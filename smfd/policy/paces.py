@@ -65,27 +65,31 @@ class Pace:
         """Messages a minute; 0 for no limit."""
         # A clock that was set back leaves it as slow as it is.
         calm = int(max(0.0, now - self.since) // CALM)
-        if self.halves and calm:
+        if calm:
             self.halves = max(0, self.halves - calm)
             self.since += calm * CALM
         if not self.halves:
             return self.usual
-        return max(1.0, (self.usual or BASE) / 2.0**self.halves)
+        return max(self._least, (self.usual or BASE) / 2.0**self.halves)
 
     def slow_down(self, now: float) -> None:
         """They said that it is too much."""
         rate = self.rate(now)
         if self.halves and 0 <= now - self.since < _ONCE:
             return
-        if rate != 1.0:
+        if rate != self._least:
             self.halves += 1
         self.since = now
+
+    @property
+    def _least(self) -> float:
+        """What complaints leave: one a minute, or the limit where that is less."""
+        return min(1.0, self.usual or BASE)
 
     def wait(self, now: float) -> float:
         """Seconds until a message may go; when that is now, it is counted."""
         rate = self.rate(now)
         if not rate:
-            self._bucket = None
             return 0.0
         # Half a message a minute is a whole one every other minute.
         size, bucket = max(1.0, rate), self._bucket
@@ -126,8 +130,7 @@ class Paces:
                 f"warm-up: {source} is new and sends {most} a day to {provider.name}",
             )
         pace = self._pace(provider, source)
-        wait = pace.wait(now) if pace is not None else 0.0
-        if wait and pace is not None:
+        if pace is not None and (wait := pace.wait(now)):
             return Pause(
                 wait, f"a limit of ours: {pace.rate(now):g} a minute to {provider.name}"
             )

@@ -130,8 +130,9 @@ class ChoiceTests(SynchronousTestCase):
 
     def test_no_record(self) -> None:
         """A domain without MX records is its own server, if it has an address."""
-        hosts = exchangers(DOMAIN, "nodata", (), BOUNDS.names, random.Random(0))
-        self.assertEqual((DOMAIN,), tuple(host.name for host in hosts.found))
+        for status in ("ok", "nodata"):
+            hosts = exchangers(DOMAIN, status, (), BOUNDS.names, random.Random(0))
+            self.assertEqual((DOMAIN,), tuple(host.name for host in hosts.found))
         found = known(hosts, {DOMAIN: ("8.8.1.1",)})
         expected = (Server(DOMAIN, "8.8.1.1"),)
         self.assertEqual(expected, servers(DOMAIN, found, BOUNDS))
@@ -167,6 +168,14 @@ class ChoiceTests(SynchronousTestCase):
         with self.assertRaises(NoWay) as caught:
             way(records)
         self.assertFalse(caught.exception.permanent)
+
+    def test_no_host(self) -> None:
+        """Of what is no name of a host the DNS is not even asked."""
+        odd = ["192.0.2.1", "[8.8.2.9]", "2a00::1", "x y", "a\\b", ""]
+        records = [(10, name) for name in (*odd, "b.mx")]
+        rng = random.Random(0)
+        hosts = exchangers(DOMAIN, "ok", records, BOUNDS.names, rng)
+        self.assertEqual(["b.mx"], [host.name for host in hosts.found])
 
     def test_permitted(self) -> None:
         """Whom the policy does not name takes no place; naming none makes mail wait."""

@@ -80,10 +80,17 @@ class PaceTests(SynchronousTestCase):
         """Each complaint halves the pace, a minute's complaints once, down to one."""
         pace, rates = Pace(120), []
         for minute in range(10):
-            for second in (0, 1, 59):
+            for second in (0, 0, 1, 59):
                 pace.slow_down(NOW + minute * 61 + second)
             rates.append(pace.rate(NOW + minute * 61))
         self.assertEqual([60, 30, 15, 7.5, 3.75, 1.875, 1, 1, 1, 1], rates)
+        self.assertEqual(1.875, pace.rate(NOW + 10 * 61 + CALM))
+
+    def test_slowest(self) -> None:
+        """A complaint makes nobody faster whose limit is half a message a minute."""
+        pace = Pace(0.5)
+        pace.slow_down(NOW)
+        self.assertEqual(0.5, pace.rate(NOW))
 
     def test_recovers(self) -> None:
         """A quarter of an hour without complaint doubles it, until it is as before."""
@@ -91,8 +98,24 @@ class PaceTests(SynchronousTestCase):
         for minute in range(3):
             pace.slow_down(NOW + minute * 61)
         last = NOW + 122
-        rates = [pace.rate(last + n * CALM) for n in range(5)]
-        self.assertEqual([15, 30, 60, 0, 0], rates)
+        rates = [pace.rate(last + n * CALM) for n in (0, 1, 1.9, 2, 2, 3, 4)]
+        self.assertEqual([15, 30, 30, 60, 60, 0, 0], rates)
+
+    def test_again(self) -> None:
+        """Who complains as soon as all is as before is heard."""
+        pace = Pace(30)
+        pace.slow_down(NOW)
+        self.assertEqual(30, pace.rate(NOW + CALM))
+        pace.slow_down(NOW + CALM + 1)
+        self.assertEqual(15, pace.rate(NOW + CALM + 1))
+
+    def test_at_once(self) -> None:
+        """A complaint takes half of what might go at that moment."""
+        pace = Pace(120)
+        self.assertEqual(0.0, pace.wait(NOW))
+        pace.slow_down(NOW)
+        self.assertEqual(60, sum(not pace.wait(NOW) for _ in range(120)))
+        self.assertAlmostEqual(1.0, pace.wait(NOW))
 
     def test_slow(self) -> None:
         """Half a message a minute is a whole one every other minute."""
@@ -144,10 +167,23 @@ class PacesTests(SynchronousTestCase):
         self.assertEqual({}, self.paces.slowed())
 
     def test_bounded(self) -> None:
-        """Ten thousand who complain take the memory of two thousand."""
+        """Of ten thousand who complain the last two thousand are remembered."""
         for n in range(10_000):
             self.paces.note(f"mx.example{n}.org", OURS, SLOW)
-        self.assertEqual(2000, len(self.paces.slowed()))
+            self.paces.pause("mx.example0.org", OURS)
+        slowed = {name for name, _ in self.paces.slowed()}
+        last = {f"example{n}.org" for n in range(8001, 10_000)}
+        self.assertEqual({"example0.org"} | last, slowed)
+
+    def test_limited(self) -> None:
+        """A provider's limit holds for each address, and is no complaint of his."""
+        self.paces.providers = Providers((Provider("few", ("few.example",), 0, 2),))
+        for ours in (OURS, "192.0.2.26"):
+            waits = [self.paces.pause("mx.few.example", ours).seconds for _ in "abc"]
+            self.assertEqual([0.0, 0.0, 30.0], waits)
+        self.assertEqual({}, self.paces.slowed())
+        self.now += 30
+        self.assertEqual(0.0, self.paces.pause("mx.few.example", OURS).seconds)
 
     def test_connections(self) -> None:
         """Some want few connections."""
