@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 
 from smfd.model.hop import NextHop
 from smfd.net.smtp_client import Patience, Trouble
+from smfd.net.smtp_client_tls import Contexts
 from smfd.proto.client import reset
 from tests.authority import Speaker
 from tests.delivery.test_safe import GOOD, ROOT, SafeCase
@@ -203,6 +204,21 @@ class RecordTests(SafeCase):
         again = [b"EHLO us."] * (end == "clear")
         self.assertEqual([b"EHLO us.", b"STARTTLS", *again], said, (manner, policy))
         return end, spoilt
+
+
+class DearTests(SafeCase):
+    """Work that the other side may give us."""
+
+    async def test_ciphers(self) -> None:
+        """No exchange of keys is offered whose numbers they choose the size of."""
+        for how in ("required", "sts"):
+            hop = NextHop("smtp", "mx.test", 25, tls=how)
+            handshake = Contexts(self.trusted).handshake(hop)
+            unused: Any = None
+            ciphers = handshake.clientConnectionForTLS(unused).get_cipher_list()
+            kinds = {name.partition("-")[0] for name in ciphers}
+            self.assertIn("ECDHE", kinds)
+            self.assertEqual(set(), kinds & {"DHE", "DH", "ADH"}, ciphers)
 
 
 class AnewTests(SafeCase):
