@@ -228,6 +228,9 @@ class Postfix(Peer):
 
     def start(self) -> None:
         """Start it in the foreground."""
+        # It waits until a file is two seconds old, lest it is half written.
+        for path in (self.folder / "etc").iterdir():
+            os.utime(path, (0, 0))
         self.run("postfix", "-c", str(self.folder / "etc"), "start-fg")
 
     @property
