@@ -58,7 +58,14 @@ def _read(word: str) -> tuple[str, int | None]:
         raise Refused(
             "invalid",
             f"{word[:60]!r} is no limit.",
-            "Write messages=500, messages=none or messages=inherit.",
+            "Write messages=500, messages=none or messages=inherit; sizes in octets.",
+        )
+    # In the settings it is no limit; here somebody may mean that nothing is sent.
+    if not int(most):
+        raise Refused(
+            "invalid",
+            f"{word[:60]!r} has two meanings.",
+            f"No limit is {name[:20]}=none; user held add holds all that a user sends.",
         )
     return name, int(most)
 

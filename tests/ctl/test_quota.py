@@ -72,6 +72,9 @@ class LimitsTests(CtlTestCase):
             (ANN, "much=5", "There is no limit 'much'."),
             (ANN, "messages=-1", "'messages=-1' is no limit."),
             (ANN, "messages", "'messages' is no limit."),
+            # Who wants nothing sent must not get everything sent.
+            (ANN, "messages=0", "'messages=0' has two meanings."),
+            (ANN, "messages=00", "No limit is messages=none; user held add"),
             ("group:x@home.example", "messages=1", "There is no group x@home.example."),
             ("no@home.example", "messages=1", "There is no mailbox no@home.example."),
             ("b.example", "messages=1", "b.example is not hosted here."),
