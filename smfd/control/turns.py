@@ -2,7 +2,9 @@
 
 from attrs import define, field, frozen
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
+
+from smfd.delivery.timer import Timer
 
 Rank = tuple[float, float]
 
@@ -35,7 +37,11 @@ class Turns:
     clock: IReactorTime
     most: int
     _waiting: list[Turn] = field(factory=list, init=False)
-    _call: IDelayedCall | None = field(default=None, init=False)
+    _timer: Timer = field(init=False)
+
+    @_timer.default
+    def _calling(self) -> Timer:
+        return Timer(self.clock, self.call)
 
     def wait(self, rank: Rank, seconds: float | None) -> "Deferred[bool]":
         """
@@ -49,14 +55,12 @@ class Turns:
         turn = Turn(rank)
         self._waiting.append(turn)
         if seconds is not None:
-            self._expect(max(seconds, _LEAST))
+            self._timer.within(max(seconds, _LEAST))
         return turn.come
 
     def call(self) -> None:
         """Somebody has ended, or it is time: all try again."""
-        if self._call is not None and self._call.active():
-            self._call.cancel()
-        self._call = None
+        self._timer.stop()
         waiting, self._waiting = self._waiting, []
         for turn in sorted(waiting, key=lambda turn: turn.rank):
             turn.come.callback(True)
@@ -68,9 +72,3 @@ class Turns:
         self._waiting.remove(last)
         last.come.callback(False)
         return True
-
-    def _expect(self, seconds: float) -> None:
-        if self._call is None:
-            self._call = self.clock.callLater(seconds, self.call)
-        elif self._call.getTime() > self.clock.seconds() + seconds:
-            self._call.reset(seconds)

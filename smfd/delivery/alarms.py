@@ -1,11 +1,12 @@
-"""Many times to wake at, one timer."""
+"""Many sites to wake, each at its time, and one timer."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 
 from smfd.delivery.site import Site
+from smfd.delivery.timer import Timer
 
 #: Seconds at least between two looks for what is to be tried again.
 _SLACK = 0.05
@@ -23,7 +24,7 @@ class Alarms:
         self._ring = ring
         self._times: list[tuple[float, int, Site]] = []
         self._count = 0
-        self._timer: IDelayedCall | None = None
+        self._timer = Timer(clock, self._look)
 
     def wake(self, site: Site, when: float) -> None:
         """Ring for a site at a time, or before."""
@@ -37,19 +38,12 @@ class Alarms:
     def stop(self) -> None:
         """Ring for nobody any more."""
         self._times.clear()
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
+        self._timer.stop()
 
     def _set(self) -> None:
-        if not self._times:
-            return
-        when, timer = self._times[0][0], self._timer
-        if timer is not None and timer.active():
-            if timer.getTime() <= when:
-                return
-            timer.cancel()
-        delay = max(when - self._clock.seconds(), _SLACK)
-        self._timer = self._clock.callLater(delay, self._look)
+        if self._times:
+            wait = self._times[0][0] - self._clock.seconds()
+            self._timer.within(max(wait, _SLACK))
 
     def _look(self) -> None:
         now = self._clock.seconds()

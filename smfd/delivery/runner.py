@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from attrs import evolve
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -23,6 +23,7 @@ from smfd.delivery.opinion import Pauses, patience
 from smfd.delivery.settlement import Settlement, ended
 from smfd.delivery.site import Bounds
 from smfd.delivery.sites import Sites
+from smfd.delivery.timer import Timer
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Entry, Key, Outcome, State
 from smfd.store.ledger import Ledger
@@ -114,8 +115,8 @@ class Runner(Service):
         self._tidying: Deferred[None] | None = None
         self._pause = pause
         self._missed: Key | None = None
-        self._timer: IDelayedCall | None = None
-        self._again: IDelayedCall | None = None
+        self._timer = Timer(clock, self._try_again)
+        self._again = Timer(clock, self._sweep)
         ledger.freed = leftovers
 
     @property
@@ -134,7 +135,8 @@ class Runner(Service):
     def stopService(self) -> "Deferred[None]":
         """Finish and settle the batches in hand; the rest stays due."""
         super().stopService()
-        self._sleep()
+        self._timer.stop()
+        self._again.stop()
         self._hand.release_all()
         self._settlement.stop()
         d = Deferred.fromCoroutine(self._finish())
@@ -247,7 +249,7 @@ class Runner(Service):
 
     def _swept_in_vain(self, failure: Failure) -> None:
         self._log.failure("cannot read what is due", failure=failure)
-        self._again = self._clock.callLater(self._pause(2), self._sweep)
+        self._again.within(self._pause(2))
 
     def _swept(self, _: None) -> None:
         self._sweeping = None
@@ -267,24 +269,12 @@ class Runner(Service):
 
     def _wake_at(self, when: float) -> None:
         """Sweep at a time, or before."""
-        if not self.running:
-            return
-        delay = min(max(when - self._clock.seconds(), 0.05), _LONGEST_SLEEP)
-        timer = self._timer
-        if timer is not None and timer.active():
-            if timer.getTime() <= self._clock.seconds() + delay:
-                return
-            timer.cancel()
-        self._timer = self._clock.callLater(delay, self._try_again)
-
-    def _sleep(self) -> None:
-        for timer in (self._timer, self._again):
-            if timer is not None and timer.active():
-                timer.cancel()
-        self._timer = self._again = None
+        if self.running:
+            delay = max(when - self._clock.seconds(), 0.05)
+            self._timer.within(min(delay, _LONGEST_SLEEP))
 
     async def _tidy(self) -> None:
-        """What no row names was never acknowledged (architecture: states)."""
+        """What no row names was never acknowledged: see L{smfd.store.states}."""
         wanted = await self._ledger.bodies()
         gone = await self._spool.sweep(wanted) if self.running else 0
         if gone:

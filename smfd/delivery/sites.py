@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from smfd.delivery.alarms import Alarms
@@ -19,6 +19,7 @@ from smfd.delivery.known import WRONG, Known
 from smfd.delivery.opinion import Opinion, Pauses
 from smfd.delivery.settlement import Settlement, ended
 from smfd.delivery.site import Bounds, Site, fitting
+from smfd.delivery.timer import Timer
 from smfd.delivery.tried import tried
 from smfd.delivery.turns import Turn, Turns
 from smfd.interfaces import IDestination
@@ -80,7 +81,7 @@ class Sites:
         self._known = Known(queue, clock, bounds)
         self._turns = Turns(bounds)
         self._alarms = Alarms(clock, self._woken)
-        self._begin: IDelayedCall | None = None
+        self._begin = Timer(clock, self._go)
         self._serving: set[Deferred[None]] = set()
         self._open = self._closed = False
         trouble = "cannot look at all sites yet"
@@ -116,8 +117,7 @@ class Sites:
         self._open, self._closed = False, True
         self._alarms.stop()
         self._rounds.stop()
-        if self._begin is not None and self._begin.active():
-            self._begin.cancel()
+        self._begin.stop()
         return gatherResults([ended(d) for d in self._serving])
 
     def state(self, name: str) -> SiteState | None:
@@ -208,13 +208,8 @@ class Sites:
 
     def _soon(self, delay: float) -> None:
         """Begin what can begin, within so many seconds."""
-        if not self._open:
-            return
-        if self._begin is not None and self._begin.active():
-            if self._begin.getTime() <= self._now + delay:
-                return
-            self._begin.cancel()
-        self._begin = self._clock.callLater(delay, self._go)
+        if self._open:
+            self._begin.within(delay)
 
     def _woken(self, woken: Site) -> None:
         # Who lost its room meanwhile may be known anew, and have mail in hand.

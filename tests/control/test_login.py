@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from smfd.control import hashes
 from smfd.control.login import WRONG, LoginRefused, Logins, Remembered
 from smfd.control.passwords import Busy, Passwords
+from smfd.control.turns import Turns
 from smfd.model.credentials import AppPassword
 from smfd.policy.guessing import Terms, Throttle
 from smfd.store.directory import Directory
@@ -318,7 +319,8 @@ class LoginTests(TestCase):
     async def crowd(self, count: int, **terms: Any) -> list[str]:
         """So many accounts that are at home at one address; time is ours."""
         await self.build(**terms)
-        self.logins.clock = self.logins._turns.clock = self.clock = Clock()
+        self.logins.clock = self.clock = Clock()
+        self.logins._turns = Turns(self.clock, self.logins.waiting)
         self.clock.advance(1_000_000.0)
         users = [f"u{n}@home.example" for n in range(count)]
         stored = QUICK.hash("correct horse")
