@@ -74,6 +74,7 @@ class Compiled:
             return
         part = self.folder / f"{name}.{os.getpid()}"
         with suppress(OSError):
+            part.touch(0o600)
             part.write_bytes(_hash(octets) + octets)
             part.rename(self.folder / name)
 
