@@ -222,7 +222,12 @@ class Store:
         high=2**50,
     )
     retention_days: int = setting(
-        "How long decision records are kept.", 30, unit="days", low=1, high=3650
+        "How long decision records and held messages are kept; then they are deleted,"
+        " looked at or not.",
+        30,
+        unit="days",
+        low=1,
+        high=3650,
     )
 
 
