@@ -125,11 +125,11 @@ class Deliveries:
         @param since: the day, in days since the epoch.
         @param domain: only what was sent in its name.
         """
-        return self.file.run(_report, since, domain)
+        return self.file.read(_report, since, domain)
 
     def today(self, now: float) -> Deferred[Mapping[tuple[str, str], int]]:
         """What was tried today, by source and provider."""
-        return self.file.run(_today, int(now // _DAY))
+        return self.file.read(_today, int(now // _DAY))
 
     def _add(self, key: _Key, number: int) -> None:
         if key in self._counts or len(self._counts) < _WAITING:

@@ -89,7 +89,7 @@ class DMARCReports:
         self, domain: str, since: int, limit: int = 100, offset: int = 0
     ) -> Deferred[Summary]:
         """What those that tell of times after C{since} say of a domain."""
-        return self.file.run(_summary, domain, since, limit, offset)
+        return self.file.read(_summary, domain, since, limit, offset)
 
 
 def _put(

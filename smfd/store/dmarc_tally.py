@@ -30,7 +30,7 @@ class DMARCTally:
 
     def through(self) -> Deferred[int]:
         """The number of the last record that was read; 0 for none."""
-        return self.file.run(_through)
+        return self.file.read(_through)
 
     def add(self, counts: Mapping[Kind, int], through: int) -> Deferred[None]:
         """Count some; the records are read so far."""
@@ -42,11 +42,11 @@ class DMARCTally:
 
     def due(self, now: float, most: int) -> Deferred[Sequence[Day]]:
         """The first of the days that are due, of domains that mail was from."""
-        return self.file.run(_due, now, most)
+        return self.file.read(_due, now, most)
 
     def kinds(self, day: Day) -> Deferred[Sequence[tuple[Seen, int]]]:
         """What came."""
-        return self.file.run(_kinds, day)
+        return self.file.read(_kinds, day)
 
     def drop(self, day: Day) -> Deferred[None]:
         """Its owner is told, or will never be."""

@@ -9,7 +9,7 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
@@ -80,7 +80,7 @@ class ReputationFile(Service):
         super().stopService()
         # Behind all else: to wait for the threads while they wait for the disk
         # would hold up the reactor.
-        last = self.run(_nothing)
+        last = self.read(_nothing)
         return last.addBoth(lambda _: self._database.stop())
 
     def run(
@@ -90,9 +90,19 @@ class ReputationFile(Service):
         **kwargs: P.kwargs,
     ) -> Deferred[T]:
         """Do it in the thread, in a transaction of its own."""
-        together: Any = _together
-        done: Deferred[T] = self._database.run(together, act, *args, **kwargs)
-        return done
+        return self._do("BEGIN IMMEDIATE", lambda c: act(c, *args, **kwargs))
+
+    def read(
+        self,
+        act: Callable[Concatenate[sqlite3.Connection, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Deferred[T]:
+        """The same for what only reads: whoever else writes is in nobody's way."""
+        return self._do("BEGIN", lambda c: act(c, *args, **kwargs))
+
+    def _do(self, begin: str, act: Callable[[sqlite3.Connection], T]) -> Deferred[T]:
+        return self._database.run(_together, begin, act)
 
 
 def keep_latest(connection: sqlite3.Connection, table: str, domain: str) -> None:
@@ -124,11 +134,11 @@ def _nothing(connection: sqlite3.Connection) -> None:
 
 
 def _together(
-    connection: sqlite3.Connection, act: Callable[..., T], *args: Any, **kwargs: Any
+    connection: sqlite3.Connection, begin: str, act: Callable[[sqlite3.Connection], T]
 ) -> T:
-    connection.execute("BEGIN IMMEDIATE")
+    connection.execute(begin)
     try:
-        value = act(connection, *args, **kwargs)
+        value = act(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

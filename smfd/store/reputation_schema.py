@@ -132,6 +132,10 @@ CREATE INDEX tls_faults_of ON tls_faults(report);
 _SCHEMA = Schema(_TABLES, _STEPS)
 
 
+#: Seconds that we wait for somebody else who writes: then it waits in memory.
+_PATIENCE = 1.0
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """
     Open the file, or make it.
@@ -139,7 +143,9 @@ def connect(path: Path) -> sqlite3.Connection:
     @raise WrongVersion: it is of a newer smfd, or none of ours.
     @raise sqlite3.Error: it cannot be read, or not now.
     """
-    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    connection = sqlite3.connect(
+        path, _PATIENCE, check_same_thread=False, isolation_level=None
+    )
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")

@@ -84,11 +84,11 @@ class Suppressions:
         offset: int = 0,
     ) -> Deferred[Page[tuple[Key, Suppressed]]]:
         """Some of those that are written and count now, the latest first."""
-        return self.file.run(_page, now, domain, search.lower(), limit, offset)
+        return self.file.read(_page, now, domain, search.lower(), limit, offset)
 
     def load(self) -> Deferred[None]:
         """Read what is on the disk; what came since is newer."""
-        return self.file.run(_read).addCallback(self._loaded)
+        return self.file.read(_read).addCallback(self._loaded)
 
     def write(self) -> Deferred[None]:
         """Write what changed, behind what is to be read."""

@@ -88,7 +88,7 @@ class TLSReceived:
         self, domain: str, since: int, limit: int = 100, offset: int = 0
     ) -> Deferred[TLSSummary]:
         """What those that tell of times after C{since} say of a domain."""
-        return self.file.run(_summary, domain, since, limit, offset)
+        return self.file.read(_summary, domain, since, limit, offset)
 
 
 def _put(

@@ -17,6 +17,7 @@ from smfd.store import deliveries
 from smfd.store.deliveries import Deliveries, Way, redacted
 from smfd.store.reputation_file import FILE, ReputationFile
 from smfd.store.suppressions import Suppressions
+from smfd.store.threads import Closed
 
 reactor: Any = installed
 
@@ -334,9 +335,9 @@ class SuppressionsTests(FileTestCase):
         self.put("ann")
         await self.known.write()
         again = Suppressions(self.file, most=3)
-        await self.lock()
-        await self.assertFailure(again.load(), sqlite3.OperationalError)
-        self.unlock()
+        await self.close()
+        await self.assertFailure(again.load(), Closed)
+        self.file.startService()
         again.put("example.org", "bob@example.net", Suppressed(1, NOW, NOW + DAY, ""))
         await again.write()
         self.assertEqual(2, (await again.page(NOW)).total)

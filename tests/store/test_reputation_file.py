@@ -156,6 +156,17 @@ class OpeningTests(FileTestCase):
         self.open()
         self.assertFalse(self.path.with_name(FILE + ".broken").exists())
 
+    async def test_read(self) -> None:
+        """Whoever asks has his answer while somebody else writes."""
+        self.deliveries.count(NOW, WAY, "sent")
+        await self.deliveries.write(NOW)
+        await self.lock()
+        self.assertEqual(1, len((await self.deliveries.report(TODAY)).providers))
+        self.assertEqual(0, (await Suppressions(self.file).page(NOW)).total)
+        self.assertEqual(0, (await DMARCReports(self.file).summary("x", 0)).total)
+        self.assertEqual(0, (await TLSReceived(self.file).summary("x", 0)).total)
+        self.assertEqual([], await DMARCTally(self.file).due(NOW, 9))
+
     async def test_end(self) -> None:
         """What was asked is done before the end; who locks it holds up nobody else."""
         await self.lock(patience=5000)
