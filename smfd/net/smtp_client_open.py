@@ -159,7 +159,21 @@ class Hops:
         while (kept := self._taken(hop)) is not None:
             if kept.client.usable:
                 return kept
+        await self._make_room(hop)
         return await self._open(hop, note or _unnoted)
+
+    async def _make_room(self, hop: NextHop) -> None:
+        """Whoever wants few connections counts those that nobody uses, too."""
+        name, most = self._whose(hop.host)
+        if not most:
+            return
+        his = [other for other in self._kept if self._whose(other.host)[0] == name]
+        idle = [other for other in his for _ in self._kept[other]]
+        free = int(self.slots(hop).tokens)
+        for other in idle[: max(0, len(idle) - free)]:
+            line = self._taken(other)
+            if line is not None:
+                await line.client.leave()
 
     def again(self, line: Line) -> bool:
         """Whether one more message may go over it."""

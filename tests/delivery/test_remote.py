@@ -650,6 +650,21 @@ class ConnectionTests(WorldCase):
         self.assertEqual({(DUE, True)}, {(o.state, o.of_site) for o in told})
         self.assertEqual(5, tries)
 
+    async def test_few(self) -> None:
+        """Who wants one connection has one, the one kept for a next message counted."""
+        first, second = self.server(2, "a.big"), self.server(3, "b.big")
+        self.hops = self.connections(whose=lambda host: (host.partition(".")[2], 1))
+        for domain, server, told in (
+            ("far.test", "a.big", (1, 0)),
+            ("near.test", "b.big", (0, 1)),
+            ("near.test", "b.big", (0, 1)),
+        ):
+            self.mx(domain, f"10 {server}")
+            (outcome,) = await self.fate(f"u@{domain}")
+            self.assertEqual(DONE, outcome.state)
+            self.assertEqual(told, (len(first.open), len(second.open)))
+        self.assertEqual((1, 1), (first.connections, second.connections))
+
     async def test_stopping_at_a_wall(self) -> None:
         """A connection that does not come about does not hold up the end."""
         with wall(self):
