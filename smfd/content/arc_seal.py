@@ -5,18 +5,15 @@ Standards: RFC 8617 §4.1 and §5.1.
 """
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from attrs import frozen
 
 from smfd.content.arc import AAR, AMS, AS, MOST, Set, read_sets, sealed
 from smfd.content.canonical import Field, Fields
-from smfd.content.dkim_sign import SEALED, SIGNED, folded, listed, signature
+from smfd.content.dkim_sign import SEALED, SIGNED, folded, listed, named, signature
 from smfd.content.keys import Refused
 from smfd.model.dkim import SigningKey
-
-#: Fields of one name that are signed.
-_MOST = 20
 
 
 @frozen
@@ -58,7 +55,8 @@ class Seal:
         )
 
     def _signature(self, number: int) -> Field:
-        names = list(self._names())
+        # RFC 8617 §4.1.2: signatures of others too, and nothing of chains.
+        names = named(self.fields, (*SEALED, *SIGNED, b"dkim-signature"))
         value = (
             f" i={number}; a=rsa-sha256; c=relaxed/relaxed; d={self.key.domain};\r\n"
             f"\ts={self.key.selector}; t={int(self.at)};\r\n"
@@ -82,12 +80,6 @@ class Seal:
     def _proved(self, own: Field, data: bytes) -> Field:
         made = b64encode(signature(self.key.private, self.key.algorithm, data))
         return own[0], own[1] + folded(made) + b"\r\n"
-
-    def _names(self) -> Iterator[bytes]:
-        """RFC 8617 §4.1.2: signatures of others too, and nothing of chains."""
-        for name in (*SEALED, *SIGNED, "dkim-signature"):
-            there = len(self.fields.all(name.encode()))
-            yield from [name.encode()] * min(there, _MOST)
 
 
 _NO_SEAL: Field = (AS.encode(), b"")

@@ -82,18 +82,30 @@ class Fields:
         """Every field of a name in lower case."""
         return [self.fields[place] for place in self._places.get(name, ())]
 
+    def count(self, name: bytes) -> int:
+        """How many there are of a name in lower case."""
+        return len(self._places.get(name, ()))
+
+    def covered(self, names: Iterable[bytes], form: bytes) -> bytes:
+        """
+        What a signature's h= names.
+
+        @param names: h=, in lower case.
+        @param form: "simple" or "relaxed".
+        """
+        return b"".join(self._chosen(names, form))
+
     def signed(self, names: Iterable[bytes], form: bytes, signature: Field) -> bytes:
         """
         What a signature's b= is made over.
 
-        @param names: h=, in lower case.
-        @param form: "simple" or "relaxed".
+        @param names: see L{covered}.
         @param signature: its own field.
         """
         # RFC 6376 §3.7: with an empty b=, and without the last CRLF.
         empty = EMPTY_B.sub(rb"\1", signature[1])
         own = FIELDS[form](signature[0], empty)
-        return b"".join(self._chosen(names, form)) + own.rstrip()
+        return self.covered(names, form) + own.rstrip()
 
     def _chosen(self, names: Iterable[bytes], form: bytes) -> Iterator[bytes]:
         """The fields that are named, ready to be signed."""

@@ -10,30 +10,39 @@ Standards: RFC 6376 §3.4, §3.5, §5, §8.15 (fields signed once more), RFC 846
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from attrs import field, frozen
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from smfd.content.canonical import Field, Fields
+from smfd.content.canonical import Field, Fields, relaxed_field
 from smfd.format.header import Header, read_header
 from smfd.model.dkim import SigningKey
 
 #: Signed once more than they are there (R84).
 SEALED = (
-    *("from", "sender", "reply-to", "to", "cc", "subject", "date", "message-id"),
-    *("in-reply-to", "references", "mime-version", "content-type"),
-    "content-transfer-encoding",
+    *(
+        b"from",
+        b"sender",
+        b"reply-to",
+        b"to",
+        b"cc",
+        b"subject",
+        b"date",
+        b"message-id",
+    ),
+    *(b"in-reply-to", b"references", b"mime-version", b"content-type"),
+    b"content-transfer-encoding",
 )
 
 #: Signed as often as they are there: lists and forwarders may add their own.
 SIGNED = (
-    *("list-id", "list-help", "list-unsubscribe", "list-unsubscribe-post"),
-    *("list-subscribe", "list-post", "list-owner", "list-archive"),
-    *("content-id", "content-description", "content-disposition"),
-    *("auto-submitted", "feedback-id", "autocrypt"),
+    *(b"list-id", b"list-help", b"list-unsubscribe", b"list-unsubscribe-post"),
+    *(b"list-subscribe", b"list-post", b"list-owner", b"list-archive"),
+    *(b"content-id", b"content-description", b"content-disposition"),
+    *(b"auto-submitted", b"feedback-id", b"autocrypt"),
 )
 
 #: The most fields of one name that are signed, not to name a thousand.
@@ -147,29 +156,32 @@ class Draft:
 
     def sign(self, keys: Sequence[SigningKey]) -> bytes:
         """One DKIM-Signature field for each key, CRLF ended."""
-        names = list(self._names())
-        return b"".join([self._signature(key, names) for key in keys])
-
-    def _names(self) -> Iterator[bytes]:
-        """What h= lists, in lower case."""
-        for name in SEALED:
-            there = len(self.fields.all(name.encode()))
-            yield from [name.encode()] * (min(there, _MOST) + 1)
-        for name in SIGNED:
-            there = len(self.fields.all(name.encode()))
-            yield from [name.encode()] * min(there, _MOST)
-
-    def _signature(self, key: SigningKey, names: Sequence[bytes]) -> bytes:
-        value = (
-            f" v=1; a={key.algorithm}-sha256; c=relaxed/relaxed; d={key.domain};\r\n"
-            f"\ts={key.selector}; t={int(self.at)};\r\n"
-            f"\th={listed(names)};\r\n"
+        names = named(self.fields, SEALED, 1) + named(self.fields, SIGNED)
+        covered = self.fields.covered(names, b"relaxed")
+        rest = (
+            f" t={int(self.at)};\r\n\th={listed(names)};\r\n"
             f"\tbh={b64encode(self.hash).decode('ascii')};\r\n\tb="
-        ).encode("ascii")
-        own = (b"DKIM-Signature", value)
-        data = self.fields.signed(names, b"relaxed", own)
-        made = b64encode(signature(key.private, key.algorithm, data))
-        return b"DKIM-Signature:%s%s\r\n" % (value, folded(made))
+        )
+        return b"".join([_signed(key, rest, covered) for key in keys])
+
+
+def _signed(key: SigningKey, rest: str, covered: bytes) -> bytes:
+    value = (
+        f" v=1; a={key.algorithm}-sha256; c=relaxed/relaxed; d={key.domain};\r\n"
+        f"\ts={key.selector};{rest}"
+    ).encode("ascii")
+    # RFC 6376 §3.7: with an empty b=, and without the last CRLF.
+    own = relaxed_field(b"DKIM-Signature", value).removesuffix(b"\r\n")
+    made = b64encode(signature(key.private, key.algorithm, covered + own))
+    return b"DKIM-Signature:%s%s\r\n" % (value, folded(made))
+
+
+def named(fields: Fields, names: Sequence[bytes], more: int = 0) -> list[bytes]:
+    """For h=: each name as often as it is there, and so often more."""
+    found = []
+    for name in names:
+        found += [name] * (min(fields.count(name), _MOST) + more)
+    return found
 
 
 def signature(private: Any, algorithm: str, data: bytes) -> bytes:
@@ -185,8 +197,7 @@ def signature(private: Any, algorithm: str, data: bytes) -> bytes:
 def listed(names: Sequence[bytes]) -> str:
     """h=, in lines that are short enough."""
     lines, line = [], ""
-    for name in names:
-        word = name.decode("ascii")
+    for word in b":".join(names).decode("ascii").split(":"):
         if len(line) + len(word) + 1 > _LINE:
             lines.append(line)
             line = ""

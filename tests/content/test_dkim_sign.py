@@ -130,7 +130,7 @@ class SignatureTests(SynchronousTestCase):
         """Another From, Subject, To or the like breaks both signatures (R84)."""
         message = signed(LETTER)
         for name in SEALED:
-            line = b"%s: <eve@evil.example>\r\n" % name.title().encode()
+            line = b"%s: <eve@evil.example>\r\n" % name.title()
             for changed in line + message, message.replace(TOP, TOP + line):
                 self.assertNotIn("pass", results(changed), name)
 
