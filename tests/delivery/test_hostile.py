@@ -19,6 +19,7 @@ from smfd.model.said import parse_said
 from smfd.model.transaction import Body
 from smfd.net.dns import Resolver
 from smfd.net.smtp_client import Patience
+from tests.authority import Speaker, authority
 from tests.delivery.next_hop import EHLO, Cut, Deaf, Drip, Early, Flood
 from tests.delivery.world import WorldCase, letter
 from tests.store.making import REACTOR
@@ -31,6 +32,9 @@ LIVE = 5
 
 MIB = 1_048_576
 
+#: With whom TLS is spoken, where it is.
+SPEAKER = Speaker([authority("mx.test")])
+
 #: By the first digit of an enhanced status code.
 STATES = {"2": State.DELIVERED, "4": State.DUE, "5": State.FAILED}
 
@@ -39,6 +43,7 @@ LARGE = b"Subject: large\r\n\r\n" + (b"x" * 78 + b"\r\n") * 200_000
 
 _NOBODY = {"RCPT": b"550 5.1.1 nobody\r\n"}
 _ALONE = b"250-hop.example\r\n250 8BITMIME\r\n"
+_TLS = b"250-hop.example\r\n250-STARTTLS\r\n250 8BITMIME\r\n"
 _CHUNKS = b"250-hop.example\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
 _MANY = b"".join(b"250-X-KEYWORD-%d\r\n" % n for n in range(10_000)) + b"250 X\r\n"
 _LONG = b"".join(b"250-X-%d %b\r\n" % (n, b"y" * 300) for n in range(90)) + b"250 X\r\n"
@@ -84,6 +89,14 @@ def odd(what: str, reply: bytes, words: str, waits: bool = False) -> Iterator[Ro
         yield evolve(row, waits=waits)
 
 
+def under_tls(row: Row) -> Row:
+    """The same, where it comes to TLS."""
+    says = {"EHLO": _TLS, "STARTTLS": b"220 go\r\n", **row.says}
+    if says["EHLO"] == _ALONE:
+        says["EHLO"] = _TLS
+    return evolve(row, says=says)
+
+
 NO_REPLIES = [
     *odd("a line without end", Flood(b"x" * 64), "too long"),
     *odd("lines without end", Flood(b"250-x\r\n"), "endless"),
@@ -107,6 +120,18 @@ _HALF = {"RCPT TO:<B": b"550 5.1.1 nobody\r\n"}
 _GO = b"354 go\r\n"
 _SLOW = Drip(b"250 2.0.0 x\r\n")
 _BYE = b"421 4.3.2 bye\r\n"
+
+DEAF = [
+    Row(
+        "deaf",
+        {"EHLO": _ALONE, "DATA": Deaf(_GO)},
+        ["4.4.2"],
+        "does not take the message",
+        waits=True,
+        body=LARGE,
+    ),
+    Row("deaf at the end", {"DATA": Deaf(_GO)}, ["4.4.2"], "no answer", waits=True),
+]
 
 ANSWERS = [
     # What comes before its question.
@@ -164,15 +189,7 @@ ANSWERS = [
         body=LARGE,
     ),
     # It takes nothing.
-    Row(
-        "deaf",
-        {"EHLO": _ALONE, "DATA": Deaf(_GO)},
-        ["4.4.2"],
-        "does not take the message",
-        waits=True,
-        body=LARGE,
-    ),
-    Row("deaf at the end", {"DATA": Deaf(_GO)}, ["4.4.2"], "no answer", waits=True),
+    *DEAF,
     # It is merely slow, or old, or says odd things politely.
     Row(
         "octet by octet",
@@ -226,7 +243,8 @@ class HostileTests(WorldCase):
         self.next = self.server(2, "next.mx")
         found: list[Consignment] = []
         for n, row in enumerate(rows, 10):
-            self.server(n, f"{n}.mx", **row.says)
+            server = self.server(n, f"{n}.mx", **row.says)
+            server.context = SPEAKER
             self.mx(f"{n}.test", f"10 {n}.mx", *["20 next.mx"] * (not row.alone))
             to = [f"{name}@{n}.test" for name in "abcdefgh"[: len(row.ends)]]
             body = Body(len(row.body), row.body)
@@ -254,7 +272,7 @@ class HostileTests(WorldCase):
         self.assertEqual({State.DELIVERED}, {outcome.state for outcome in left})
         self.assertOvertaken(rows)
         # Theirs and ours together.
-        self.assertLess(peak, 8 * MIB)
+        self.assertLess(peak, 12 * MIB)
         self.hops.hang_up()
         self.assertEqual([], [one for one in self.hops._clients if one.alive])
         self.assertLess(max(s.poured for s in self.servers), 10 * MIB)
@@ -281,6 +299,11 @@ class HostileTests(WorldCase):
     async def test_no_replies(self) -> None:
         """Who says what is no reply, too much of it, or nothing, is passed over."""
         await self.rows(NO_REPLIES)
+
+    async def test_under_tls(self) -> None:
+        """TLS is no better: it is only that nobody else hears them."""
+        await self.rows([under_tls(row) for row in (*NO_REPLIES, *DEAF)])
+        self.assertGreater(sum(bool(attempt.tls) for attempt in self.told), 20)
 
     async def test_answers(self) -> None:
         """Who answers what was not asked, or not all, gets what he can be given."""
