@@ -166,7 +166,8 @@ def servers(domain: str, known: Exchangers, bounds: Bounds) -> tuple[Server, ...
         tried += [Server(exchanger.name, a, exchanger.secure) for a in each]
     if tried:
         return tuple(tried[:ADDRESSES])
-    raise _unreachable(domain, evolve(known, found=tuple(found)), refused)
+    left = evolve(known, found=tuple(found))
+    raise _unreachable(domain, left, refused, bounds.ipv6)
 
 
 def by_turns(addresses: Iterable[str]) -> list[str]:
@@ -257,7 +258,9 @@ def _loop(domain: str) -> NoWay:
     return NoWay(Said("5.4.6", f"mail for {domain} would come back to us", 554))
 
 
-def _unreachable(domain: str, known: Exchangers, refused: list[str]) -> NoWay:
+def _unreachable(
+    domain: str, known: Exchangers, refused: list[str], ipv6: bool
+) -> NoWay:
     """Nobody is left: for now, or for ever."""
     trouble = next((x.trouble for x in known.found if x.trouble), "")
     if trouble:
@@ -271,7 +274,9 @@ def _unreachable(domain: str, known: Exchangers, refused: list[str]) -> NoWay:
     if any(x.addresses for x in known.found):
         why = f"there is no way from here to {known.found[0].addresses[0]}"
         return NoWay(Said("4.4.4", why), permanent=False)
+    # Where IPv6 leads nowhere its addresses are not asked for.
+    none = "address" if ipv6 else "IPv4 address, and we send by no other"
     if known.implicit:
-        why = f"the domain {domain} has neither a mail server nor an address"
+        why = f"the domain {domain} has neither a mail server nor an {none}"
         return NoWay(Said("5.1.2", why, 550))
-    return NoWay(Said("5.4.4", f"the servers of {domain} have no address", 550))
+    return NoWay(Said("5.4.4", f"the servers of {domain} have no {none}", 550))

@@ -199,6 +199,13 @@ class ChoiceTests(SynchronousTestCase):
         with self.assertRaises(NoWay) as caught:
             way([(10, "six.mx")], bounds=four)
         self.assertFalse(caught.exception.permanent)
+        for bounds, words in (
+            (BOUNDS, "the servers of far.example have no address"),
+            (four, "have no IPv4 address, and we send by no other"),
+        ):
+            with self.assertRaises(NoWay) as caught:
+                way([(10, "none.mx")], bounds=bounds)
+            self.assertIn(words, caught.exception.said.text)
 
     def test_allowed(self) -> None:
         """A network that nobody else reaches is used when the settings name it."""
