@@ -5,11 +5,11 @@ A rule that an earlier one leaves nothing to; a rule that cannot match; a rule
 that keeps everybody's mail back; redirections that lead in a circle.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from attrs import frozen
 
-from smfd.model.rule import FILE_TYPES, Condition, Rule
+from smfd.model.rule import DIRECTIONS, FILE_TYPES, Condition, Rule
 from smfd.policy.lists import keys
 from smfd.policy.rule_fields import FIELDS, GROUP, Groups, Words, is_file_type
 
@@ -28,13 +28,19 @@ class Fault:
     sentence: str
 
 
-def faults(rules: Sequence[Rule], groups: Groups) -> tuple[Fault, ...]:
-    """All that is wrong with the enabled ones, in their order."""
+def faults(
+    rules: Sequence[Rule], groups: Groups, domains: Collection[str] = ()
+) -> tuple[Fault, ...]:
+    """
+    All that is wrong with the enabled ones, in their order.
+
+    @param domains: those that are hosted.
+    """
     asked = [rule for rule in rules if rule.enabled]
     return (
         *_unreachable(asked),
         *_contradictory(asked),
-        *_locking_out(asked, groups),
+        *_locking_out(asked, groups, domains),
         *_looping(asked, groups),
     )
 
@@ -144,12 +150,15 @@ def _is_group(value: str) -> bool:
     return value.startswith(GROUP)
 
 
-def _locking_out(rules: Sequence[Rule], groups: Groups) -> Iterator[Fault]:
+def _locking_out(
+    rules: Sequence[Rule], groups: Groups, domains: Collection[str]
+) -> Iterator[Fault]:
     for rule in rules:
         if rule.permits:
             # Somebody is let through before; who, is theirs to say.
             return
-        if all(_spares_nobody(condition, groups) for condition in rule.conditions):
+        spared = (_spares(c, groups, domains) for c in rule.conditions)
+        if not any(spared) and not _is_foreign(rule):
             yield Fault(
                 rule.name,
                 "lock-out",
@@ -158,14 +167,31 @@ def _locking_out(rules: Sequence[Rule], groups: Groups) -> Iterator[Fault]:
             )
 
 
-def _spares_nobody(condition: Condition, groups: Groups) -> bool:
-    """Whether a condition is met by everybody's mail."""
+def _spares(condition: Condition, groups: Groups, domains: Collection[str]) -> bool:
+    """Whether some mail from here, or to here, does not meet a condition."""
     if condition.about == "direction":
+        return False
+    if condition.negated:
+        return not all(
+            _is_group(value) and not groups.get(value.removeprefix(GROUP))
+            for value in condition.values
+        )
+    if condition.about not in ("from", "to") or not domains:
         return True
-    return condition.negated and all(
-        _is_group(value) and not groups.get(value.removeprefix(GROUP))
-        for value in condition.values
+    covers = FIELDS[condition.about].covers
+    return not all(
+        any(covers(value, domain) for value in condition.values) for domain in domains
     )
+
+
+def _is_foreign(rule: Rule) -> bool:
+    """Whether it is about mail from elsewhere that says to be from here."""
+    left = frozenset(DIRECTIONS)
+    for condition in rule.conditions:
+        if condition.about == "direction":
+            values = frozenset(condition.values)
+            left = left - values if condition.negated else left & values
+    return left == {"inbound"} and any(c.key == "from" for c in rule.conditions)
 
 
 def _looping(rules: Sequence[Rule], groups: Groups) -> Iterator[Fault]:

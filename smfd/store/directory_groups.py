@@ -14,7 +14,7 @@ from smfd.store.directory import Directory
 from smfd.store.directory_known import known
 from smfd.store.directory_pages import Page, Where
 from smfd.store.directory_rows import Doing, hosted, transaction
-from smfd.store.policy_rows import check, members, stored
+from smfd.store.policy_rows import check, stored
 
 #: How many members a group may have, and how many come or go at a time.
 MOST = 10_000
@@ -185,7 +185,7 @@ def leave(
             )
             if not gone.rowcount:
                 raise Refused("unknown", f"{address} is no member of {found.name}.")
-        check(stored(connection), members(connection, stored(connection)))
+        check(connection, stored(connection))
         return _existing(connection, found.name)
 
 

@@ -217,7 +217,7 @@ def _store(connection: sqlite3.Connection, doing: Doing, found: Sequence[Rule]) 
     """These in this order, if they can stand beside each other."""
     if len(found) > MOST:
         raise Refused("conflict", f"There are at most {MOST} rules.")
-    check(found, members(connection, found))
+    check(connection, found)
     old: dict[str, float] = dict(
         connection.execute("SELECT name, created FROM policies").fetchall()
     )

@@ -34,13 +34,14 @@ def members(connection: sqlite3.Connection, rules: Sequence[Rule]) -> Groups:
     return found
 
 
-def check(rules: Sequence[Rule], groups: Groups) -> None:
+def check(connection: sqlite3.Connection, rules: Sequence[Rule]) -> None:
     """
     Refuse rules that cannot stand beside each other, naming all of them.
 
     @raise Refused: which, and why.
     """
-    found = faults(rules, groups)
+    domains = [name for (name,) in connection.execute("SELECT name FROM domains")]
+    found = faults(rules, members(connection, rules), domains)
     if found:
         raise Refused(
             "conflict",

@@ -9,13 +9,14 @@ from smfd.policy.rule_text import read_rule
 from tests.policy.test_rule import BOARD, BOB, BOSS, DESK, GROUPS, HELP
 
 
-def found(*documents: dict[str, Any]) -> list[Fault]:
+def found(*documents: dict[str, Any], hosted: tuple[str, ...] = ()) -> list[Fault]:
     """The faults of rules; their names are a, b, c, they reject."""
     rules = [
         read_rule({"name": name, "action": "reject", **document})
         for name, document in zip("abcdef", documents, strict=False)
     ]
-    return list(faults(rules, {**GROUPS, "none@home.example": frozenset()}))
+    groups = {**GROUPS, "none@home.example": frozenset()}
+    return list(faults(rules, groups, hosted))
 
 
 class FaultTests(SynchronousTestCase):
@@ -107,6 +108,31 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual([], self.kinds({"from": HELP, "action": "allow"}, {}))
         self.assertEqual([], self.kinds({"action": "allow"}))
         self.assertEqual([], self.kinds({"enabled": False}))
+
+    def test_whole_house(self) -> None:
+        """Nor by naming all that is hosted; what only says to be ours is another's."""
+        hosted = ("home.example", "a.home.example")
+        everybody = ["home.example", "*.home.example"]
+        for rule in (
+            {"to": everybody},
+            {"from": everybody},
+            {"from": everybody, "to": [*everybody, "x.example"]},
+            {"direction": "inbound", "to": everybody, "action": "quarantine"},
+            {"not_direction": "inbound", "from": everybody},
+        ):
+            (fault,) = found(rule, hosted=hosted)
+            self.assertEqual("lock-out", fault.kind, rule)
+        for open_ in (
+            {"to": "home.example"},
+            {"from": everybody, "direction": "inbound"},
+            {"from": everybody, "not_direction": ["local", "outbound"]},
+            {"from": everybody, "authenticated": "no"},
+            {"to": everybody, "not_from": BOB},
+            {"to": everybody, "subject": "x"},
+        ):
+            self.assertEqual([], found(open_, hosted=hosted), open_)
+        allowed = {"from": HELP, "action": "allow"}
+        self.assertEqual([], found(allowed, {"to": everybody}, hosted=hosted))
 
     def test_loop(self) -> None:
         """Redirections that lead back are named, all of them."""

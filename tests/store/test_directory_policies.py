@@ -216,6 +216,9 @@ class PolicyTests(PoliciesTestCase):
             self.policies.edit("desk", {"enabled": False}, **BY),
             self.policies.move("all", "desk", **BY),
             self.policies.apply([{"name": "all", "action": "reject"}], **BY),
+            self.policies.apply(
+                [{"name": "all", "action": "reject", "to": "home.example"}], **BY
+            ),
         ):
             await self.assert_refused("conflict", asked)
         await self.policies.apply(
