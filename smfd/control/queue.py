@@ -35,7 +35,6 @@ _MARK = re.compile(r"[0-9a-z]{16}-[0-9]{1,9}")
 
 _STATES = ("due", "suspended")
 _LONGEST_REASON = 300
-_NO_WORD = "given up by the postmaster"
 
 
 @frozen
@@ -268,9 +267,14 @@ resume = Act(
 fail = Act(
     "fail",
     _STATES,
-    lambda q, choice, how: q.fail(choice, how.reason or _NO_WORD, how.actor),
+    lambda q, choice, how: q.fail(choice, _given_up(how.reason), how.actor),
 )
 drop = Act("drop", _STATES, lambda q, choice, how: q.drop(choice, how.actor))
+
+
+def _given_up(reason: str) -> str:
+    """What the sender reads of it."""
+    return "given up by the postmaster" + (f": {reason}" if reason else "")
 
 
 def _about(choice: Choice) -> str:

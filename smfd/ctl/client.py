@@ -20,6 +20,11 @@ from smfd.net.socket_path import SocketPath
 #: Longer than the daemon waits for itself, seconds.
 _PATIENCE = 120.0
 
+_TOO_LONG = (
+    f"smfd has not answered for {_PATIENCE:g} seconds. What was begun goes on:\n"
+    "look what became of it before you try again."
+)
+
 
 class NotDone(click.ClickException):
     """The daemon refused; says why, and what to do."""
@@ -76,6 +81,8 @@ class Client:
             raise Unavailable(self._down()) from None
         except PermissionError:
             raise NotDone(self._not_ours(self._socket())) from None
+        except TimeoutError:
+            raise Unavailable(_TOO_LONG) from None
         except (OSError, http.client.HTTPException) as error:
             raise Unavailable(f"The daemon did not answer ({error}).") from None
         finally:

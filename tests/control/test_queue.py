@@ -254,7 +254,7 @@ class ActTests(QueueTestCase):
         self.assertEqual([], await self.states())
         (notice,) = await house.ledger.notices(10)
         self.assertEqual(lost.id, notice.entry_id)
-        self.assertIn("they moved away", str(notice))
+        self.assertIn("given up by the postmaster: they moved away", str(notice))
         for entry, state in (lost, "failed"), (gone, "deleted"):
             found = await house.reader.record(entry.id)
             assert found is not None

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from smfd.ctl import client
 from smfd.ctl.client import Client, NotDone, Unavailable, _Connection, owner_of
+from smfd.net.socket_path import SocketPath
 from tests.ctl.asking import CtlTestCase
 
 
@@ -74,6 +76,21 @@ class DownTests(SynchronousTestCase):
         )
         self.assertEqual(75, done.returncode)
         self.assertIn(b"twistd -n --pidfile= smfd --config", done.stderr)
+
+    def test_too_long(self) -> None:
+        """Who waits in vain for the end of long work reads that it goes on."""
+        home = Path(self.mktemp())
+        (home / "run").mkdir(parents=True)
+        config = home / "smfd.toml"
+        config.write_text("")
+        self.patch(client, "_PATIENCE", 0.1)
+        with socket.socket(socket.AF_UNIX) as silent:
+            with SocketPath(home / "run/control.sock") as path:
+                silent.bind(path)
+            silent.listen()
+            with self.assertRaises(Unavailable) as caught:
+                Client(config).post("/v1/queue/drop", {"everything": True})
+        self.assertIn("What was begun goes on", caught.exception.message)
 
     def test_settings(self) -> None:
         """Settings that are missing or broken are named."""
