@@ -15,10 +15,9 @@ from smfd.format.received import delivered
 from smfd.format.words import decode_words
 from smfd.model.entry import REMOTE, Asked, Entry, Recipient
 from smfd.model.notice import Notice, Told
-from smfd.model.record import Record
+from smfd.model.record import Record, of_ours
 from smfd.model.said import Said, parse_said
 from smfd.model.transaction import Body, Flow
-from smfd.model.verdict import Disposition, Fate
 from smfd.policy.causes import cause
 from smfd.proto.reply import Malformed, Reply
 from smfd.proto.xtext import decode, original
@@ -159,24 +158,16 @@ class Letter:
         to = tuple(way.address for way in self.ways)
         out = any(way.destination == REMOTE for way in self.ways)
         header = read_header(data[:4000])
-        why = f"what became of {self.notice.entry_id}"
-        return Record(
-            id=self.name,
-            kind="message",
-            time=self.now,
-            flow=(Flow.OUTBOUND if out else Flow.LOCAL).value,
-            client="",
-            helo="",
-            tls="",
-            sender="",
-            recipients=to,
-            verdict="clean",
-            reply="",
+        return of_ours(
+            self.name,
+            self.now,
+            to,
+            f"what became of {self.notice.entry_id}",
             subject=decode_words(header.first("subject"), 1000),
-            header_from=self._postmaster,
+            author=self._postmaster,
             message_id=f"<{self.name}@{self.hostname}>",
             size=len(data),
-            fates=tuple(Fate(one, Disposition.DELIVER, "clean", why) for one in to),
+            flow=Flow.OUTBOUND if out else Flow.LOCAL,
         )
 
 

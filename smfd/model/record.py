@@ -1,9 +1,12 @@
 """The decision record: everything that was seen and done, and why."""
 
+from collections.abc import Sequence
+
 from attrs import field, frozen
 
 from smfd.model.finding import Finding
-from smfd.model.verdict import Fate
+from smfd.model.transaction import Flow
+from smfd.model.verdict import Disposition, Fate
 
 
 @frozen(slots=False)
@@ -53,3 +56,43 @@ class Record:
         """Whether it was refused because no such mailbox is here."""
         # RFC 3463 §3.2: bad destination mailbox address.
         return self.reply.startswith("550 5.1.1 ")
+
+
+def of_ours(
+    id: str,  # noqa: A002 - as in the record
+    time: float,
+    recipients: Sequence[str],
+    why: str,
+    *,
+    subject: str,
+    author: str,
+    message_id: str,
+    size: int,
+    sender: str = "",
+    flow: Flow = Flow.LOCAL,
+) -> Record:
+    """
+    The record of a letter that the house wrote itself: nobody brought it.
+
+    @param why: what it is, or of what it tells.
+    @param author: whom its From names.
+    @param message_id: with its brackets.
+    """
+    return Record(
+        id=id,
+        kind="message",
+        time=time,
+        flow=flow.value,
+        client="",
+        helo="",
+        tls="",
+        sender=sender,
+        recipients=tuple(recipients),
+        verdict="clean",
+        reply="",
+        subject=subject,
+        header_from=author,
+        message_id=message_id,
+        size=size,
+        fates=tuple(Fate(r, Disposition.DELIVER, "clean", why) for r in recipients),
+    )

@@ -18,9 +18,8 @@ from smfd.format.received import delivered
 from smfd.model.directory import Domain
 from smfd.model.entry import DESTINATIONS, Entry, Recipient
 from smfd.model.envelope import Forward
-from smfd.model.record import Record
-from smfd.model.transaction import Body, Flow
-from smfd.model.verdict import Disposition, Fate
+from smfd.model.record import of_ours
+from smfd.model.transaction import Body
 from smfd.net.conclusions import Conclusions
 from smfd.policy.forwarded import with_forwards
 from smfd.proto.address import Address
@@ -99,22 +98,15 @@ class Notices:
         )
         where = DESTINATIONS[domain.kind]
         why = "a notice of the house"
-        record = Record(
-            id=name,
-            kind="message",
-            time=now,
-            flow=Flow.LOCAL.value,
-            client="",
-            helo="",
-            tls="",
-            sender="",
-            recipients=(recipient,),
-            verdict="clean",
-            reply="",
+        record = of_ours(
+            name,
+            now,
+            (recipient,),
+            why,
             subject=subject,
-            header_from=f"postmaster@{domain.name}",
+            author=f"postmaster@{domain.name}",
+            message_id=f"<{name}@{self.hostname}>",
             size=len(data),
-            fates=(Fate(recipient, Disposition.DELIVER, "clean", why),),
         )
         top = delivered("", recipient) if where == "maildir" else b""
         to = Recipient(1, recipient, where, "clean", why, top=top)

@@ -15,9 +15,8 @@ from smfd.delivery.tls_reports import Submitter, TLSReports
 from smfd.format.received import delivered
 from smfd.format.report_letter import ReportLetter
 from smfd.model.entry import REMOTE, Asked, Entry, Recipient
-from smfd.model.record import Record
+from smfd.model.record import Record, of_ours
 from smfd.model.transaction import Body, Flow
-from smfd.model.verdict import Disposition, Fate
 from smfd.smtpd.accept import Acceptance
 from smfd.smtpd.reports import Post, bounces
 from smfd.store.dmarc_tally import DMARCTally
@@ -72,25 +71,17 @@ def _entry(letter: ReportLetter[Any], octets: bytes, name: str, way: Way) -> Ent
 
 
 def _record(letter: ReportLetter[Any], size: int, name: str, way: Way) -> Record:
-    flow = Flow.OUTBOUND if way.destination == REMOTE else Flow.LOCAL
-    fate = Fate(way.address, Disposition.DELIVER, "clean", f"about {letter.domain}")
-    return Record(
-        id=name,
-        kind="message",
-        time=letter.at,
-        flow=flow.value,
-        client="",
-        helo="",
-        tls="",
-        sender=letter.sender,
-        recipients=(way.address,),
-        verdict="clean",
-        reply="",
+    return of_ours(
+        name,
+        letter.at,
+        (way.address,),
+        f"about {letter.domain}",
         subject=letter.subject,
-        header_from=letter.sender,
+        author=letter.sender,
         message_id=f"<{letter.report.id}>",
         size=size,
-        fates=(fate,),
+        sender=letter.sender,
+        flow=Flow.OUTBOUND if way.destination == REMOTE else Flow.LOCAL,
     )
 
 
