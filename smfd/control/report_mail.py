@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from smfd.model.transaction import Body
 from smfd.scan.pool import Pool
 from smfd.scan.workers import Busy, JobFailed, Overdue, WorkerDied
+from smfd.store.ended import ended
 from smfd.store.letters import Letters
 from smfd.store.rounds import Rounds
 from smfd.store.threads import Threads
@@ -74,13 +75,13 @@ class ReportMail(Service):
 
     async def _stop(self) -> None:
         if self._under_way is not None:
-            await self._joined(self._under_way)
+            await ended(self._under_way)
         self.hands.stop()
 
     def look(self) -> Deferred[None]:
         """Read what is new; never fails."""
         if self._under_way is not None:
-            return self._joined(self._under_way)
+            return ended(self._under_way)
         over: Deferred[None] = Deferred()
         self._under_way = over
         d = Deferred.fromCoroutine(self._look()).addErrback(self._failed)
@@ -92,16 +93,6 @@ class ReportMail(Service):
             address=self.letters.address,
             why=failure.getErrorMessage(),
         )
-
-    def _joined(self, under_way: Deferred[None]) -> Deferred[None]:
-        """Fires when what is under way is over."""
-        joined: Deferred[None] = Deferred()
-
-        def over(nothing: None) -> None:
-            joined.callback(None)
-
-        under_way.addCallback(over)
-        return joined
 
     def _over(self, _: object, over: Deferred[None]) -> None:
         self._under_way = None

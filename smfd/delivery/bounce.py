@@ -24,6 +24,7 @@ from smfd.delivery.bounce_pace import Pace
 from smfd.interfaces import IHands
 from smfd.model.entry import Entry
 from smfd.model.notice import Notice, NoticeKey
+from smfd.store.ended import ended
 from smfd.store.ledger import Ledger, LedgerTrouble, NoSpace
 from smfd.store.threads import Closed
 
@@ -116,8 +117,7 @@ class Bounces(Service):
             self._timer = None
         if self._round is None:
             return succeed(None)
-        end: Deferred[None] = Deferred()
-        self._round.addCallback(end.callback)
+        end = ended(self._round)
         self._ledger.outlive(end)
         return end
 

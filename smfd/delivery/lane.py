@@ -10,6 +10,7 @@ from smfd.delivery.load import Load
 from smfd.delivery.tried import tried
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome
+from smfd.store.ended import ended
 
 #: The most octets of bodies in one batch: they are in memory once more while
 #: they are handed over.
@@ -72,9 +73,7 @@ class Lane:
         self._stop_timer()
         if self._under_way is None:
             return succeed(None)
-        end: Deferred[None] = Deferred()
-        self._under_way.addCallback(end.callback)
-        return end
+        return ended(self._under_way)
 
     @property
     def _full(self) -> bool:

@@ -20,12 +20,13 @@ from twisted.python.failure import Failure
 from smfd.delivery.hand import Hand
 from smfd.delivery.lanes import Lanes
 from smfd.delivery.opinion import Pauses, patience
-from smfd.delivery.settlement import Settlement, ended
+from smfd.delivery.settlement import Settlement
 from smfd.delivery.site import Bounds
 from smfd.delivery.sites import Sites
 from smfd.delivery.timer import Timer
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Entry, Key, Outcome, State
+from smfd.store.ended import ended
 from smfd.store.ledger import Ledger
 from smfd.store.ledger_due import Mark
 from smfd.store.queue import Queue

@@ -1,7 +1,6 @@
 """What was done is noted, however long the ledger cannot."""
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
@@ -9,9 +8,8 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from smfd.model.entry import Outcome
+from smfd.store.ended import ended
 from smfd.store.ledger import Ledger
-
-T = TypeVar("T")
 
 #: Seconds until the ledger is asked again to note what it could not.
 _AGAIN = 1.0
@@ -78,15 +76,3 @@ class Settlement:
         finally:
             self._dozing.discard(doze)
         return True
-
-
-def ended(d: "Deferred[T]") -> "Deferred[None]":
-    """Fires when another does, and leaves it alone."""
-    end: Deferred[None] = Deferred()
-
-    def done(result: T) -> T:
-        end.callback(None)
-        return result
-
-    d.addBoth(done)
-    return end

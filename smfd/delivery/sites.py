@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from smfd.delivery.alarms import Alarms
 from smfd.delivery.known import WRONG, Known
 from smfd.delivery.opinion import Opinion, Pauses
-from smfd.delivery.settlement import Settlement, ended
+from smfd.delivery.settlement import Settlement
 from smfd.delivery.site import Bounds, Site, fitting
 from smfd.delivery.timer import Timer
 from smfd.delivery.tried import tried
@@ -25,6 +25,7 @@ from smfd.delivery.turns import Turn, Turns
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome, State
 from smfd.model.queue import EVERY, Choice, Owed, SiteState
+from smfd.store.ended import ended
 from smfd.store.ledger_sites import Share
 from smfd.store.queue import Queue
 from smfd.store.rounds import Rounds

@@ -21,6 +21,7 @@ from smfd.model.entry import Consignment, Entry, Key, Outcome, State
 from smfd.model.notice import Notice, NoticeKey
 from smfd.model.record import Record
 from smfd.store.atomic import Disk, NoSpace
+from smfd.store.ended import ended
 from smfd.store.ledger_due import Window, body_paths, due_page, first_try
 from smfd.store.ledger_held import decide
 from smfd.store.ledger_jobs import (
@@ -142,14 +143,7 @@ class Ledger(Service):
 
     def outlive(self, other: "Deferred[Any]") -> None:
         """Do not close before another service has ended, whose work needs us."""
-        waiter: Deferred[None] = Deferred()
-        self._before_end.append(waiter)
-
-        def done(result: T) -> T:
-            waiter.callback(None)
-            return result
-
-        other.addBoth(done)
+        self._before_end.append(ended(other))
 
     def commit(
         self,

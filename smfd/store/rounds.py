@@ -5,11 +5,13 @@ from typing import Any
 
 from attrs import define, field
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from smfd.store.ended import ended
 
 
 @define(eq=False)
@@ -52,12 +54,7 @@ class Rounds:
         self._ended = True
         if self._loop.running:
             self._loop.stop()
-        over: Deferred[None] = Deferred()
-        if self._under_way is None:
-            over.callback(None)
-        else:
-            self._under_way.addCallback(over.callback)
-        return over
+        return succeed(None) if self._under_way is None else ended(self._under_way)
 
     def once(self) -> Deferred[None]:
         """Do a round; never fails."""
