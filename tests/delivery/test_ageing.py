@@ -177,15 +177,39 @@ class ExpiryTests(AgeingCase):
         self.assertEqual(["delayed", "failed"], [row[2] for row in self.notices()])
 
     def test_held_back(self) -> None:
-        """What an operator holds does not grow too old meanwhile."""
+        """What an operator holds does not grow too old meanwhile, and nothing else."""
+        self.world.scripts["dead.x"] = dead(1)
         queue = self.world.runner.queue
         queue.hold_sites(["held.x"], True)
         self.send(remote(1, "u@held.x"))
         self.send(remote(1, "u@other.x"))
         queue.suspend(Choice(site="other.x"), "anna")
+        self.send(remote(1, "u@dead.x"))
         self.world.run(8 * DAY)
-        self.assertEqual(1, self.world.states()["due"])
-        self.assertNotIn("failed", self.world.states())
+        self.assertEqual({"due": 1, "suspended": 1, "failed": 1}, self.world.states())
+
+    def test_let_go(self) -> None:
+        """What is let go when its time is over ends within the hour."""
+        self.world.scripts["dead.x"] = dead(1)
+        self.send(remote(1, "u@dead.x"), sender="")
+        queue = self.world.runner.queue
+        queue.suspend(Choice(site="dead.x"), "anna")
+        self.world.run(3 * DAY)
+        queue.resume(Choice(site="dead.x"), "anna")
+        self.world.run(HOUR + 300)
+        self.assertEqual({"failed": 1}, self.world.states())
+
+    def test_away(self) -> None:
+        """While we do not run nothing ends; when we do again, it ends at once."""
+        self.world.scripts["dead.x"] = dead(1)
+        self.send(mailbox(1), remote(2, "u@dead.x"))
+        self.world.run(4 * DAY)
+        self.ageing.stopService()
+        self.world.run(2 * DAY)
+        self.assertEqual({"due": 2}, self.world.states())
+        self.ageing.startService()
+        self.world.run(1)
+        self.assertEqual({"due": 1, "failed": 1}, self.world.states())
 
     def test_under_way(self) -> None:
         """What is just being sent is not given up; it ends once."""
