@@ -12,8 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from smfd.delivery.load import Load
 from smfd.delivery.opinion import Opinion, Pauses
 from smfd.delivery.site import Bounds, Pace, Site
-from smfd.model.entry import Body, Consignment, Outcome, State
+from smfd.model.entry import Consignment, Outcome, State
 from smfd.model.queue import SiteState
+from smfd.model.transaction import Body
 from tests.store.making import remote
 
 NOW = 1_700_000_000.0

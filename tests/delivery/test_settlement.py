@@ -47,7 +47,7 @@ class SettlementTests(SynchronousTestCase):
         self.noted = self.settlement.settle([DONE])
 
     def test_again(self) -> None:
-        """What was done is noted as soon as it can be, and it is asked once a second."""
+        """What was done is noted as soon as it can be: once a second it is tried."""
         for failed in range(1, 4):
             self.ledger.fail()
             self.assertEqual(failed, len(self.ledger.asked))
