@@ -89,7 +89,6 @@ class RelayDestination:
         ending: Ending,
         clock: IReactorTime,
         home: Path,
-        disk: Disk | None = None,
     ) -> None:
         """
         @param ending: says what becomes of what was refused, or is too old.
@@ -101,7 +100,6 @@ class RelayDestination:
         self._ending = ending
         self._clock = clock
         self._home = os.path.abspath(home)
-        self._disk = disk or Disk()
         self._under_way: set[Deferred[Sequence[Outcome]]] = set()
 
     def deliver(
@@ -179,7 +177,7 @@ class RelayDestination:
         self, consignments: Sequence[Consignment]
     ) -> tuple[list[Consignment], list[Outcome]]:
         """What is as it was, and the outcomes of what is damaged."""
-        examination = Examination(self._disk, self._home)
+        examination = Examination(Disk(), self._home)
         sound: list[Consignment] = []
         outcomes: list[Outcome] = []
         for c in consignments:

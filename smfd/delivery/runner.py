@@ -36,6 +36,9 @@ T = TypeVar("T")
 
 _BOUNDS = Bounds()
 
+#: The most consignments that are synced together.
+BATCH = 512
+
 #: Consignments read from the ledger at once.
 PAGE = 512
 
@@ -78,7 +81,6 @@ class Runner(Service):
         destinations: Sequence[IDestination],
         leftovers: Callable[[Sequence[str]], object],
         clock: IReactorTime,
-        batch: int = 512,
         delay: float = 0.05,
         window: int = 20_000,
         memory: int = 16_777_216,
@@ -89,7 +91,6 @@ class Runner(Service):
         queue: Queue | None = None,
     ) -> None:
         """
-        @param batch: the most consignments that are synced together.
         @param delay: seconds that the first of a batch waits for others.
         @param window: the most consignments in memory.
         @param memory: the most octets of bodies in memory.
@@ -103,7 +104,7 @@ class Runner(Service):
         self._spool = spool
         self._clock = clock
         self._hand = Hand(window, memory)
-        self._lanes = Lanes(destinations, clock, self._delivered, batch, delay)
+        self._lanes = Lanes(destinations, clock, self._delivered, BATCH, delay)
         self._settlement = Settlement(ledger, clock)
         self.queue = queue or Queue(ledger)
         pauses = Pauses(patience, pause)

@@ -72,7 +72,7 @@ class Where:
     port: int = 25
     literals: Networks = ()
     route_of: Callable[[str], str] = unrouted
-    rng: random.Random = field(factory=random.Random, repr=False)
+    _rng: random.Random = field(factory=random.Random, init=False, repr=False)
 
     async def of(self, site: str, own: bool = True, despite_tls: bool = False) -> Way:
         """
@@ -132,7 +132,7 @@ class Where:
             raise NoWay(Said("4.4.3", str(error)), permanent=False) from None
         policy = await self._policy(site, despite_tls)
         asked = (site, answer.status, answer.records, self.bounds.names)
-        known = exchangers(*asked, self.rng, policy.permits)
+        known = exchangers(*asked, self._rng, policy.permits)
         known = evolve(known, found=await self._all_addresses(known))
         tried = servers(site, known, self.bounds)
         hops = tuple(self._to(server, site, own) for server in tried)

@@ -37,6 +37,10 @@ from smfd.net.smtp_client_tls import Contexts, Handshake
 from smfd.policy.mx import by_turns, is_public
 from smfd.policy.networks import Networks, within
 
+#: Seconds that an answer may take, where nobody says how many; octets of what is
+#: answered to what was handed in.
+PATIENCE, _ANSWER = 60.0, 4096
+
 #: Seconds for a connection to one address, and how many are tried.
 _CONNECT, _ADDRESSES = 10.0, 4
 
@@ -102,7 +106,9 @@ class HTTPS:
         self._asking: set[Deferred[Page]] = set()
         self.closed = False
 
-    def get(self, url: str, largest: int, seconds: float = 60.0) -> "Deferred[Page]":
+    def get(
+        self, url: str, largest: int, seconds: float = PATIENCE
+    ) -> "Deferred[Page]":
         """
         Fetch a page.
 
@@ -112,9 +118,7 @@ class HTTPS:
         """
         return self._ask("GET", url, None, {}, largest, seconds)
 
-    def post(
-        self, url: str, body: Any, kind: str, seconds: float = 60.0
-    ) -> "Deferred[Page]":
+    def post(self, url: str, body: Any, kind: str) -> "Deferred[Page]":
         """
         Hand something in.
 
@@ -123,7 +127,8 @@ class HTTPS:
         Fails with L{NoPage}, never with anything else.
         """
         producer = FileBodyProducer(body)
-        return self._ask("POST", url, producer, {"Content-Type": kind}, 4096, seconds)
+        fields = {"Content-Type": kind}
+        return self._ask("POST", url, producer, fields, _ANSWER, PATIENCE)
 
     def _ask(
         self,
