@@ -15,7 +15,7 @@ async def _said(
     ours: Reputation, domain: str, since: int, limit: int, offset: int
 ) -> Document:
     found = await ours.reports.summary(domain, since, limit, offset)
-    addresses = {*ours.listings.looks, *ours.listings.addresses}
+    addresses = await ours.listings.ours()
     seen = [_seen(one, addresses) for one in found.sources]
     return {
         "answer": dmarc_answer(domain, seen),

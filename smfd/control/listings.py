@@ -97,6 +97,17 @@ class Listings(Service):
         """Look now; never fails."""
         return self._rounds.once()
 
+    async def look_if_old(self) -> None:
+        """Look, where nobody did within the hour: without lists nobody does."""
+        if not 0 <= self._now() - self.at < ROUND:
+            await self.look()
+
+    async def ours(self) -> frozenset[str]:
+        """Our addresses; those of our hostname are looked up."""
+        if not self.addresses:
+            await self.look_if_old()
+        return frozenset([*self.looks, *self.addresses])
+
     def alarms(self) -> list[str]:
         """What is wrong with lists, a sentence each."""
         return [

@@ -5,7 +5,7 @@ from typing import Any
 
 from smfd.control import dns
 from smfd.control.house import Actor, Document, House
-from smfd.control.listings import ROUND, Listings, Look
+from smfd.control.listings import Look
 from smfd.control.reputation_settings import Reputation
 from smfd.control.times import check_days, utc
 from smfd.model.cause import kind_of
@@ -45,7 +45,7 @@ async def show(
     if name and not report.providers:
         await _check_ours(house, name, days)
     suppressed = await deliverability.suppressions.page(now, name, limit=0)
-    await _looked(ours.listings, now)
+    await ours.listings.look_if_old()
     providers, accounts = tallies(report.providers), tallies(report.accounts)
     return {
         "domain": name,
@@ -108,12 +108,6 @@ async def _check_ours(house: House, domain: str, days: int) -> None:
 async def _is_hosted(house: House, domain: str) -> bool:
     hosted: bool = await house.directory.is_hosted(domain)
     return hosted
-
-
-async def _looked(listings: Listings, now: float) -> None:
-    """Where no list is watched, names are looked at when somebody asks."""
-    if not 0 <= now - listings.at < ROUND:
-        await listings.look()
 
 
 def _tally(tally: Tally) -> dict[str, Any]:

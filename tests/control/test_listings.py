@@ -106,6 +106,18 @@ class ListingsTests(TestCase):
         self.assertEqual("", good.fault)
         self.assertIn("other.example is not its own", bad.fault)
 
+    async def test_ours(self) -> None:
+        """Our addresses are known to who asks, though there are no lists to watch."""
+        name = "mx.home.example"
+        self.zone[name] = {"A": ["8.8.4.4"]}
+        found = Listings(self.resolver(), self.time, name)
+        self.assertEqual({"8.8.4.4"}, await found.ours())
+        self.zone[name] = {"A": ["8.8.8.8"]}
+        self.assertEqual({"8.8.4.4"}, await found.ours(), "within the hour")
+        self.time.now += ROUND
+        found.resolver = self.resolver()
+        self.assertEqual({"8.8.8.8"}, await found.ours())
+
     async def test_own(self) -> None:
         """Without a setting our addresses are the public ones of our hostname."""
         self.zone["mx.home.example"] = {

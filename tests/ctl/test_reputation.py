@@ -3,7 +3,7 @@
 from typing import Any
 
 from attrs import evolve
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from smfd.config.schema import Config
 from smfd.console.api import API
@@ -22,22 +22,26 @@ from tests.ctl.asking import CtlTestCase
 
 ANN, BOB = "ann@home.example", "bob@example.net"
 OURS = "192.0.2.25"
+HOST, PUBLIC = "mx.home.example", "8.8.4.4"
 
 
 class Names:
-    """A DNS that knows one listing and nothing else."""
+    """A DNS that knows one listing, our hostname and nothing else."""
 
     def known(self, name: str, rdtype: str) -> Answer | None:
         """Nothing is."""
         return None
 
     def lookup(self, name: str, rdtype: str) -> Deferred[Answer]:
-        """The listing."""
-        d: Deferred[Answer] = Deferred()
-        if name == "25.2.0.192.zen.spamhaus.org":
-            d.callback(Answer("ok", ("127.0.0.2",)))
-            return d
-        return fail(DNSTrouble("no answer"))
+        """What is known."""
+        known = {
+            ("25.2.0.192.zen.spamhaus.org", "A"): "127.0.0.2",
+            (HOST, "A"): PUBLIC,
+        }
+        found = known.get((name, rdtype))
+        if found is None:
+            return fail(DNSTrouble("no answer"))
+        return succeed(Answer("ok", (found,)))
 
 
 class ReputationTests(CtlTestCase):
@@ -195,8 +199,10 @@ class ReputationTests(CtlTestCase):
     async def test_dmarc(self) -> None:
         """Who sends in a domain's name, in sentences and by address."""
         await self.open()
+        listings = self.ours.listings
+        listings.hostname, listings.addresses, listings.at = HOST, {}, 0.0
         rows = (
-            Row(OURS, 90, "none", True, True, "home.example", "dkim=pass"),
+            Row(PUBLIC, 90, "none", True, True, "home.example", "dkim=pass"),
             Row("198.51.100.7", 10, "reject", False, False, "home.example", "spf=fail"),
         )
         now = int(reactor.seconds())
@@ -205,13 +211,13 @@ class ReputationTests(CtlTestCase):
         found = await self.done("dmarc", "reports", "home.example")
         self.assertEqual((100, 90), (found["messages"], found["passed"]))
         self.assertEqual(
-            [("198.51.100.7", False, 10), (OURS, True, 0)],
+            [("198.51.100.7", False, 10), (PUBLIC, True, 0)],
             [(s["address"], s["ours"], s["kept_back"]) for s in found["sources"]],
         )
         self.assertEqual("them.example", found["items"][0]["sender"])
         said = await self.run_ctl("dmarc", "reports", "home.example")
         self.assertIn("10 messages from elsewhere did not pass", said.out)
-        self.assertRegex(said.out, rf"{OURS} +yes +90 +90 +90 +90 +0 +dkim=pass\n")
+        self.assertRegex(said.out, rf"{PUBLIC} +yes +90 +90 +90 +90 +0 +dkim=pass\n")
         self.assertRegex(said.out, r"Them +them.example +100 +90 +p=reject\n")
         said = await self.run_ctl("dmarc", "reports", "a.example")
         self.assertEqual(1, said.code)
