@@ -72,7 +72,7 @@ class Known:
         if len(self._resting) > IDLE:
             name, oldest = next(iter(self._resting.items()))
             del self._resting[name]
-            if oldest.idle and self._sites.get(name) is oldest:
+            if oldest.idle:
                 del self._sites[name]
 
     def _room(self) -> bool:

@@ -68,6 +68,19 @@ class TurnsTests(SynchronousTestCase):
                 turns.add(urgent)
         self.assertEqual(1, urgent.running)
 
+    def test_once(self) -> None:
+        """However often it is said that a site has work, it waits for one turn."""
+        for more in (True, False):
+            turns = Turns(Bounds(100))
+            for name in "ab":
+                site = Site(name, Load(), more=more)
+                if not more:
+                    site.put(make_entry().consignments()[0])
+                for _ in range(3):
+                    turns.add(site)
+            found = [turns.begin(0.0) for _ in range(3)]
+            self.assertEqual(["a", "b"], [turn.site.name for turn in found if turn])
+
     def test_down(self) -> None:
         """A site that was down has one connection until it takes mail."""
         site = ready("a", Pace.SLOW)
@@ -79,3 +92,23 @@ class TurnsTests(SynchronousTestCase):
         sites = [ready("a", Pace.QUICK), ready("b", Pace.QUICK)]
         found = self.begin(Turns(Bounds(connections=100, per_site=3)), sites)
         self.assertEqual(6, len(found))
+
+    def test_done(self) -> None:
+        """Who is done makes room, for whoever may go then at his pace of then."""
+        turns = Turns(Bounds(connections=4))
+        first, second = ready("a", Pace.SLOW), ready("b", Pace.SLOW)
+        turns.add(first)
+        turns.add(second)
+        turn = turns.begin(0.0)
+        assert turn is not None
+        self.assertIsNone(turns.begin(0.0))
+        turns.end(turn)
+        self.assertEqual((0, 0), (turns.running, first.running))
+        second.next_try = 9.0
+        self.assertTrue(turns.waiting)
+        self.assertIsNone(turns.begin(8.0))
+        self.assertFalse(turns.waiting)
+        turns.add(second)
+        second.pace = Pace.QUICK
+        found = [turns.begin(9.0), turns.begin(9.0)]
+        self.assertEqual([second], [turn.site for turn in found if turn])
