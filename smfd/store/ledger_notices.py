@@ -26,10 +26,13 @@ WHERE n.entry = ? ORDER BY n.number, n.kind LIMIT ?
 """
 
 #: Who was never tried has no next try.
+#: Whose site is left alone or held back is not tried either.
 _TRYING = """
 SELECT EXISTS (SELECT 1 FROM recipients r
-    WHERE entry = ? AND state = 'due' AND next_try <= ? AND NOT EXISTS (
-        SELECT 1 FROM notices n WHERE n.entry = r.entry AND n.number = r.number))
+    WHERE entry = :entry AND state = 'due' AND next_try <= :now AND NOT EXISTS (
+        SELECT 1 FROM notices n WHERE n.entry = r.entry AND n.number = r.number)
+    AND NOT EXISTS (SELECT 1 FROM sites s WHERE r.site <> ''
+        AND s.site IN (r.site, '*') AND (s.held OR s.next_try > :now)))
 """
 
 _ENTRY = """
@@ -51,7 +54,8 @@ def waiting(
         row = connection.execute(_ENTRY, (LARGEST_HEADER, entry_id)).fetchone()
         if row is None or not told:
             continue
-        (trying,) = connection.execute(_TRYING, (entry_id, now)).fetchone()
+        asked = {"entry": entry_id, "now": now}
+        (trying,) = connection.execute(_TRYING, asked).fetchone()
         notices.append(_notice(entry_id, row, told, home, bool(trying)))
         named += len(told)
         if named >= NAMED:

@@ -11,9 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smfd.model.entry import Asked, Entry, Outcome, Recipient, State
 from smfd.model.notice import Notice
+from smfd.model.queue import SiteState
 from smfd.model.transaction import Body
 from smfd.store.ledger import Ledger
 from smfd.store.ledger_notices import LARGEST_HEADER, _header, _rest
+from smfd.store.queue import Queue
 from tests.store.making import REACTOR, TOP, mailbox, make_entry, remote
 
 ASKED = Asked("HDRS", "QQ+2B1", "8BITMIME", True, True)
@@ -110,6 +112,25 @@ class TellingTests(NoticesCase):
         await self.ended(entry, State.FAILED)
         numbers = [told.number for told in (await self.only()).told]
         self.assertEqual([1, 4, 5], numbers)
+
+    async def test_trying(self) -> None:
+        """Others are just tried, unless nobody can be where they go."""
+        queue = Queue(self.ledger)
+        to = [remote(1, "v@far.example"), remote(2, "w@b.example")]
+        entry = await self.send(to)
+        one, _ = entry.consignments()
+        await self.ledger.settle([one.outcome(State.FAILED, "its words")])
+        self.assertTrue((await self.only()).trying)
+        later = REACTOR.seconds() + 300
+        await queue.note(SiteState("b.example", next_try=later, attempts=1))
+        self.assertFalse((await self.only()).trying)
+        await queue.note(SiteState("b.example"))
+        self.assertTrue((await self.only()).trying)
+        for name in "b.example", "*":
+            await queue.hold_sites([name], True)
+            self.assertFalse((await self.only()).trying)
+            await queue.hold_sites([name], False)
+            self.assertTrue((await self.only()).trying)
 
     async def test_stranger(self) -> None:
         """Of what fails on the way to a server of ours no stranger hears."""
