@@ -57,6 +57,7 @@ ALIASES = {
     "to-none": "none.signed.test.",
     "own": "none.signed.test.",
     "away": "ee.unsigned.test.",
+    "lost": "none.signed.test.",
 }
 
 #: Each host, and how it is spoken to when its name is from a signed zone.
@@ -87,6 +88,9 @@ DANE = {
     "to-none.signed.test": "TLSv1.3 opportunistic",
     # Anybody may have said that it is that one.
     "to-ee.unsigned.test": "TLSv1.3 opportunistic",
+    "lost.unsigned.test": "TLSv1.3 opportunistic",
+    # Its records are in a zone where anybody may have written them.
+    "lent.signed.test": "TLSv1.3 opportunistic",
 }
 
 
@@ -100,6 +104,8 @@ def zone(port: int) -> str:
             lines.append(f"_{port}._tcp.{host} TLSA {data}")
     for host, target in ALIASES.items():
         lines.append(f"{host} CNAME {target}")
+    lines.append("lent A 127.0.0.1")
+    lines.append(f"_{port}._tcp.lent CNAME _{port}._tcp.wrong.unsigned.test.")
     right = f"TLSA 3 1 1 {RIGHT.octets.hex()}"
     lines += [f"_{port}._tcp.{host} {right}" for host in ("own", "away")]
     return "\n".join([*lines, "@ MX 10 ee", ""])
@@ -125,6 +131,7 @@ class ResolverCase(TestCase):
                 "unsigned.test": Zone(zone(port), signed=False),
                 f"_{port}._tcp.bogus.signed.test": Zone(bogus, days=-9),
                 f"_{port}._tcp.bogus.unsigned.test": Zone(bogus, days=-9),
+                f"_{port}._tcp.lost.unsigned.test": Zone(bogus, days=-9),
                 "expired.test": Zone(
                     "@ MX 10 ee.signed.test.\na A 127.0.0.1\n", days=-9
                 ),
@@ -137,7 +144,7 @@ class ResolverCase(TestCase):
         trusted = ROOT.write(home / "root.pem")
         self.hops = Hops(REACTOR, "us.test", Patience(5, 2, 5, 5), trusted=trusted)
         self.addCleanup(self.hops.close)
-        self.told: list[tuple[str, str]] = []
+        self.told: list[tuple[str, str, bool]] = []
 
     def policies(self, sts: STS | None = None, **how: Any) -> TLSPolicies:
         """Our side."""
@@ -146,7 +153,7 @@ class ResolverCase(TestCase):
             return sts
 
         def told(policy: SitePolicy, hop: NextHop, proof: Proof) -> None:
-            self.told.append((policy.domain, proof.fault))
+            self.told.append((policy.domain, proof.fault, proof.good))
 
         return TLSPolicies(self.resolver, published=published, told=told, **how)
 
@@ -206,16 +213,17 @@ class DaneTests(ResolverCase):
 
     async def test_words(self) -> None:
         """Each failure is told, by the word that reports have for it."""
-        policies = self.policies()
-        for host, fault in (
-            ("ee.signed.test", ""),
-            ("wrong.signed.test", "validation-failure"),
-            ("ta-name.signed.test", "certificate-host-mismatch"),
-            ("bogus.signed.test", "dnssec-invalid"),
+        policies = self.policies(overrides={"own.test": "dane-only"})
+        for host, domain, fault in (
+            ("ee.signed.test", "site.test", ""),
+            ("wrong.signed.test", "site.test", "validation-failure"),
+            ("ta-name.signed.test", "site.test", "certificate-host-mismatch"),
+            ("bogus.signed.test", "site.test", "dnssec-invalid"),
+            ("none.signed.test", "own.test", "dane-required"),
         ):
             self.told.clear()
-            await self.tried(policies, host, True)
-            self.assertEqual([("site.test", fault)], self.told, host)
+            await self.tried(policies, host, True, domain)
+            self.assertEqual([(domain, fault, not fault)], self.told, host)
 
     async def test_alias_name(self) -> None:
         """The name is asked for, and proven, that has the records."""
@@ -266,7 +274,8 @@ class STSTests(ResolverCase):
         """What would have failed is told."""
         policies = self.policies(evolve(ENFORCE, mode="testing"))
         await self.tried(policies, "none.signed.test", True)
-        self.assertEqual([("site.test", "certificate-host-mismatch")], self.told)
+        told = ("site.test", "certificate-host-mismatch", True)
+        self.assertEqual([told], self.told)
 
 
 class OverrideTests(ResolverCase):
@@ -277,6 +286,7 @@ class OverrideTests(ResolverCase):
         for word, host, expected in (
             ("none", "ee.signed.test", ""),
             ("opportunistic", "wrong.signed.test", "TLSv1.3 opportunistic"),
+            ("opportunistic", "bogus.signed.test", "TLSv1.3 opportunistic"),
             ("required", "wrong.signed.test", "TLSv1.3 required"),
             ("verify", "sts.signed.test", "TLSv1.3 verify"),
             ("verify", "ee.signed.test", "refused"),

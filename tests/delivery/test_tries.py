@@ -50,6 +50,9 @@ class TriesTests(SynchronousTestCase):
         self.tries.note(
             Attempt(5.0, self.letter, "", why=why, state=gone, status="5.1.2")
         )
+        own = "it hung up"
+        self.tries.note(Attempt(5.0, self.letter, "", answer=said, why=own))
+        self.tries.note(Attempt(5.0, self.letter, ""))
         begin = f"{entry}: to=<u@far.test>, relay=a.mx[192.0.2.1]:25, delay=2.00, "
         begin += "delays=1.00/0.25/0.50/0.25, tls=TLSv1.3 dane, "
         none = f"{entry}: to=<u@far.test>, relay=none, delay=0.00, "
@@ -60,6 +63,8 @@ class TriesTests(SynchronousTestCase):
                 begin + "dsn=5.0.0, status=bounced (550 no)",
                 none + "dsn=4.0.0, status=deferred (no such domain)",
                 none + f"dsn=5.1.2, status=bounced ({why})",
+                none + "dsn=4.0.0, status=deferred (it hung up)",
+                none + "dsn=4.0.0, status=deferred ()",
             ],
             self.lines(),
         )
