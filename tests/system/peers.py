@@ -189,10 +189,13 @@ class Peer:
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def files(self, user: str = "user") -> list[Path]:
+        """The messages in somebody's mailbox."""
+        return sorted((self.mail / user).glob("new/*"))
+
     def messages(self, user: str = "user") -> list[bytes]:
-        """What is in somebody's mailbox, with CRLF."""
-        found = sorted((self.mail / user).glob("new/*"))
-        return [crlf(path.read_bytes()) for path in found]
+        """What is in them, with CRLF."""
+        return [crlf(path.read_bytes()) for path in self.files(user)]
 
 
 def crlf(data: bytes) -> bytes:

@@ -37,7 +37,7 @@ class SignaturesTests(VerifiedTestCase):
 
     def arrived(self, count: int) -> list[bytes]:
         """What is in the mailbox, once it is all there."""
-        self.house.until(lambda: len(self.last.messages()) >= count, 120)
+        self.house.until(lambda: len(self.last.files()) >= count, 120)
         return self.last.messages()
 
     def test_thousand(self) -> None:
@@ -69,7 +69,7 @@ class SignaturesTests(VerifiedTestCase):
     def last_word(self, some: list[bytes]) -> None:
         """The same with one more field, straight to OpenDKIM."""
         names = ("From", "To", "Cc", "Subject", "Date", "Reply-To", "Sender")
-        before = len(self.last.messages())
+        before = len(self.last.files())
         with SMTP("127.0.0.1", self.last.port) as client:
             for number, message in enumerate(some):
                 line = f"{names[number % len(names)]}: <eve@evil.test>\r\n".encode()
