@@ -185,11 +185,13 @@ class Act:
     A use case that does something to all who fit.
 
     @ivar states: who of them is meant.
+    @ivar frees: held accounts are not meant: what they sent may be a thief's.
     """
 
     name: str
     states: tuple[str, ...]
     do: Callable[[Queue, Choice, Asked], Deferred[Changed]]
+    frees: bool = False
 
     async def __call__(
         self,
@@ -220,6 +222,8 @@ class Act:
                 "Name a message or a site, a --sender or the like, or say --all.",
             )
         asked = Asked(actor.name, said(reason))
+        if self.frees and house.quota is not None:
+            choice = evolve(choice, spared=await house.quota.holds.accounts())
         meant = await self._meant(house, choice)
         check_many(meant, yes)
         # First in the audit: what is gone cannot be brought back.
@@ -244,7 +248,7 @@ class Act:
         count = house.reader.queue_count
         if meant := await count(evolve(choice, states=self.states), MANY):
             return meant
-        if not await count(evolve(choice, states=_STATES), 1):
+        if not await count(evolve(choice, states=_STATES, spared=()), 1):
             raise Refused(
                 "unknown", "Nothing that waits fits.", "queue list shows what waits."
             )
@@ -262,7 +266,10 @@ class Act:
 retry = Act("retry", ("due",), lambda q, choice, how: q.retry(choice, how.actor))
 hold = Act("hold", ("due",), lambda q, choice, how: q.suspend(choice, how.actor))
 resume = Act(
-    "resume", ("suspended",), lambda q, choice, how: q.resume(choice, how.actor)
+    "resume",
+    ("suspended",),
+    lambda q, choice, how: q.resume(choice, how.actor),
+    frees=True,
 )
 fail = Act(
     "fail",

@@ -20,6 +20,7 @@ class Choice:
     @ivar account: the login of who handed it in.
     @ivar before: only messages whose ids are below this: they are older.
     @ivar states: where they stand, of "due" and "suspended".
+    @ivar spared: accounts whose messages are not meant.
     """
 
     entry: str = ""
@@ -29,6 +30,7 @@ class Choice:
     account: str = ""
     before: str = ""
     states: tuple[str, ...] = ("due", "suspended")
+    spared: tuple[str, ...] = ()
 
 
 @frozen

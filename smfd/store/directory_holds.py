@@ -20,6 +20,8 @@ from smfd.store.directory_rows import SMFD, Doing, mailbox, transaction
 
 _LONGEST_REASON = 500
 
+_ACCOUNTS = "SELECT account FROM holds ORDER BY account"
+
 
 def hold(
     connection: sqlite3.Connection, doing: Doing, account: str, reason: str
@@ -75,6 +77,11 @@ def page(
     return Page(tuple(Hold(*row) for row in rows), total)
 
 
+def accounts(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """All that are held."""
+    return tuple(account for (account,) in connection.execute(_ACCOUNTS))
+
+
 @frozen
 class Holds:
     """
@@ -113,6 +120,10 @@ class Holds:
     ) -> Deferred[Page[Hold]]:
         """Held accounts, the latest first."""
         return self.directory.ask(page, search, limit, offset)
+
+    def accounts(self) -> Deferred[tuple[str, ...]]:
+        """All that are held."""
+        return self.directory.ask(accounts)
 
     def _alarm(self, made: Hold) -> Hold:
         self._log.warn(

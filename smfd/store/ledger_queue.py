@@ -5,6 +5,7 @@ A slice is so much that no commit waits for long; whoever asks goes on behind
 it until there is no more.
 """
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -111,6 +112,9 @@ def condition(choice: Choice) -> tuple[str, dict[str, Any]]:
     if choice.before:
         sql += " AND e.id < :before"
         values["before"] = choice.before
+    if choice.spared:
+        sql += " AND e.account NOT IN (SELECT value FROM json_each(:spared))"
+        values["spared"] = json.dumps(choice.spared)
     return sql, values
 
 

@@ -334,6 +334,20 @@ class HeldTests(QueueTestCase):
         while await self.states() != states:
             await deferLater(reactor, 0.01)
 
+    async def test_not_let_go(self) -> None:
+        """Who lets go messages does not let go those of an account that is held."""
+        house = await self.hold()
+        await queue.hold(house, OPERATOR, account="bob@home.example")
+        done = await queue.resume(house, OPERATOR, site="far.example")
+        self.assertEqual((1, 1), (done["meant"], done["changed"]))
+        self.assertEqual(["suspended", "suspended", "due"], await self.states())
+        for names in {"account": ANN}, {"everything": True}:
+            refused = queue.resume(house, OPERATOR, **names)
+            await self.assert_refused("conflict", refused)
+        await holds.reset(house, OPERATOR, address=ANN)
+        done = await queue.resume(house, OPERATOR, account=ANN)
+        self.assertEqual(2, done["changed"])
+
     async def test_why(self) -> None:
         """What is stopped says by what: no old word of a server, no time gone by."""
         house = await self.open()
