@@ -266,8 +266,10 @@ class HoldTests(QuotaTestCase):
         for account in "", "nobody@home.example":
             self.assertFalse(await self.quota.bounced(account, 9))
         self.assertFalse(await self.quota.bounced(BOB, 0))
-        await self.quota.allowances.set_limits(BOB, {"hold_unknown_share": 0}, **BY)
-        self.assertFalse(await self.quota.bounced(BOB, 9))
+        for share, most in ((0, 3), (50, 0)):
+            off = {"hold_unknown_share": share, "hold_unknown": most}
+            await self.quota.allowances.set_limits(BOB, off, **BY)
+            self.assertFalse(await self.quota.bounced(BOB, 9))
 
     async def test_breaches(self) -> None:
         """Too much, again and again, holds it; within ten minutes it is once."""

@@ -39,7 +39,7 @@ HOSTILE = st.one_of(
 ADDRESSES = HOSTILE.map(lambda text: (text or "x") + "@far.example")
 
 
-def make(*reports: Report, original: Original = ORIGINAL) -> bytes:
+def make(*reports: Report, original: Original = ORIGINAL, remark: str = "") -> bytes:
     """One of ours."""
     return dsn(
         hostname="mx.home.example",
@@ -48,6 +48,7 @@ def make(*reports: Report, original: Original = ORIGINAL) -> bytes:
         at=NOW,
         original=original,
         reports=reports or (FAILED,),
+        remark=remark,
     )
 
 
@@ -122,6 +123,7 @@ class ShapeTests(SynchronousTestCase):
         ):
             self.assertIn(words, said)
         self.assertTrue(make().isascii())
+        self.assertNotIn(b"8bit", make())
         self.assertIn(b"\r\n\r\n" + HEADER, make())
 
     def test_delayed(self) -> None:
@@ -154,6 +156,7 @@ class ShapeTests(SynchronousTestCase):
         self.assertIn(
             "to a server that does not say what becomes of it", people(octets)
         )
+        self.assertNotIn(" said: ", people(octets))
 
     def test_asked(self) -> None:
         """The sender's own names for message and recipient come back (RFC 3461)."""
@@ -163,6 +166,17 @@ class ShapeTests(SynchronousTestCase):
         self.assertEqual("QQ 314", general["original-envelope-id"])
         self.assertEqual("rfc822; Team+x@far.example", one["original-recipient"])
         self.assertIn("(you wrote to Team+x@far.example)", people(octets))
+        self.assertNotIn(
+            "you wrote", people(make(evolve(FAILED, original=("rfc822", ZOE))))
+        )
+
+    def test_silent(self) -> None:
+        """Where nobody said a word, none is shown."""
+        said = people(make(evolve(FAILED, code=0, text="", host="")))
+        self.assertIn("There is no such mailbox.", said)
+        self.assertNotIn("In detail", said)
+        self.assertTrue(said.endswith("Number: 01m"))
+        self.assertTrue(people(make(remark="So there.")).endswith("01m So there."))
 
     def test_many(self) -> None:
         """A thousand recipients: programs get all, people the first hundred."""
@@ -181,12 +195,23 @@ class ShapeTests(SynchronousTestCase):
         self.assertEqual("Not delivered: Grüße an Jörg", read(octets)["subject"])
         self.assertIn("Subject: Grüße an Jörg", people(octets))
         self.assertNotIn("in-reply-to", read(octets))
+        octets = make(original=evolve(ORIGINAL, header=b"Subject: be\x07ll\r\n"))
+        self.assertNotIn(b"\x07", octets.partition(b"\r\n\r\n")[0])
+        octets = make(original=evolve(ORIGINAL, header="Subject: Ü\r\n".encode()))
+        self.assertTrue(octets.partition(b"\r\n\r\n")[0].isascii())
         octets = make(original=evolve(ORIGINAL, header=b""))
         self.assertIn("Subject: (none)", people(octets))
 
     def test_loops(self) -> None:
         """Nothing of the original's can make its Message-ID a field of ours."""
-        for name in b"<a@b>\tX: y", b"<a b@c>", b"a@b", b"<\xff@b>", b"<" + b"a" * 999:
+        for name in (
+            b"<a@b>\tX: y",
+            b"<a b@c>",
+            b"<\x07@b>",
+            b"a@b",
+            b"<\xff@b>",
+            b"<" + b"a" * 999,
+        ):
             header = b"Message-ID: " + name + b"\r\n"
             made = read(make(original=evolve(ORIGINAL, header=header)))
             self.assertNotIn("references", made, name)
@@ -264,6 +289,7 @@ class InternationalTests(SynchronousTestCase):
         report = evolve(FAILED, address="zoë@far.example")
         octets = make(report, original=evolve(ORIGINAL, sender="jörg@home.example"))
         self.assertIn("\r\nTo: <jörg@home.example>\r\n".encode(), octets)
+        self.assertIn(b"\r\nContent-Transfer-Encoding: 8bit\r\n", octets)
         self.assertIn(b"\r\nContent-Type: message/global-delivery-status\r\n", octets)
         self.assertIn(
             "\r\nFinal-Recipient: utf-8; zoë@far.example\r\n".encode(), octets

@@ -161,6 +161,8 @@ class AnswerTests(SynchronousTestCase):
         (answer,) = AnswerReader().read(b"550 2.0.0 odd\r\n")
         self.assertEqual(("", ("2.0.0 odd",)), (answer.status, answer.lines))
         self.assertTrue(permanent(answer))
+        (answer,) = AnswerReader().read(b"500 what?\r\n")
+        self.assertTrue(permanent(answer))
 
     def test_garbage(self) -> None:
         """What is no reply, or has no end, is told at once."""
