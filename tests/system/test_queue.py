@@ -16,7 +16,8 @@ class QueueTests(SynchronousTestCase):
         self.taken: list[bytes] = []
         self.hop = CountingHop(self.taken.append)
         self.addCleanup(self.hop.close)
-        self.house = House((ANN,), ONWARD.format(port=free_port()))
+        settings = ONWARD.format(port=free_port()) + "[bounce]\ngather = 0.5\n"
+        self.house = House((ANN,), settings)
         self.addCleanup(self.house.remove)
         self.house.start()
 
