@@ -31,6 +31,14 @@ def facts(config: Config, engine: str) -> Facts:
             for source in config.relay.source
         ),
         reports_to=config.reputation.reports_to.lower(),
+        reporters=tuple(
+            (f"[{table}] reports_from", address.lower())
+            for table, address in (
+                ("reputation", config.reputation.reports_from),
+                ("tls_out", config.tls_out.reports_from),
+            )
+            if address
+        ),
         keys=Terms(config.dkim.key_days * 86_400.0, config.dkim.rotate),
         services=tuple(_services(config)),
     )

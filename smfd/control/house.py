@@ -83,6 +83,8 @@ class Facts:
     @ivar sources: the addresses that mail goes out from, where they are named,
         and what we call ourselves there, or "".
     @ivar reports_to: the address that others' reports are read at, or "".
+    @ivar reporters: the settings that name whom our reports to others come
+        from, each with the address.
     @ivar threshold: the score at which mail is spam, where a domain says none.
     @ivar keys: how old the keys become that mail is signed with.
     @ivar services: what mail programs find, here and elsewhere.
@@ -97,6 +99,7 @@ class Facts:
     certificate: str = ""
     sources: tuple[tuple[str, str], ...] = ()
     reports_to: str = ""
+    reporters: tuple[tuple[str, str], ...] = ()
     keys: Terms = Terms()
     services: tuple[Service, ...] = ()
 

@@ -40,7 +40,8 @@ async def status(house: House, actor: Actor) -> Document:
     unread = Deferred.fromCoroutine(_unread(house))
     old = Deferred.fromCoroutine(_rotation(house))
     asked = [_risks(house), _held(house), _unprotected(house), _unsigned(house)]
-    found = await gatherResults([*asked, unread, old], consumeErrors=True)
+    asked += [Deferred.fromCoroutine(_reporters(house)), unread, old]
+    found = await gatherResults(asked, consumeErrors=True)
     return {
         "hostname": facts.hostname,
         "version": facts.version,
@@ -184,6 +185,16 @@ async def _unread(house: House) -> list[str]:
         elif address and house.workers is None:
             said.append(f"[reputation] {name} is not read: no stage has workers.")
     return said
+
+
+async def _reporters(house: House) -> list[str]:
+    """Reports of ours in the name of a domain whose keys we have not."""
+    return [
+        f"{setting}: {address} is not of a hosted domain: what it reports is not"
+        " signed, and hardly anybody takes it."
+        for setting, address in house.facts.reporters
+        if not await house.directory.is_hosted(address.rpartition("@")[2])
+    ]
 
 
 def _unsigned(house: House) -> Deferred[list[str]]:

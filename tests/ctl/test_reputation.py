@@ -152,6 +152,16 @@ class ReputationTests(CtlTestCase):
         told = " ".join((await status(house, OPERATOR))["warnings"])
         self.assertIn("complaints_to: there is no mailbox fbl@home.example", told)
         self.assertIn("reports_to is not read: no stage has workers", told)
+
+    async def test_reporter(self) -> None:
+        """Who is to report, and is not of a hosted domain, is named."""
+        await self.open()
+        reporters = (("[a] reports_from", ANN), ("[b] reports_from", "a@b.example"))
+        facts = evolve(self.house.facts, reporters=reporters)
+        found = await status(evolve(self.house, facts=facts), OPERATOR)
+        named = [line for line in found["warnings"] if "reports_from" in line]
+        self.assertEqual(1, len(named), named)
+        self.assertIn("[b] reports_from: a@b.example is not of a hosted", named[0])
         told = " ".join((await status(self.house, OPERATOR))["warnings"])
         self.assertNotIn("[reputation]", told)
 
