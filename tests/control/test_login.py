@@ -10,7 +10,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from twisted.internet import reactor as installed
 from twisted.internet.defer import Deferred, gatherResults
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from smfd.control import hashes
@@ -21,6 +21,7 @@ from smfd.model.credentials import AppPassword
 from smfd.policy.guessing import Terms, Throttle
 from smfd.store.directory import Directory
 from smfd.store.directory_passwords import Keys
+from smfd.store.threads import Threads
 
 reactor: Any = installed
 
@@ -321,6 +322,7 @@ class LoginTests(TestCase):
         await self.build(**terms)
         self.logins.clock = self.clock = Clock()
         self.logins._turns = Turns(self.clock, self.logins.waiting)
+        self.watch()
         self.clock.advance(1_000_000.0)
         users = [f"u{n}@home.example" for n in range(count)]
         stored = QUICK.hash("correct horse")
@@ -340,9 +342,24 @@ class LoginTests(TestCase):
 
     async def quiet(self) -> None:
         """Whatever is under way has ended, or waits for our clock."""
-        for _ in range(3):
-            await self.directory.act("uid:test", lambda connection, doing: None)
-            await self.passwords.judge("", "x", True)
+        await deferLater(reactor, 0.0)
+        while self.under_way:
+            await deferLater(reactor, 0.001)
+
+    def watch(self) -> None:
+        """Count what threads have in hand."""
+        self.under_way = 0
+        run = Threads.run
+
+        def counted(*args: Any) -> Any:
+            self.under_way += 1
+            return run(*args).addBoth(ended)
+
+        def ended(result: Any) -> Any:
+            self.under_way -= 1
+            return result
+
+        self.patch(Threads, "run", counted)
 
     async def test_insider(self) -> None:
         """Who guesses at colleagues from their own address keeps no other out (R76)."""
