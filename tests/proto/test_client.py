@@ -164,6 +164,15 @@ class AnswerTests(SynchronousTestCase):
         (answer,) = AnswerReader().read(b"500 what?\r\n")
         self.assertTrue(permanent(answer))
 
+    def test_forgets(self) -> None:
+        """Of what was broken off nothing is kept, and nothing is part of the next."""
+        reader = AnswerReader()
+        self.assertEqual([], list(reader.read(b"250-one\r\n250 tw")))
+        reader.clear()
+        self.assertEqual(0, len(reader))
+        told = [words(answer) for answer in reader.read(b"550 no\r\n")]
+        self.assertEqual(["550 no"], told)
+
     def test_garbage(self) -> None:
         """What is no reply, or has no end, is told at once."""
         for said in (

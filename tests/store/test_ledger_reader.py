@@ -106,9 +106,11 @@ class ReaderTests(TestCase):
 
     async def test_record(self) -> None:
         """A message is shown with its recipients and what people did."""
-        entry = make_entry(recipients=[mailbox(1), held(2)])
+        entry = make_entry(recipients=[mailbox(1), held(2), mailbox(3)])
         await self.ledger.commit(entry)
-        await self.ledger.settle([Outcome(entry.id, 2, State.HELD, "q/x")])
+        await self.ledger.settle(
+            [Outcome(entry.id, 2, State.HELD, "q/x"), Outcome(entry.id, 3, State.DUE)]
+        )
         await self.ledger.audit("anna", "look", entry.id, "")
         await self.ledger.audit("anna", "delete", f"{entry.id}-2", "")
         await self.ledger.audit("anna", "delete", f"{entry.id}x", "")
@@ -116,8 +118,11 @@ class ReaderTests(TestCase):
         assert found is not None
         self.assertEqual(record_document(entry.record), found["record"])
         self.assertEqual(
-            [(1, "due", 0), (2, "held", 1)],
+            [(1, "due", 0), (2, "held", 1), (3, "due", 1)],
             [(r["number"], r["state"], r["attempts"]) for r in found["recipients"]],
+        )
+        self.assertEqual(
+            [True, False, True], [r["decided"] is None for r in found["recipients"]]
         )
         self.assertEqual(["look", "delete"], [a["act"] for a in found["acts"]])
         self.assertIsNone(await self.reader.record("unknown"))

@@ -8,7 +8,7 @@ from attrs import evolve
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.trial.unittest import TestCase
 
-from smfd.model.entry import Entry, Outcome, Recipient, State
+from smfd.model.entry import NOTHING, Asked, Entry, Outcome, Recipient, State
 from smfd.model.queue import EVERY, Changed, Choice, SiteState
 from smfd.store import ledger_age, ledger_due, ledger_queue
 from smfd.store.ledger import Ledger
@@ -291,6 +291,38 @@ class ActTests(QueueCase):
             )
             (state,) = await self.queue.states(["a.example"])
             self.assertEqual((0.0, 1), (state.next_try, state.attempts))
+
+    async def test_looked_at(self) -> None:
+        """Whatever is decided of a site's mail, it is looked at again, and no other."""
+        await self.to("a.example")
+        await self.to("b.example")
+        choice, queue = Choice(site="a.example"), self.queue
+        for decide in (
+            lambda: queue.suspend(choice, "anna"),
+            lambda: queue.resume(choice, "anna"),
+            lambda: queue.retry(choice, "anna"),
+            lambda: queue.reroute("a.example", "smtp://c.example:25"),
+            lambda: queue.drop(choice, "anna"),
+        ):
+            self.touched.clear()
+            await decide()
+            self.assertEqual([{"a.example"}], [set(names) for names in self.touched])
+
+    async def test_asked(self) -> None:
+        """What a sender asked for goes along, each word of it alone."""
+        for n, asked in enumerate(
+            (
+                NOTHING,
+                Asked("HDRS"),
+                Asked(envid="QQ1"),
+                Asked(body="8BITMIME"),
+                Asked(smtputf8=True),
+                Asked(despite_tls=True),
+            )
+        ):
+            await self.send(remote(1, f"u@{n}.x"), asked=asked)
+            found = await self.queue.due_of(Share(f"{n}.x", (), MANY, MANY, MANY))
+            self.assertEqual([asked], [c.asked for c in found.consignments])
 
     async def test_fail(self) -> None:
         """Who is given up is told so, unless he did not want to hear."""
