@@ -142,12 +142,14 @@ class SiteTests(QueueCase):
         for site in ("a.example", "b.example"):
             await self.queue.note(SiteState(site, next_try=5.0, attempts=1))
         await self.queue.reroute("a.example", "smtp://b.example:25")
+        self.assertEqual("smtp://b.example:25", self.queue.route_of("a.example"))
         for site in ("a.example", "b.example"):
             await self.queue.note(SiteState(site))
         again = Queue(self.ledger)
         await again.load()
         self.assertEqual("smtp://b.example:25", again.route_of("a.example"))
         self.assertEqual({"a.example": "smtp://b.example:25"}, again.routes)
+        self.assertFalse(again.holds("a.example"))
         self.assertEqual(1, self.count("sites"))
         await self.queue.reroute("a.example", "")
         self.assertEqual(0, self.count("sites"))
@@ -291,6 +293,18 @@ class ActTests(QueueCase):
             )
             (state,) = await self.queue.states(["a.example"])
             self.assertEqual((0.0, 1), (state.next_try, state.attempts))
+
+    async def test_retry_many(self) -> None:
+        """However many sites somebody's mail waits for, all are tried again."""
+        self.patch(ledger_queue, "SLICE", 2)
+        names = [f"{n}.example" for n in range(5)]
+        later = REACTOR.seconds() + 1000
+        for name in names:
+            await self.to(name)
+            await self.queue.note(SiteState(name, next_try=later, attempts=1))
+        await self.queue.retry(Choice(sender="a@b.example"), "anna")
+        states = await self.queue.states(names)
+        self.assertEqual([0.0] * 5, [state.next_try for state in states])
 
     async def test_looked_at(self) -> None:
         """Whatever is decided of a site's mail, it is looked at again, and no other."""
