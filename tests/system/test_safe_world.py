@@ -14,6 +14,7 @@ from tests.signed_zones import Unbound, Zone
 from tests.system.house import House
 from tests.system.peers import Postfix
 from tests.system.test_world import ANN, USER, Sending
+from tests.system.test_world import SETTINGS as WORLD
 
 ROOT = authority()
 MAIL = ROOT.issue("right.far.test")
@@ -39,16 +40,10 @@ _mta-sts.bad TXT "v=STSv1; id=1;"
 mta-sts.bad A {web}
 bad MX 10 none.far.test.
 """
-SETTINGS = """
-[virus]
-engine = "builtin"
-[dns]
-servers = ["127.0.0.1:{dns}"]
-[relay]
-port = {port}
+SETTINGS = f"""{WORLD}
 networks_allowed = ["127.0.0.0/8"]
 [tls_out]
-authorities = "{authorities}"
+authorities = "{{authorities}}"
 reports_from = "postmaster@example.test"
 """
 POLICIES = {
