@@ -133,6 +133,7 @@ class Hops:
         self._slots = WeakValueDictionary()
         self._serving = True
         self._clients: WeakSet[MailClient] = WeakSet()
+        self._opening: set[MailClient] = set()
         self._kept: dict[NextHop, list[_Kept]] = {}
         self._step = step
 
@@ -154,13 +155,21 @@ class Hops:
         @raise NoConnection: nobody is there.
         @raise Trouble: there is none to be had now.
         """
-        if not self._serving:
-            raise Stopping("we are stopping")
+        self._check()
         while (kept := self._taken(hop)) is not None:
             if kept.client.usable:
                 return kept
         await self._make_room(hop)
-        return await self._open(hop, note or _unnoted)
+        try:
+            return await self._open(hop, note or _unnoted)
+        except Trouble:
+            # Then it was we who hung up.
+            self._check()
+            raise
+
+    def _check(self) -> None:
+        if not self._serving:
+            raise Stopping("we are stopping")
 
     async def _make_room(self, hop: NextHop) -> None:
         """Whoever wants few connections counts those that nobody uses, too."""
@@ -211,13 +220,16 @@ class Hops:
 
     def close(self, grace: float = GRACE) -> None:
         """
-        Hang up whatever is kept, and what is under way after a while.
+        Hang up whatever is kept, or not ready for a message yet, and what is
+        under way after a while.
 
         @param grace: seconds; 0 for at once.
         """
         self._serving = False
         self._dialler.cancel()
         self.hang_up()
+        for client in list(self._opening):
+            client.drop()
         if not grace:
             self._drop_all()
         elif any(client.alive for client in self._clients):
@@ -255,8 +267,10 @@ class Hops:
     async def _greet(self, hop: NextHop, tls: str, note: Note) -> Line:
         if why := self._absent.why(hop):
             raise NoConnection(f"{why} (a moment ago)")
+        self._check()
         client = await self._dialler.connect(hop, lambda: MailClient(self.reactor))
         self._clients.add(client)
+        self._opening.add(client)
         self._step("connection")
         try:
             line = await self._greeted(client, hop, tls, note)
@@ -272,6 +286,8 @@ class Hops:
         except BaseException:
             client.drop()
             raise
+        finally:
+            self._opening.discard(client)
 
     async def _greeted(
         self, client: MailClient, hop: NextHop, tls: str, note: Note
@@ -309,6 +325,7 @@ class Hops:
             self._step("handshake")
             proof = handshake.proof()
         except Trouble as error:
+            self._check()
             proof = handshake.failed(str(error))
         note(hop, proof)
         if not proof.good:

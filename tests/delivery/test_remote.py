@@ -680,6 +680,22 @@ class ConnectionTests(WorldCase):
             self.assertEqual(DUE, told.state)
             self.assertIn("we are stopping", told.detail)
 
+    async def test_stopping_at_a_greeting(self) -> None:
+        """Who lets us wait for his greeting does not hold up the end, nor is blamed."""
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.3", 0))
+            silent.listen()
+            self.port = silent.getsockname()[1]
+            self.zone["a.mx"] = {"A": ["127.0.0.3"]}
+            self.mx("far.test", "10 a.mx")
+            sending = Deferred.fromCoroutine(self.fate("u@far.test"))
+            while not self.hops._opening:
+                await deferLater(REACTOR, 0.01)
+            self.hops.close()
+            (told,) = await sending
+        self.assertEqual((DUE, False), (told.state, told.of_site))
+        self.assertIn("we are stopping", told.detail)
+
     async def test_stopping(self) -> None:
         """Who stops waits for no connection; mail stays due, from the next start on."""
         self.server(2)
