@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet import reactor as installed
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import TestCase
 
 from smfd.control.deliverability import Deliverability, Terms
@@ -214,6 +215,24 @@ class DeliverabilityTests(TestCase):
         self.ours.deliveries = broken
         self.ours.note(attempt(TAKEN))
         self.assertEqual(1, len(self.flushLoggedErrors(AttributeError)))
+
+    async def test_unwritten(self) -> None:
+        """That nothing can be written is said once, and that it can be again, too."""
+        with capturedLogs() as events:
+            await self.ours.write()
+            patch = self.patch(Suppressions, "write", lambda _: fail(OSError("full")))
+            await self.ours.write()
+            await self.ours.write()
+            patch.restore()
+            await self.ours.write()
+            await self.ours.write()
+        self.assertEqual(
+            [
+                "what others think of us is in memory only: full",
+                "what others think of us is written again",
+            ],
+            [formatEvent(event) for event in events],
+        )
 
     async def test_restart(self) -> None:
         """Suppressions and the warm-up's count are there after a restart."""

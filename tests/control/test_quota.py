@@ -210,12 +210,12 @@ class HoldTests(QuotaTestCase):
         """So many networks it never came from, likewise; neighbours are one."""
         await self.build(hold_networks=3)
         found = []
-        for client in ("192.0.2.1", "192.0.2.2", "198.51.100.1", "203.0.113.1"):
+        for client in ("192.0.2.1", "192.0.2.2", "", "198.51.100.1", "203.0.113.1"):
             granted = await self.send(client=client)
             assert isinstance(granted, Granted)
             found.append(granted.held)
-        self.assertEqual(["", "", ""], found[:3])
-        self.assertIn("from 3 networks new to it", found[3])
+        self.assertEqual([""] * 4, found[:4])
+        self.assertIn("from 3 networks new to it", found[4])
 
     async def test_identical(self) -> None:
         """The same body again and again, likewise."""
@@ -284,6 +284,8 @@ class HoldTests(QuotaTestCase):
         held = await self.quota.holds.held(ANN)
         assert held is not None
         self.assertEqual("it asked for too much 3 times in 24 hours", held.reason)
+        await self.quota.mail(ANN)
+        self.assertEqual(held, await self.quota.holds.held(ANN))
 
     async def test_alarm(self) -> None:
         """Who reaches a limit is named once in the log, and for a day elsewhere."""

@@ -352,6 +352,7 @@ class ActTests(QueueCase):
         told: list[int] = []
         self.ledger.noticed = lambda: told.append(1)
         await self.queue.suspend(Choice(entry=entry.id), "anna")
+        self.assertEqual([], told)
         changed = await self.queue.fail(Choice(entry=entry.id), "too old", "anna")
         self.assertEqual(4, changed.count)
         (notice,) = await self.ledger.notices()
