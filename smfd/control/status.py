@@ -48,6 +48,7 @@ async def status(house: House, actor: Actor) -> Document:
         "up_since": utc(facts.started),
         "queue": counts.get("due"),
         "oldest_due": utc(oldest) if oldest else None,
+        "suspended": counts.get("suspended"),
         "held": counts.get("held"),
         "corrupt": counts.get("corrupt"),
         "records": counts.get("records"),

@@ -28,7 +28,8 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
     yield f"smfd {found['version']} on {found['hostname']}"
     yield f"up since      {found['up_since']}"
     oldest = f", the oldest since {found['oldest_due']}" if found["oldest_due"] else ""
-    yield f"queue         {_number(found['queue'])}{oldest}"
+    stopped = f", and {found['suspended']} on hold" if found["suspended"] else ""
+    yield f"queue         {_number(found['queue'])}{oldest}{stopped}"
     yield f"held          {_number(found['held'])}"
     if found["corrupt"]:
         yield f"corrupt       {found['corrupt']}"

@@ -78,7 +78,7 @@ class Reader(Service):
         return self._database.run(rows.held_item, item)
 
     def counts(self) -> "Deferred[dict[str, Any]]":
-        """C{{"due", "held", "corrupt", "records", "oldest_due"}}."""
+        """C{{"due", "suspended", "held", "corrupt", "records", "oldest_due"}}."""
         return self._database.run(rows.counts)
 
     def domains_held(self) -> "Deferred[dict[str, int]]":

@@ -157,6 +157,7 @@ def counts(connection: sqlite3.Connection) -> dict[str, Any]:
     found: Mapping[str, Any] = connection.execute(
         "SELECT (SELECT count(*) FROM entries e CROSS JOIN recipients r"
         " ON r.entry = e.id WHERE r.state = 'due') AS due,"
+        " (SELECT count(*) FROM recipients WHERE state = 'suspended') AS suspended,"
         " (SELECT count(*) FROM recipients WHERE state = 'held') AS held,"
         " (SELECT count(*) FROM recipients WHERE state = 'corrupt') AS corrupt,"
         " (SELECT coalesce(max(seq) + 1 - (SELECT min(seq) FROM records), 0)"

@@ -479,6 +479,15 @@ class SiteTests(QueueTestCase):
         self.assertIn("a09.example and 1 more: ", second)
         self.assertIn("b.example", third)
 
+    async def test_on_hold(self) -> None:
+        """What is on hold is counted apart: the queue is not empty when nothing moves."""
+        house = await self.open()
+        await self.send("v@far.example")
+        entry = await self.send("w@far.example")
+        await queue.hold(house, OPERATOR, id=entry.id)
+        found = await status(house, OPERATOR)
+        self.assertEqual((1, 1), (found["queue"], found["suspended"]))
+
     async def test_shape(self) -> None:
         """How much waits for whom, each recipient in one age only."""
         house = await self.open()

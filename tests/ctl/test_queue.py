@@ -69,6 +69,8 @@ class QueueTests(CtlTestCase, QueueTestCase):
         await self.open()
         sent = await self.send("v@far.example", sender=ANN)
         await self.done("queue", "hold", sent.id)
+        told = await self.run_ctl("status")
+        self.assertRegex(told.out, r"queue +0, and 1 on hold\n")
         said = await self.run_ctl("queue", "show", sent.id)
         self.assertIn("next when it is let go\n  It is held by itself:", said.out)
         self.assertIn(f" queue resume {sent.id}\n", said.out)

@@ -193,7 +193,7 @@ class ChoiceTests(SynchronousTestCase):
             self.assertFalse(caught.exception.permanent)
 
     def test_kinds(self) -> None:
-        """Without IPv6 only IPv4 is tried; who has nothing else waits."""
+        """Without IPv6 only IPv4 is tried; what is not known may be known later."""
         four = evolve(BOUNDS, ipv6=False)
         self.assertEqual(("8.8.1.1",), way([(10, "a.mx")], bounds=four))
         with self.assertRaises(NoWay) as caught:

@@ -199,17 +199,16 @@ class ReaderTests(TestCase):
             self.assertEqual(wanted, found["asked"])
 
     async def test_counts(self) -> None:
-        """How the house is doing, in four numbers."""
-        self.assertEqual(
-            {"due": 0, "held": 0, "corrupt": 0, "records": 0, "oldest_due": None},
-            await self.reader.counts(),
-        )
+        """How the house is doing, in five numbers."""
+        numbers = dict.fromkeys(("due", "suspended", "held", "corrupt", "records"), 0)
+        self.assertEqual({**numbers, "oldest_due": None}, await self.reader.counts())
         await self.hold("x", "u@d.example")
         due = make_entry()
         await self.ledger.commit(due)
         self.assertEqual(
             {
                 "due": 1,
+                "suspended": 0,
                 "held": 1,
                 "corrupt": 0,
                 "records": 2,
