@@ -480,7 +480,7 @@ class SiteTests(QueueTestCase):
         self.assertIn("b.example", third)
 
     async def test_on_hold(self) -> None:
-        """What is on hold is counted apart: the queue is not empty when nothing moves."""
+        """What is on hold is counted apart: a queue that does not move is not empty."""
         house = await self.open()
         await self.send("v@far.example")
         entry = await self.send("w@far.example")
