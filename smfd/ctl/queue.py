@@ -123,7 +123,7 @@ def _acts(name: str, sentence: str, said: str, sites: bool = False) -> None:
                 body = {**which, "everything": everything}
                 done = client.post(f"/v1/queue/{name}", body)
                 meant = counted(done["meant"], "recipient")
-                lines = [f"{said}: {done['changed']} of {meant}."]
+                lines = [said.format(changed=done["changed"], meant=meant)]
                 if name in _TRIES and done["held"]:
                     lines.append(_HELD.format(", ".join(done["held"])))
         face.show(done, lines)
@@ -150,16 +150,21 @@ def _site(done: _Document) -> Iterator[str]:
         yield f"Messages that stay held by themselves: {done['suspended']}."
 
 
-_acts("retry", "Try now what was put off.", "To be tried now")
+_acts("retry", "Try now what was put off.", "To be tried now: {meant}.")
 _acts(
     "hold",
     "Hold a site, with what is still to come, or messages.",
-    "Held",
+    "Held: {changed} of {meant}.",
     sites=True,
 )
-_acts("resume", "Let go what is held.", "To be tried now", sites=True)
-_acts("fail", "Give up, and tell the senders.", "Given up")
-_acts("drop", "Throw away, and tell nobody.", "Thrown away")
+_acts(
+    "resume",
+    "Let go what is held.",
+    "To be tried now: {changed} of {meant}.",
+    sites=True,
+)
+_acts("fail", "Give up, and tell the senders.", "Given up: {changed} of {meant}.")
+_acts("drop", "Throw away, and tell nobody.", "Thrown away: {changed} of {meant}.")
 
 
 def _page(page: _Document) -> Iterator[str]:
@@ -185,6 +190,8 @@ def _cell(item: _Document, name: str) -> Any:
         return "site held"
     if name == "sender":
         return item["sender"] or "<>"
+    if name == "next_try" and item["held"]:
+        return ""
     return item[name]
 
 

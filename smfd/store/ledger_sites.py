@@ -131,16 +131,22 @@ def route_site(connection: sqlite3.Connection, site: str, to: str) -> None:
     """Send a site's mail elsewhere; "" ends it.  It is tried there at once."""
     connection.execute(
         "INSERT INTO sites (site, route) VALUES (?, ?)"
-        " ON CONFLICT (site) DO UPDATE SET route = excluded.route, next_try = 0",
+        " ON CONFLICT (site) DO UPDATE SET route = excluded.route",
         (site, to),
     )
+    try_sites(connection, [site])
     connection.execute(_WELL, (site,))
 
 
 def try_sites(connection: sqlite3.Connection, sites: Iterable[str]) -> None:
-    """Forget that their servers were to be left alone for a while."""
+    """
+    Forget that their servers were to be left alone for a while, and how long.
+
+    Who was not there counts as such until he is: with one connection.
+    """
     connection.executemany(
-        "UPDATE sites SET next_try = 0 WHERE site = ?", [(site,) for site in sites]
+        "UPDATE sites SET next_try = 0, attempts = min(attempts, 1) WHERE site = ?",
+        [(site,) for site in sites],
     )
 
 

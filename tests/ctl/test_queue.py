@@ -4,6 +4,7 @@ from attrs import evolve
 
 from smfd.console.api import API
 from smfd.model.entry import Outcome, State
+from smfd.model.queue import SiteState
 from smfd.model.said import Said
 from smfd.store.queue import Queue
 from tests.control.building import reactor
@@ -88,8 +89,9 @@ class QueueTests(CtlTestCase, QueueTestCase):
             "queue", "hold", "far.example", "--reason", "asked to"
         )
         self.assertEqual("far.example is held: 1 waiting.\n", said.out)
+        await self.queue.note(SiteState("far.example", next_try=9e9, attempts=1))
         said = await self.run_ctl("queue", "list")
-        self.assertIn("site held", said.out)
+        self.assertRegex(said.out, r"site held +\d\n")
         await self.done("queue", "hold", "--all")
         self.assertEqual({"*", "far.example"}, self.queue.held)
         said = await self.run_ctl("queue", "shape")
@@ -120,7 +122,9 @@ class QueueTests(CtlTestCase, QueueTestCase):
         self.assertEqual((1, 1), (done["meant"], done["changed"]))
         said = await self.run_ctl("queue", "resume", "--sender", ANN)
         self.assertEqual("To be tried now: 1 of 1 recipient.\n", said.out)
-        await self.done("queue", "retry", one.id)
+        # Also who was not put off himself, but waited with his site.
+        said = await self.run_ctl("queue", "retry", one.id)
+        self.assertEqual("To be tried now: 1 recipient.\n", said.out)
         said = await self.run_ctl("queue", "fail", "far.example")
         self.assertEqual(1, said.code)
         self.assertIn("102 recipients are meant", said.err)

@@ -141,8 +141,11 @@ class SiteTests(QueueCase):
         """Of a site that is well nothing is kept, but what an operator said."""
         for site in ("a.example", "b.example"):
             await self.queue.note(SiteState(site, next_try=5.0, attempts=1))
+        await self.queue.note(SiteState("a.example", next_try=9e9, attempts=7))
         await self.queue.reroute("a.example", "smtp://b.example:25")
         self.assertEqual("smtp://b.example:25", self.queue.route_of("a.example"))
+        (state,) = await self.queue.states(["a.example"])
+        self.assertEqual((0.0, 1), (state.next_try, state.attempts))
         for site in ("a.example", "b.example"):
             await self.queue.note(SiteState(site))
         again = Queue(self.ledger)
@@ -274,7 +277,7 @@ class ActTests(QueueCase):
         self.assertEqual(["deleted"] * 2, await self.states(sent[0]))
 
     async def test_retry(self) -> None:
-        """Who is put off is due at once, and his server is tried at once."""
+        """Who is put off is due at once, and his server's waits begin anew."""
         self.patch(ledger_queue, "SLICE", 1)
         entry, other = await self.to("a.example"), await self.to("a.example")
         later = REACTOR.seconds() + 100
@@ -285,7 +288,7 @@ class ActTests(QueueCase):
             Choice(sender="a@b.example"),
         ):
             await self.ledger.settle([Outcome(entry.id, 1, State.DUE, "4xx", later)])
-            await self.queue.note(SiteState("a.example", next_try=later, attempts=1))
+            await self.queue.note(SiteState("a.example", next_try=later, attempts=7))
             changed = await self.queue.retry(choice, "anna")
             self.assertEqual(Changed(1, frozenset(["a.example"])), changed)
             self.assertEqual(
