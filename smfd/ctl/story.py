@@ -51,7 +51,9 @@ def story(found: dict[str, Any], release: str) -> Iterator[str]:
 def _head(record: dict[str, Any]) -> Iterator[str]:
     tls = record.get("tls") or "in the clear"
     helo = f" ({record['helo']})" if record.get("helo") else ""
-    yield f"  client   {record['client']}{helo}, {tls}"
+    # What smfd wrote itself came from nobody.
+    if record["client"]:
+        yield f"  client   {record['client']}{helo}, {tls}"
     facts = {
         **record,
         "sender": f"<{record['sender']}>",

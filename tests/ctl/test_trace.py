@@ -56,6 +56,29 @@ class TraceTests(CtlTestCase):
         self.assertRegex(said.out, r"clean +<> +ann@home.example\n")
         self.assertEqual(1, said.out.count("<>"))
 
+    async def test_ours(self) -> None:
+        """A letter that smfd wrote came from no client."""
+        await self.open()
+        name = self.house.ids()
+        letter = Record(
+            id=name,
+            kind="message",
+            time=self.house.clock.seconds(),
+            flow="local",
+            client="",
+            helo="",
+            tls="",
+            sender="",
+            recipients=("ann@home.example",),
+            verdict="clean",
+            reply="",
+        )
+        self.house.ledger.note(letter)
+        await self.receive()
+        said = await self.run_ctl("trace", "show", name)
+        self.assertIn("\n  sender   <>\n", said.out)
+        self.assertNotIn("client", said.out)
+
     async def test_show(self) -> None:
         """Findings with evidence, score and time; each fate, and where it is."""
         await self.open()
