@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from smfd.config.schema import Config
 from smfd.ctl.probe import Report, error, ok, warning
@@ -21,6 +22,15 @@ def probe_databases(config: Config) -> Iterator[Report]:
     yield from _ledger(config)
 
 
+def _shut(path: Path, failure: sqlite3.Error) -> str:
+    """Why a database cannot be read, and what to do."""
+    # A backup mends no disk that is read-only.
+    broken = sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB
+    if getattr(failure, "sqlite_errorcode", 0) & 0xFF in broken:
+        return f"{path}: {failure}. Restore it from a backup."
+    return f"{path}: {failure}. See that we can write there: owner, mode, disk."
+
+
 def _directory(config: Config) -> Iterator[Report]:
     path = config.home / "directory.db"
     if not path.exists():
@@ -35,7 +45,7 @@ def _directory(config: Config) -> Iterator[Report]:
         finally:
             directory.close()
     except sqlite3.Error as failure:
-        yield error("directory", f"{path}: {failure}. Restore it from a backup.")
+        yield error("directory", _shut(path, failure))
         return
     if not domains:
         yield warning(
@@ -66,6 +76,6 @@ def _ledger(config: Config) -> Iterator[Report]:
         finally:
             ledger.close()
     except sqlite3.Error as failure:
-        yield error("ledger", f"{path}: {failure}. Restore it from a backup.")
+        yield error("ledger", _shut(path, failure))
     else:
         yield ok("ledger", f"messages under way: {waiting}")

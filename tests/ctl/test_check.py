@@ -104,8 +104,11 @@ class CheckTests(SynchronousTestCase):
         found = self.check()
         self.assertState(found["directory"], "warning", "No domain is hosted")
         self.assertState(found["ledger"], "error", "not a database")
+        self.assertState(found["ledger"], "error", "Restore it from a backup")
         (self.home / "directory.db").unlink()
         self.assertState(self.check()["directory"], "error", "is missing")
+        (self.home / "directory.db").mkdir()
+        self.assertState(self.check()["directory"], "error", "owner, mode, disk")
 
     def test_settings(self) -> None:
         """Settings that cannot be used are all told, and nothing else is tried."""
