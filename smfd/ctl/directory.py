@@ -21,8 +21,8 @@ def domain() -> None:
 def _threshold(domain: dict[str, Any]) -> dict[str, Any]:
     """A domain's document for reading: whose threshold it is, in one word."""
     shown = dict(domain)
-    if shown.pop("default_threshold", False):
-        shown["threshold"] = f"{domain['threshold']:g} (default)"
+    whose = " (default)" if shown.pop("default_threshold", False) else ""
+    shown["threshold"] = f"{domain['threshold']:g}{whose}"
     risks = " ".join(shown.pop("risks", ()))
     said = {name: value for name, value in shown.items() if value is not None}
     return {**said, "risk": risks} if risks else said

@@ -10,6 +10,7 @@ import click
 from smfd.ctl.client import asking, segment
 from smfd.ctl.face import Face, verb
 from smfd.ctl.noun import Noun
+from smfd.policy.dns_zone import quoted
 
 #: Octets of a file that are read: no key has more.
 _LONGEST = 16_384
@@ -170,8 +171,3 @@ def _record(key: dict[str, Any]) -> Iterator[str]:
     if key["late"]:
         since = key["activated"][:10]
         yield f"  ^ LATE: it signs since {since}; dkim rotate {key['domain']}."
-
-
-def quoted(text: str) -> str:
-    """A TXT value in strings of at most 255 octets (RFC 1035 §3.3.14)."""
-    return " ".join(f'"{text[at : at + 255]}"' for at in range(0, len(text), 255))

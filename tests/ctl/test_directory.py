@@ -24,6 +24,8 @@ class DirectoryTests(CtlTestCase):
         self.assertEqual(["b.example"], [d["name"] for d in page["items"]])
         said = await self.run_ctl("domain", "show", "b.example")
         self.assertIn("users                  1\n", said.out)
+        said = await self.run_ctl("domain", "set", "b.example", "--threshold", "7")
+        self.assertIn("threshold              7\n", said.out)
         await self.done("domain", "remove", "b.example")
         said = await self.run_ctl("domain", "remove", "home.example")
         self.assertEqual(1, said.code)

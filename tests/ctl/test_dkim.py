@@ -94,6 +94,13 @@ class DKIMTests(CtlTestCase):
             self.assertIn(f"{key['name']}. TXT ", said.out)
         # RFC 1035 §3.3.14: no string has more than 255 octets.
         self.assertLess(max(map(len, said.out.split('"'))), 256)
+        zone = await self.run_ctl("dns", "new.example")
+        for line in zone.out.splitlines():
+            if line.startswith(found["keys"][0]["name"]):
+                self.assertIn(line.partition(" TXT ")[2], said.out)
+                break
+        else:
+            self.fail("the zone has it not")
 
     async def test_rotate(self) -> None:
         """Keys that nobody would find do not sign, unless somebody insists."""
