@@ -51,6 +51,7 @@ def read_again(tls: ServerTLS | None) -> None:
         tls.reload()
     except (OSError, ValueError, SSL.Error) as trouble:
         why = explained(trouble)
-        log.error("SIGHUP: the old certificate stays, the new fails: {why}", why=why)
+        told = "SIGHUP: the old certificate stays, the new fails: {why} (smfdctl check)"
+        log.error(told, why=why)
     else:
         log.info("SIGHUP: the certificate was read again")

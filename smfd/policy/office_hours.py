@@ -79,7 +79,7 @@ def parse_hours(text: str) -> Hours:
     if words and (clock := _CLOCK.fullmatch(words[0])):
         begin, end = _minutes(clock[1], clock[2]), _minutes(clock[3], clock[4])
         words.pop(0)
-    if words and len(words) == 1:
+    if len(words) == 1 and words[0][0].isalpha():
         zone = _zone(words.pop())
     if words or max(begin, end) > _DAY_MINUTES or begin == end:
         raise ValueError(f"{text[:60]!r} {_WRONG}")
