@@ -164,8 +164,7 @@ class Where:
         trouble = next((str(a) for a in answers if isinstance(a, DNSTrouble)), "")
         found = [a for a in answers if isinstance(a, Answer)]
         addresses = tuple(address for a in found for address in a.records)
-        secure = bool(found) and all(a.secure for a in found)
-        return evolve(host, addresses=addresses, secure=secure, trouble=trouble)
+        return evolve(host, addresses=addresses, trouble=trouble)
 
     def _ask(self, name: str, kind: str) -> "Deferred[Answer | DNSTrouble]":
         return self.resolver.lookup(name, kind).addErrback(_trouble)

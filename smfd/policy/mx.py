@@ -48,14 +48,12 @@ class Exchanger:
 
     @ivar preference: the lower, the better.
     @ivar addresses: its IP addresses, in the order of the answers.
-    @ivar secure: whether a validating resolver vouches for those.
     @ivar trouble: why some of them are not known just now, or "".
     """
 
     name: str
     preference: int = 0
     addresses: tuple[str, ...] = ()
-    secure: bool = False
     trouble: str = ""
 
 
@@ -80,7 +78,6 @@ class Server:
 
     name: str
     address: str
-    secure: bool = False
 
 
 @frozen
@@ -163,7 +160,7 @@ def servers(domain: str, known: Exchangers, bounds: Bounds) -> tuple[Server, ...
         good = [a for a in addresses if is_public(a) or within(a, bounds.allowed)]
         refused += addresses
         each = by_turns(good)[:EACH]
-        tried += [Server(exchanger.name, a, exchanger.secure) for a in each]
+        tried += [Server(exchanger.name, a) for a in each]
     if tried:
         return tuple(tried[:ADDRESSES])
     left = evolve(known, found=tuple(found))

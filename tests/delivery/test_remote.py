@@ -226,6 +226,8 @@ class OrderTests(WorldCase):
         self.assertEqual(
             (DONE, 0, 1), (told.state, len(first.messages), len(other.messages))
         )
+        way = await self.where.of("far.test")
+        self.assertEqual(["dane"], [hop.tls for hop in way.hops])
         (told,) = await self.fate("u@odd.test")
         self.assertEqual((DUE, "4.4.4"), (told.state, said(told).status))
 

@@ -293,6 +293,15 @@ class ScriptTests(SynchronousTestCase):
         self.assertEqual(b"", sent)
         self.assertEqual(552, result.answers[0].code)  # type: ignore[attr-defined]
 
+    def test_no_more(self) -> None:
+        """After nonsense nothing more is said: its answers might be another's."""
+        talk = Talk()
+        talk.begin(opening("mx.test"))
+        with self.assertRaises(Garbled):
+            talk.receive(b"nonsense\r\n")
+        with self.assertRaisesRegex(Garbled, "nonsense"):
+            talk.begin(opening("mx.test"))
+
     def test_unspeakable(self) -> None:
         """An address with a line end in it never reaches the wire."""
         for bad in ("a\r\nDATA\r\n@b.test", "a\x00@b.test", "x" * 2000, "\ud800@b"):
