@@ -112,7 +112,9 @@ async def _existing(house: House, address: str) -> Account:
     name = checked(address)[0]
     account = await house.directory.account(name)
     if account is None:
-        raise Refused("unknown", f"There is no mailbox {name}.")
+        raise Refused(
+            "unknown", f"There is no mailbox {name}.", "user list names them."
+        )
     return account
 
 

@@ -49,7 +49,9 @@ async def show(house: House, actor: Actor, *, name: str) -> Document:
     """One domain, with how many mailboxes it has and how many items are held."""
     domain = await house.directory.domain(domain_name(name))
     if domain is None:
-        raise Refused("unknown", f"{name[:80]} is not hosted here.")
+        raise Refused(
+            "unknown", f"{name[:80]} is not hosted here.", "domain list names what is."
+        )
     users = await house.directory.accounts(domain.name, limit=0)
     held = await house.reader.held(domain=domain.name, limit=0)
     return {**_shown(house, domain), "users": users.total, "held": held["total"]}

@@ -189,7 +189,9 @@ async def _existing(house: House, address: str) -> str:
     name = checked(address)[0]
     account = await house.directory.account(name)
     if account is None or account.address != name:
-        raise Refused("unknown", f"There is no mailbox {name}.")
+        raise Refused(
+            "unknown", f"There is no mailbox {name}.", "user list names them."
+        )
     return name
 
 

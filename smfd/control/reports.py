@@ -42,7 +42,11 @@ class OfReports:
         """
         domain = domain_name(name)
         if not await house.directory.is_hosted(domain):
-            raise Refused("unknown", f"{domain} is not hosted here.")
+            raise Refused(
+                "unknown",
+                f"{domain} is not hosted here.",
+                "domain list names what is.",
+            )
         check_days(days)
         since = int(house.clock.seconds()) - days * _DAY
         found = await self.find(reputation_of(house), domain, since, limit, offset)

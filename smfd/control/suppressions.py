@@ -24,7 +24,11 @@ async def remove(
     name, address = domain_name(domain), checked(recipient)[0]
     found = kept.get(name, address)
     if found is None:
-        raise Refused("unknown", f"{name} may write to {address} already.")
+        raise Refused(
+            "unknown",
+            f"{name} may write to {address} already.",
+            "suppression list names who may not write to whom.",
+        )
     subject = f"{name} to {address}"
     await house.directory.act(actor.name, note, "suppression remove", subject, "")
     kept.drop(name, address)

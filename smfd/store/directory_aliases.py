@@ -93,7 +93,11 @@ def unlist_recipient(connection: sqlite3.Connection, doing: Doing, address: str)
     with transaction(connection, doing, "recipient remove", name, ""):
         gone = connection.execute("DELETE FROM recipients WHERE address=?", (name,))
         if not gone.rowcount:
-            raise Refused("unknown", f"{name} is not listed.")
+            raise Refused(
+                "unknown",
+                f"{name} is not listed.",
+                "recipient list names those that are.",
+            )
     return name
 
 

@@ -141,7 +141,9 @@ def remove_entry(
     """Take an entry off its list."""
     found = entry(connection, number)
     if found is None:
-        raise Refused("unknown", f"There is no list entry {number}.")
+        raise Refused(
+            "unknown", f"There is no list entry {number}.", "list list names them."
+        )
     detail = f"{'allow' if found.allow else 'block'} {found.pattern}"
     with transaction(connection, doing, "list remove", found.scope, detail):
         connection.execute("DELETE FROM entries WHERE id=?", (number,))

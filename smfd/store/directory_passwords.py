@@ -135,7 +135,11 @@ def remove(
         (of, name, int(name) if name.isdecimal() and len(name) < 16 else -1),
     ).fetchone()
     if row is None:
-        raise Refused("unknown", f"{of} has no app password {name[:80]}.")
+        raise Refused(
+            "unknown",
+            f"{of} has no app password {name[:80]}.",
+            "user app-password list names them.",
+        )
     found = _app(row)
     with transaction(connection, doing, "app-password remove", of, _said(found)):
         connection.execute("DELETE FROM app_passwords WHERE id=?", (found.id,))

@@ -32,6 +32,22 @@ class DirectoryTests(CtlTestCase):
         self.assertIn("home.example has 2 users.", said.err)
         await self.done("domain", "remove", "home.example", "--force")
 
+    async def test_mistyped(self) -> None:
+        """Whoever mistypes a name hears how to find the right one."""
+        await self.open()
+        for command, there in (
+            ("domain show hmoe.example", "domain list"),
+            ("tls reports hmoe.example", "domain list"),
+            ("user show anna@home.example", "user list"),
+            ("user held add anna@home.example --reason x", "user list"),
+            (f"user app-password remove {ANN} phone", "user app-password list"),
+            ("list remove 99", "list list"),
+            ("recipient remove x@home.example", "recipient list"),
+        ):
+            said = await self.run_ctl(*command.split())
+            self.assertEqual(1, said.code, command)
+            self.assertIn(f"{there} names ", said.err, command)
+
     async def test_unscanned(self) -> None:
         """What goes out is scanned unless that is switched off, and it is shown."""
         await self.open()

@@ -204,7 +204,7 @@ class ReputationTests(CtlTestCase):
         self.assertEqual(["suppression remove"], [act.act for act in acts])
         said = await self.run_ctl("suppression", "remove", "home.example", BOB)
         self.assertEqual(1, said.code)
-        self.assertIn("already", said.err)
+        self.assertIn("already.\nsuppression list names ", said.err)
 
     async def test_dmarc(self) -> None:
         """Who sends in a domain's name, in sentences and by address."""
