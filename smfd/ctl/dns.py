@@ -45,8 +45,8 @@ def _show_page(face: Face, pages: list[dict[str, Any]], wanted: str) -> None:
     if wanted not in named:
         others = ", ".join(named)
         raise click.UsageError(
-            f"There is no page {wanted!r}; there is {others}. autoconfig needs an open"
-            " submission and [server] imap."
+            f"There is no page {wanted!r}; there is {others}. autoconfig needs a"
+            " submission that others can reach, and [server] imap."
         )
     face.show(named[wanted], named[wanted]["text"].splitlines())
 

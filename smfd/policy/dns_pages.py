@@ -38,14 +38,12 @@ def pages(site: Site) -> Iterator[Page]:
         site.policy,
         "MTA-STS: who sends us mail asks for this text",
     )
-    reading = [one for one in site.services if one.name == IMAPS]
-    writing = [one for one in site.services if one.name != IMAPS]
-    if reading and writing:
+    if site.program:
         yield Page(
             "autoconfig",
             f"https://autoconfig.{site.domain}/mail/config-v1.1.xml",
             "text/xml",
-            _autoconfig(site.domain, reading[0], writing[0]),
+            _autoconfig(site.domain, *site.program),
             "Thunderbird and others ask for their settings",
         )
 

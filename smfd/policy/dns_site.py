@@ -114,6 +114,13 @@ class Site:
         return f'_mta-sts.{self.domain}. TXT "v=STSv1; id={self.policy_id}"'
 
     @property
+    def program(self) -> tuple[Service, Service] | None:
+        """Where a mail program reads and where it hands in; None without both."""
+        reading = [one for one in self.services if one.name == IMAPS]
+        writing = [one for one in self.services if one.name != IMAPS]
+        return (reading[0], writing[0]) if reading and writing else None
+
+    @property
     def senders(self) -> tuple[str, ...]:
         """The addresses that mail goes out from."""
         named = [address for address, _ in self.sources]
@@ -227,12 +234,13 @@ class Site:
             yield Wanted("srv", name, "SRV", value, why, False)
         if any(one.name == IMAPS for one in self.services):
             yield from self._absent()
-            why = "The web server with the settings of mail programs, below."
-            yield self._web("autoconfig", why)
         else:
             why = "smfd has no IMAP. If another server has, name it in [server] imap."
             name, value = f"_{IMAPS}._tcp.{domain}", f"0 1 993 imap.{domain}."
             yield Wanted("elsewhere", name, "SRV", value, why, False, plain=False)
+        if self.program:
+            why = "The web server with the settings of mail programs, below."
+            yield self._web("autoconfig", why)
         why = "Who may issue certificates for the domain; name yours."
         value = '0 issue "letsencrypt.org"'
         yield Wanted("caa", domain, "CAA", value, why, False, plain=False)

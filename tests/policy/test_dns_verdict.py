@@ -170,8 +170,10 @@ class ZoneTests(SynchronousTestCase):
         ]
         self.assertEqual(expected, found)
         for services in (), OPEN, (IMAP,):
-            few = list(pages(evolve(SITE, services=services)))
-            self.assertEqual(["mta-sts"], [page.what for page in few])
+            few = evolve(SITE, services=services)
+            self.assertEqual(["mta-sts"], [page.what for page in pages(few)])
+            # No web server is named for a page that there is not.
+            self.assertNotIn("autoconfig", "\n".join(zone(few)))
 
     def test_sources(self) -> None:
         """Other addresses that mail goes out from are vouched for, and named."""
