@@ -147,7 +147,7 @@ class Talk:
 
     @property
     def _unasked(self) -> bool:
-        return self.idle or not self._awaited
+        return not self._awaited
 
     def _take(self, answer: Reply) -> bytes:
         if self._unasked:

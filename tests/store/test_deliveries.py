@@ -113,6 +113,16 @@ class DeliveriesTests(FileTestCase):
         )
         self.assertEqual("Wait.", report.samples[0].advice)
 
+    async def test_few_samples(self) -> None:
+        """Of ever so many domains the latest words are kept, and no more."""
+        self.patch(deliveries, "_SAMPLED", 3)
+        for n in range(5):
+            way = Way(f"{n}.example", "", "google", "")
+            self.deliveries.failed(NOW + n, way, RATE, "mx.google.com", f"421 {n}")
+        await self.deliveries.write(NOW)
+        report = await self.deliveries.report(TODAY)
+        self.assertEqual(["421 4", "421 3", "421 2"], [s.said for s in report.samples])
+
     async def test_forgotten(self) -> None:
         """After thirty days nothing is left of it."""
         self.deliveries.failed(NOW, WAY, RATE, "mx.google.com", "421 slower")
@@ -256,13 +266,18 @@ class SuppressionsTests(FileTestCase):
         self.assertIsNone(again.get("example.org", "a@example.net"))
         self.assertEqual(3, (await again.page(NOW)).total)
 
-    def test_forgotten(self) -> None:
-        """What ended is forgotten a month after it was said."""
+    async def test_forgotten(self) -> None:
+        """What ended is forgotten a month after it was said, on the disk as well."""
         self.put("ann", ends=0.0)
+        await self.known.write()
         self.known.forget(NOW + 29 * DAY)
         self.assertIsNotNone(self.known.get("example.org", "ann@example.net"))
         self.known.forget(NOW + 31 * DAY)
         self.assertIsNone(self.known.get("example.org", "ann@example.net"))
+        await self.known.write()
+        again = Suppressions(self.file)
+        await again.load()
+        self.assertIsNone(again.get("example.org", "ann@example.net"))
 
     async def test_page(self) -> None:
         """Some of them, by domain and by a part of the name."""
