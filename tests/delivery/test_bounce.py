@@ -174,6 +174,7 @@ class ToldTests(BounceTestCase):
         record: dict[str, Any] = found["record"]
         self.assertEqual("Not delivered: Hello", record["subject"])
         self.assertIn(entry.id, record["fates"][0]["reason"])
+        self.assertEqual("local", record["flow"])
 
     async def test_later(self) -> None:
         """Who fails days later is named in a report of his own, and nobody twice."""
@@ -333,6 +334,7 @@ class ToldTests(BounceTestCase):
             (made.sender, to.address, to.destination, to.notify, to.top),
         )
         self.assertIn(b"<postmaster@mx.d.example>", made.body.data or b"")
+        self.assertEqual("outbound", made.record.flow)
         # R54: a report that fails is the end of it.
         await self.end(made, State.FAILED, new=False)
         await self.quiet()
