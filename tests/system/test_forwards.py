@@ -100,7 +100,8 @@ class ForwardsTests(SynchronousTestCase):
         rule = ("--from", STRANGER, "--action", "quarantine")
         self.house.ctl("policy", "add", "wait", *rule)
         self.assertEqual(250, self.house.send(LETTER, (ANN,), STRANGER)[0])
-        self.house.until(self.house.held)
+        # Its file is there before the ledger says so.
+        self.house.until(lambda: self.house.ctl("status")["held"] == 1)
         (item,) = self.house.ctl("quarantine", "list")["items"]
         self.house.ctl("quarantine", "release", item["id"])
         (found,) = self.arrived()
