@@ -238,6 +238,7 @@ class Runner(Service):
         start: T,
     ) -> None:
         after: T | None = start
+        begun = self._clock.seconds()
         while self.running and after is not None:
             page, after = await read(after, PAGE)
             for consignment in page:
@@ -245,7 +246,8 @@ class Runner(Service):
             lighter = self._hand.lighter()
             if lighter is not None and self.running:
                 await lighter
-        next_try = await self.queue.next_near() if self.running else None
+        # What has come due since stands on no page, perhaps.
+        next_try = await self.queue.next_near(begun) if self.running else None
         if next_try is not None:
             self._wake_at(next_try)
 

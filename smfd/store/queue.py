@@ -75,11 +75,9 @@ class Queue:
 
         return self._ledger.ask(ask)
 
-    def next_near(self) -> "Deferred[float | None]":
-        """When the first of it that is put off wants to be tried."""
-        return self._ledger.ask(
-            lambda connection, sheet: next_near(connection, sheet.now)
-        )
+    def next_near(self, since: float) -> "Deferred[float | None]":
+        """When the first of it that is put off beyond a time wants to be tried."""
+        return self._ledger.ask(lambda connection, _: next_near(connection, since))
 
     def owed(self, after: str = "", limit: int = 500) -> "Deferred[list[Owed]]":
         """The sites that something is due to, by name, behind one."""

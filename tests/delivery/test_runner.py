@@ -6,7 +6,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 from twisted.internet.defer import Deferred, fail, gatherResults, succeed
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
@@ -16,6 +16,7 @@ from smfd.delivery.runner import Runner, backoff
 from smfd.interfaces import IDestination
 from smfd.model.entry import Consignment, Outcome, State
 from smfd.store.ledger import NoSpace
+from smfd.store.queue import Queue
 from tests.store.making import (
     REACTOR,
     SmallHouse,
@@ -286,6 +287,32 @@ class RunnerTests(TestCase):
         await self.house.accept(make_entry())
         await self.house.settled()
         self.assertEqual([0, 2], [b[0].attempts for b in self.destination.batches])
+
+    async def test_due_meanwhile(self) -> None:
+        """What comes due while the ledger is read is tried as well."""
+        soon = iter((0.3, 0.5))
+
+        def answer(batch: Sequence[Consignment]) -> list[Outcome]:
+            if batch[0].attempts:
+                return done(batch)
+            again = REACTOR.seconds() + next(soon)
+            put_off = {"state": State.DUE, "detail": "full", "next_try": again}
+            return [evolve(o, **put_off) for o in done(batch)]
+
+        real = Queue.next_near
+
+        def late(queue: Queue, *since: float) -> Any:
+            return deferLater(REACTOR, 0.6, real, queue, *since)
+
+        self.destination.answer = answer
+        self.fake()
+        await self.house.begin()
+        for _ in range(2):
+            await self.house.accept(make_entry())
+            while self.house.runner.backlog:
+                await pause()
+        self.patch(Queue, "next_near", late)
+        await self.house.settled()
 
     async def test_waits_before_trying_again(self) -> None:
         """What fails is not tried again at once."""
